@@ -1,0 +1,41 @@
+# Everything a fresh machine needs: each target makes its own .venv first.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+OUT ?= demo
+
+.PHONY: demo test slow lint format bench results clean
+
+demo: $(VENV)/.installed            ## fit every model to the embedded digits, print the leaderboard, write demo/report.html
+	$(BIN)/loglik compare digits --budget 100s -o $(OUT) --overwrite
+
+test: $(VENV)/.installed            ## the whole suite but the slow marks
+	$(BIN)/python -m pytest -m "not slow"
+
+slow: $(VENV)/.installed            ## the whole suite
+	$(BIN)/python -m pytest
+
+lint: $(VENV)/.installed            ## style and types
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+format: $(VENV)/.installed
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+bench: $(VENV)/.installed           ## side by side with the peers; `pip install -e .[peers]` adds them
+	$(BIN)/python -m benchmarks
+
+results: $(VENV)/.installed         ## write RESULTS.md from the recorded runs
+	$(BIN)/python -m recipes table
+
+clean:
+	rm -rf $(VENV) demo .mypy_cache .ruff_cache .pytest_cache
+
+# torch first and by its exact version: a looser requirement would draw in the gigabytes of its CUDA build.
+$(VENV)/.installed: pyproject.toml constraints.txt
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/pip install --quiet --constraint constraints.txt torch
+	$(BIN)/pip install --quiet --constraint constraints.txt --editable ".[test,lint]"
+	touch $@

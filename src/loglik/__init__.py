@@ -1,0 +1,88 @@
+"""loglik fits p(x) to anything and knows what the number means.
+
+    import loglik
+    model = loglik.build("made", loglik.Integer((64,), levels=17))
+    loglik.fit(model, x)
+    print(loglik.evaluate(model, x_test))
+
+The contract (spaces, claims, models, scores) is imported at once; everything else when it is first used.
+"""
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+from loglik.contract import Bijection, Claim, EMModel, ExactModel, LatentModel, Model
+from loglik.errors import LoglikError
+from loglik.score import Difference, Score
+from loglik.spaces import Category, Integer, Measure, Real, Space
+from loglik.version import __version__
+
+if TYPE_CHECKING:
+    from loglik import data
+    from loglik.inference.evaluate import evaluate
+    from loglik.laws import check
+    from loglik.runs import load, save
+    from loglik.tasks.compare import Comparison, compare
+    from loglik.tasks.sample import sample
+    from loglik.training.fit import fit
+    from loglik.training.history import History
+    from loglik.zoo import build, register
+
+# name -> the module it is imported from when it is first used
+LAZY = {
+    "Comparison": "loglik.tasks.compare",
+    "History": "loglik.training.history",
+    "build": "loglik.zoo",
+    "check": "loglik.laws",
+    "compare": "loglik.tasks.compare",
+    "evaluate": "loglik.inference.evaluate",
+    "fit": "loglik.training.fit",
+    "load": "loglik.runs",
+    "register": "loglik.zoo",
+    "sample": "loglik.tasks.sample",
+    "save": "loglik.runs",
+}
+
+__all__ = [
+    "Bijection",
+    "Category",
+    "Claim",
+    "Comparison",
+    "Difference",
+    "EMModel",
+    "ExactModel",
+    "History",
+    "Integer",
+    "LatentModel",
+    "LoglikError",
+    "Measure",
+    "Model",
+    "Real",
+    "Score",
+    "Space",
+    "__version__",
+    "build",
+    "check",
+    "compare",
+    "data",
+    "evaluate",
+    "fit",
+    "load",
+    "register",
+    "sample",
+    "save",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name == "data":
+        return importlib.import_module("loglik.data")
+    if name not in LAZY:
+        raise AttributeError(f"module 'loglik' has no attribute {name!r}")
+    value = getattr(importlib.import_module(LAZY[name]), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return __all__

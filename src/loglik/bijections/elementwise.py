@@ -1,0 +1,125 @@
+"""Bijections of each value alone: standardising, the logit, and Gaussianising the marginals of integer data."""
+
+import math
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from loglik.contract import Bijection
+from loglik.densities import normal_log_prob
+from loglik.ops import sum_event
+from loglik.spaces import Integer
+
+
+class Standardize(Bijection):
+    """z = (x - mean) / scale for each dimension, log_det = -sum log scale; both are set from the first data seen.
+
+    A constant column keeps the scale 1: there is nothing to divide by.
+    """
+
+    def __init__(self, shape: tuple[int, ...], dtype: torch.dtype | None = None) -> None:
+        super().__init__()
+        self.register_buffer("mean", torch.zeros(shape, dtype=dtype))
+        self.register_buffer("scale", torch.ones(shape, dtype=dtype))
+
+    def initialize(self, x: Tensor, context: Tensor | None = None) -> Tensor:
+        exact = x.double()
+        scale = exact.std(0, correction=0)
+        negligible = 1e-12 * exact.abs().amax(0)
+        self.mean.copy_(exact.mean(0))
+        self.scale.copy_(torch.where(scale > negligible, scale, torch.ones_like(scale)))
+        return self(x)[0]  # type: ignore[no-any-return]
+
+    def forward(self, x: Tensor, context: Tensor | None = None) -> tuple[Tensor, Tensor]:
+        return (x - self.mean) / self.scale, -self.scale.log().sum().expand(len(x))
+
+    def inverse(self, z: Tensor, context: Tensor | None = None) -> tuple[Tensor, Tensor]:
+        return z * self.scale + self.mean, self.scale.log().sum().expand(len(z))
+
+    mean: Tensor
+    scale: Tensor
+
+
+class Logit(Bijection):
+    """z = log s - log(1 - s) with s = margin + (1 - 2 margin)(x - low) / (high - low), squeezed off the ends.
+
+    log|dz/dx| = log((1 - 2 margin) / (high - low)) - log s - log(1 - s).   Dinh et al. 2017, arXiv:1605.08803, sec. 4.1,
+    in the symmetric form of its code: the one printed there is infinite at x = high.
+    """
+
+    def __init__(self, low: float, high: float, margin: float = 0.05) -> None:
+        super().__init__()
+        self.low, self.margin = low, margin
+        self.slope = (1.0 - 2.0 * margin) / (high - low)
+
+    def forward(self, x: Tensor, context: Tensor | None = None) -> tuple[Tensor, Tensor]:
+        s = self.margin + self.slope * (x - self.low)
+        z = torch.log(s) - torch.log1p(-s)
+        return z, sum_event(math.log(self.slope) + F.softplus(z) + F.softplus(-z))
+
+    def inverse(self, z: Tensor, context: Tensor | None = None) -> tuple[Tensor, Tensor]:
+        x = self.low + (torch.sigmoid(z) - self.margin) / self.slope
+        return x, -sum_event(math.log(self.slope) + F.softplus(z) + F.softplus(-z))
+
+
+class Gaussianize(Bijection):
+    """z = Phi^-1(F_d(x)), F_d the cumulative histogram of dimension d: every marginal becomes a standard normal.
+
+    For integer data seen as x + u, u ~ U[0, 1): F_d is linear within each level, so
+
+        log|dz_d/dx_d| = log P_d(level of x_d) - log N(z_d; 0, 1),
+
+    and a standard normal base gives the density of independent histograms exactly. What a model puts on top, it learns
+    about the dependence alone (a copula). Chen & Gopinath 2000, Gaussianization; Laparra et al. 2011, arXiv:1602.00229.
+    `smoothing` is the count added to every level, so that no level has probability 0.
+    """
+
+    # Beyond this the normal quantile of a float64 loses its digits; it is 7 standard deviations out.
+    TAIL = 1e-12
+
+    def __init__(self, space: Integer, smoothing: float = 0.1, dtype: torch.dtype | None = None) -> None:
+        super().__init__()
+        self.levels, self.smoothing = space.levels, smoothing
+        mass = torch.full((space.dims, space.levels), 1.0 / space.levels, dtype=torch.float64)
+        self.register_buffer("mass", mass)
+
+    def initialize(self, x: Tensor, context: Tensor | None = None) -> Tensor:
+        level = self._level(x.flatten(1))
+        counts = torch.zeros_like(self.mass).scatter_add_(1, level.T, torch.ones_like(level.T, dtype=torch.float64))
+        counts = counts + self.smoothing
+        self.mass.copy_(counts / counts.sum(1, keepdim=True))
+        return self(x)[0]  # type: ignore[no-any-return]
+
+    def forward(self, x: Tensor, context: Tensor | None = None) -> tuple[Tensor, Tensor]:
+        flat = x.flatten(1).double()
+        level = self._level(flat)
+        mass, below = self._at(self.mass, level), self._at(self._below(), level)
+        quantile = (below + (flat - level) * mass).clamp(self.TAIL, 1.0 - self.TAIL)
+        z = torch.special.ndtri(quantile)
+        log_det = (mass.log() - normal_log_prob(z)).sum(1)
+        return z.reshape(x.shape).to(x.dtype), log_det.to(x.dtype)
+
+    def inverse(self, z: Tensor, context: Tensor | None = None) -> tuple[Tensor, Tensor]:
+        flat = z.flatten(1).double()
+        quantile = torch.special.ndtr(flat).clamp(self.TAIL, 1.0 - self.TAIL)
+        below = self._below()
+        level = (torch.searchsorted(below, quantile.T.contiguous(), right=True) - 1).T
+        mass = self._at(self.mass, level)
+        x = level + ((quantile - self._at(below, level)) / mass).clamp(0.0, 1.0)
+        log_det = (normal_log_prob(flat) - mass.log()).sum(1)
+        return x.reshape(z.shape).to(z.dtype), log_det.to(z.dtype)
+
+    def _below(self) -> Tensor:
+        """(D, levels): the probability of all lower levels."""
+        return self.mass.cumsum(1) - self.mass
+
+    def _level(self, flat: Tensor) -> Tensor:
+        return flat.floor().clamp(0, self.levels - 1).long()
+
+    @staticmethod
+    def _at(table: Tensor, level: Tensor) -> Tensor:
+        """(D, levels), (B, D) -> (B, D)"""
+        return table.T.gather(0, level)
+
+    mass: Tensor

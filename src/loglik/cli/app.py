@@ -1,0 +1,67 @@
+"""The application: its commands, and how errors become one line and an exit code."""
+
+import sys
+
+import typer
+
+from loglik.cli import compare, fit, look, use
+from loglik.cli.console import talk
+from loglik.errors import LoglikError
+from loglik.version import __version__
+
+EPILOG = (
+    "Exit codes: 0 done; 2 wrong usage; 3 unknown name; 4 context; 10-17 the data; 20-25 the run; 30 writing failed; "
+    "40 training diverged; 50 a law is broken; 130 interrupted. `loglik COMMAND --help` shows examples."
+)
+
+app = typer.Typer(
+    name="loglik",
+    help="Fits p(x) to anything and knows what the number means. Start with: loglik compare digits",
+    epilog=EPILOG,
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+)
+for command in (compare.compare, fit.fit, use.score, use.sample, look.check, look.report, look.models, look.data):
+    app.command()(command)
+
+
+def show_version(asked: bool) -> None:
+    if asked:
+        print(f"loglik {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def root(
+    version: bool = typer.Option(False, "--version", callback=show_version, is_eager=True, help="Print the version."),
+) -> None:
+    pass
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Run the command and exit with its code; bad input ends in one line on stderr, never in a traceback."""
+    sys.exit(run(arguments))
+
+
+def run(arguments: list[str] | None = None) -> int:
+    try:
+        return int(app(arguments, standalone_mode=False) or 0)
+    except LoglikError as error:
+        return _fail(str(error), error.exit_code)
+    except (KeyboardInterrupt, typer.Abort):
+        return _fail("Interrupted.", 130)
+    except BrokenPipeError:  # the reader of our output, head say, has seen enough
+        sys.stderr.close()
+        return 0
+    except Exception as error:
+        # Typer's own errors (no such option, missing argument, bad value) know their message.
+        if hasattr(error, "format_message"):
+            return _fail(f"{error.format_message()} See `loglik --help`.", 2)
+        raise
+
+
+def _fail(message: str, code: int) -> int:
+    talk(f"loglik: {' '.join(message.split())}")
+    return code

@@ -1,0 +1,60 @@
+"""`loglik compare`, the main job."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from loglik.cli.console import command_line, progress, say, say_json, talk
+from loglik.cli.leaderboard import leaderboard
+from loglik.cli.options import ContextWords, Data, Json, Samples, Seed, SpaceWords, opened
+from loglik.tasks.compare import SAMPLES, Entrant, compare as compare_models
+from loglik.tasks.fitting import prepare
+from loglik.tasks.saving import free_folder, save_comparison
+
+
+def compare(
+    data: Data,
+    models: Annotated[str | None, typer.Option(help="Names separated by commas; by default all that suit the data.")] = None,
+    budget: Annotated[str, typer.Option(help="Time for all fits together, such as 90s, 10m or 1h.")] = "2m",
+    samples: Samples = SAMPLES,
+    seed: Seed = 0,
+    out: Annotated[Path | None, typer.Option("-o", "--out", help="The folder for the runs and report.html.")] = None,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace the comparison at -o.")] = False,
+    space: SpaceWords = None,
+    context: ContextWords = None,
+    json: Json = False,
+) -> None:
+    """Fit several models to one data set and rank them on the same held-out rows.
+
+    The leaderboard says what every number is: exact, a lower bound (with its K) or an estimate; differences are paired.
+    What cannot be compared is not ranked. report.html shows it all, with samples and learning curves.
+
+    \b
+    Examples:
+      loglik compare digits
+      loglik compare table.csv --models gaussian,gmm,realnvp --budget 5m
+      loglik compare moons --json
+    """
+    from loglik.report import comparison_report
+
+    dataset = opened(data, seed, space, context)
+    folder = out or free_folder(Path("runs") / f"compare-{Path(data).stem}")
+    prepare(folder, overwrite)
+    with progress(dataset.space) as watch:
+        result = compare_models(
+            models.split(",") if models else None, dataset,
+            budget=budget, samples=samples, seed=seed, watch=watch, done=_announce,
+        )  # fmt: skip
+    save_comparison(result, folder, data, command_line())
+    report = comparison_report(result, folder, command_line())
+    if json:
+        say_json({"folder": str(folder), "report": str(report), **result.to_json()})
+    else:
+        say(leaderboard(result))
+        say(f"\nReport: {report}")
+
+
+def _announce(entrant: Entrant) -> None:
+    said = entrant.error or (str(entrant.score) if entrant.score else "")
+    talk(f"{entrant.name}: {said}" + (f" [{entrant.seconds:.1f} s]" if entrant.to_fit else ""))

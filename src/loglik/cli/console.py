@@ -1,0 +1,95 @@
+"""Where words go: results on stdout, talk and progress on stderr, and progress only on a terminal."""
+
+import json
+import math
+import shlex
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+from loglik.ops import LN2
+from loglik.spaces import Measure, Space
+from loglik.training.gradient import Watch
+from loglik.training.history import Step
+
+
+def say(text: str = "") -> None:
+    """A result, on stdout."""
+    print(text, flush=True)
+
+
+def say_json(value: Any) -> None:
+    """A result for machines: NaN and infinities as strings, since JSON has none."""
+    print(json.dumps(_plain(value), indent=2, allow_nan=False), flush=True)
+
+
+def talk(text: str) -> None:
+    """Everything that is not the result, on stderr."""
+    print(text, file=sys.stderr, flush=True)
+
+
+def command_line() -> str:
+    """The command as it was typed, to write beside what it made."""
+    return shlex.join(["loglik", *sys.argv[1:]])
+
+
+def table(head: Sequence[str], rows: Sequence[Sequence[str]], right: Sequence[int] = ()) -> str:
+    """Aligned columns in plain text; `right` names the columns that hold numbers."""
+    cells = [list(head), *[list(row) for row in rows]]
+    widths = [max(len(row[i]) for row in cells) for i in range(len(head))]
+    lines = []
+    for row in cells:
+        padded = [c.rjust(w) if i in right else c.ljust(w) for i, (c, w) in enumerate(zip(row, widths, strict=True))]
+        lines.append("  ".join(padded).rstrip())
+    lines.insert(1, "  ".join("-" * w for w in widths))
+    return "\n".join(lines)
+
+
+@contextmanager
+def progress(space: Space) -> Iterator[Callable[[str], Watch | None]]:
+    """Watchers by title: each draws a line with a bar, steps/s, the running score and the time left, in place of the
+    line before it. Where stderr is no terminal they draw nothing.
+    """
+    if not sys.stderr.isatty():
+        yield lambda title: None
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+
+    columns = (TextColumn("{task.description}"), BarColumn(bar_width=28), TextColumn("{task.fields[said]}"))
+    with Progress(*columns, TimeElapsedColumn(), console=Console(stderr=True), transient=True) as bar:
+        task = bar.add_task("", total=1.0, said="")
+
+        def watcher(title: str) -> Watch:
+            bar.reset(task, description=title, said="")
+            valid = ""
+
+            def watch(step: Step) -> None:
+                nonlocal valid
+                if step.valid_nats is not None:
+                    valid = f", validation {_in_unit(step.valid_nats, space)}"
+                speed = step.step / max(step.seconds, 1e-9)
+                left = step.seconds * (1.0 - step.progress) / max(step.progress, 1e-9)
+                said = f"step {step.step}, {speed:.1f}/s, {_in_unit(step.nats, space)}{valid}, {left:.0f} s left"
+                bar.update(task, completed=step.progress, said=said)
+
+            return watch
+
+        yield watcher
+
+
+def _in_unit(nats: float, space: Space) -> str:
+    if space.measure is Measure.MASS:
+        return f"{-nats / (space.dims * LN2):.3f} bits/dim"
+    return f"{nats:.3f} nats"
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {k: _plain(v) for k, v in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(v) for v in value]
+    if isinstance(value, float) and not math.isfinite(value):
+        return str(value)
+    return value

@@ -1,0 +1,76 @@
+"""`loglik fit`."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from loglik.cli.console import command_line, progress, say, say_json, talk
+from loglik.cli.options import ContextWords, Data, Json, Samples, Seed, SpaceWords, opened, settings
+from loglik.runs import RUN, Run, read_record
+from loglik.tasks.compare import SAMPLES
+from loglik.tasks.fitting import FINISHED, INTERRUPTED, fit_run
+from loglik.zoo import default_model
+
+
+def fit(
+    data: Data,
+    model: Annotated[str | None, typer.Option(help="A name of the zoo (`loglik models`); by default what suits the data.")] = None,
+    out: Annotated[Path | None, typer.Option("-o", "--out", help="The run folder; by default runs/DATA-MODEL.")] = None,
+    steps: Annotated[int | None, typer.Option(help="Gradient steps, or EM passes.")] = None,
+    epochs: Annotated[float | None, typer.Option(help="Passes over the training rows.")] = None,
+    budget: Annotated[str | None, typer.Option(help="Time to train, such as 60s, 5m or 1h.")] = None,
+    seed: Seed = 0,
+    set_: Annotated[list[str] | None, typer.Option("--set", help="A hyperparameter, KEY=VALUE; `loglik models NAME` lists them.")] = None,
+    batch: Annotated[int | None, typer.Option(help="Rows in a gradient step.")] = None,
+    lr: Annotated[float | None, typer.Option(help="The highest learning rate.")] = None,
+    precision: Annotated[str | None, typer.Option(help="auto, float32 or bfloat16 (inside nets).")] = None,
+    samples: Samples = SAMPLES,
+    space: SpaceWords = None,
+    context: ContextWords = None,
+    resume: Annotated[bool, typer.Option("--resume", help="Continue the run at -o exactly where it was.")] = False,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace the run at -o.")] = False,
+    json: Json = False,
+) -> int:
+    """Fit one model and keep it as a run: a folder with weights, history and scores.
+
+    The rows are split into train, valid and test; the score is that of the test rows. A run survives Ctrl-C and even
+    `kill -9`: --resume continues it as if nothing had happened.
+
+    \b
+    Examples:
+      loglik fit digits
+      loglik fit table.csv --model gmm --set components=20
+      loglik fit digits --model made --set hidden=256,256 --budget 60s -o my-run
+      loglik fit digits --model made -o my-run --resume
+    """
+    opened_data = opened(data, seed, space, context)
+    name = model or (read_record(out)["model"]["name"] if resume and out and (out / RUN).exists() else None)
+    name = name or default_model(opened_data.space)
+    folder = out or Path("runs") / f"{Path(data).stem}-{name}"
+    given = {"steps": steps, "epochs": epochs, "budget": budget, "batch": batch, "lr": lr, "precision": precision}
+    options = {k: v for k, v in given.items() if v is not None} | ({} if resume and seed == 0 else {"seed": seed})
+    with progress(opened_data.space) as watcher:
+        run = fit_run(
+            opened_data, folder, source=data, model=name, hyperparameters=settings(set_), options=options,
+            resume=resume, overwrite=overwrite, samples=samples, command=command_line(), watch=watcher(f"{name} on {opened_data.name}"),
+        )  # fmt: skip
+    return _report(run, json)
+
+
+def _report(run: Run, json: bool) -> int:
+    """Print what came of it; an interrupted fit ends with 130."""
+    record = run.record
+    history = record["fit"]["history"]
+    if json:
+        say_json({"run": str(run.folder), **record})
+    else:
+        talk(f"{history['method']}, {history['steps']} steps in {history['seconds']:.1f} s: {history['stopped']}.")
+        for score in record.get("scores", []):
+            say(f"{record['model']['name']} on {record['data']['name']}, {score['part']} rows: {score['text']}")
+        say(f"Run: {run.folder}")
+    if record["status"] == INTERRUPTED:
+        talk(f"Interrupted. Continue with: loglik fit {record['data']['source']} -o {run.folder} --resume")
+        return 130
+    assert record["status"] == FINISHED
+    return 0

@@ -1,0 +1,54 @@
+"""The leaderboard in plain text: every number says what it is."""
+
+from loglik.cli.console import table
+from loglik.contract import Claim
+from loglik.score import Score
+from loglik.spaces import Measure
+from loglik.tasks.compare import Comparison
+from loglik.tasks.ranking import Standing
+
+LEGEND = """\
+=  exact    <=  at most: the likelihood is a lower bound, its K-sample form    ~  an estimate
+place 3?: a bound may stand higher in truth    behind: paired over the same rows, +- one standard error"""
+
+
+def leaderboard(comparison: Comparison) -> str:
+    """Best first; then what could not be ranked or fitted, with the reason."""
+    mass = comparison.data.space.measure is Measure.MASS
+    truth = comparison.truth
+    head = ["", "model", "bits/dim" if mass else "nats", "+-", "claim", "behind (nats)", "verdict", "fit s", "parameters"]
+    if truth is not None:
+        head.insert(6, "regret (nats)")
+    rows = [_row(comparison, standing, mass, truth) for standing in comparison.standings]
+    rows += [_failed(e.name, e.error, len(head)) for e in comparison.entrants if e.error]
+    numbers = (2, 3, len(head) - 2, len(head) - 1)
+    part = f"{comparison.data.name}: {comparison.data.space}, {comparison.data.test.rows} held-out rows"
+    unit = "less is better" if mass else "log density per event, more is better; it may exceed 0"
+    return f"{part}; {unit}\n\n{table(head, rows, right=numbers)}\n\n{LEGEND}"
+
+
+def _row(comparison: Comparison, standing: Standing, mass: bool, truth: Score | None) -> list[str]:
+    score, entrant = standing.score, comparison.entrant(standing.name)
+    place = "-" if standing.place is None else f"{standing.place}{'?' if standing.open else ''}"
+    value, error = (score.bits_per_dim, score.bits_per_dim_stderr) if mass else (score.nats, score.stderr)
+    claim = str(score.claim) + (f", K={score.samples}" if score.samples else "")
+    behind = "" if standing.behind is None else f"{standing.behind.nats:.2f} +- {standing.behind.stderr:.2f}"
+    row = [
+        place, standing.name, f"{sign(score.claim, mass)} {value:.4f}", f"{error:.4f}", claim, behind,
+        standing.verdict, f"{entrant.seconds:.1f}", f"{entrant.parameters}",
+    ]  # fmt: skip
+    if truth is not None:
+        regret = truth - score
+        row.insert(6, f"{regret.nats:.3f} +- {regret.stderr:.3f}")
+    return row
+
+
+def sign(claim: Claim, mass: bool) -> str:
+    """A lower bound on the likelihood is an upper bound on the bits."""
+    return {Claim.EXACT: "=", Claim.LOWER_BOUND: "<=" if mass else ">=", Claim.ESTIMATE: "~"}[claim]
+
+
+def _failed(name: str, error: str, columns: int) -> list[str]:
+    row = [""] * columns
+    row[0], row[1], row[-3] = "-", name, f"failed: {error}"
+    return row

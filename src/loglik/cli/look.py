@@ -1,0 +1,104 @@
+"""`loglik check`, `report`, `models` and `data`: looking at what there is."""
+
+import inspect
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from loglik.cli.console import command_line, say, say_json, table
+from loglik.cli.options import Json, Seed
+from loglik.cli.use import RunFolder
+from loglik.data import catalog, open_dataset
+from loglik.hyperparameters import hyperparameters
+from loglik.runs import Run
+from loglik.zoo import ZOO, entry
+
+
+def check(run: RunFolder, seed: Seed = 0, json: Json = False) -> None:
+    """Prove a fitted model: does it sum to one, never look ahead, sample from its own density?
+
+    The laws are those the library's own tests run. Ends with 50 if one is broken.
+
+    \b
+    Examples:
+      loglik check runs/digits-pixelcnn
+    """
+    from loglik.laws import check as check_laws
+
+    report = check_laws(Run.open(run).model(), seed=seed)
+    if json:
+        say_json({"run": str(run), **report.to_json()})
+    else:
+        say(str(report))
+    report.raise_if_failed()
+
+
+def report(run: RunFolder) -> None:
+    """Write report.html for a run: its record, learning curve, scores and samples, in one file.
+
+    \b
+    Examples:
+      loglik report runs/digits-pixelcnn
+    """
+    from loglik.report import run_report
+
+    say(f"Report: {run_report(run, command_line())}")
+
+
+def models(
+    name: Annotated[str | None, typer.Argument(help="One model, for its hyperparameters.")] = None, json: Json = False
+) -> None:
+    """List the zoo, or one model with its hyperparameters.
+
+    The cost is in passes of the net for scoring / sampling one event: D means one for each dimension, K one for each
+    importance sample.
+
+    \b
+    Examples:
+      loglik models
+      loglik models made
+    """
+    if name is None:
+        rows = [[n, e.route, e.models, e.fitted_by, e.cost, e.source] for n, e in ZOO.items()]
+        head = ["name", "route", "models", "fitted by", "score / sample", "source"]
+        say_json([dict(zip(head, row, strict=True)) for row in rows]) if json else say(table(head, rows))
+        return
+    found = entry(name)
+    builder = found.load()
+    values = {n: str(p.default) for n, p in hyperparameters(builder).items()}
+    if json:
+        say_json({"name": name, "route": found.route, "models": found.models, "hyperparameters": values})
+        return
+    say(f"{name}: {inspect.getdoc(builder)}\n")
+    say(table(["--set", "default", "type"], [[n, str(p.default), _type(p)] for n, p in hyperparameters(builder).items()]))
+
+
+def data(
+    name: Annotated[str | None, typer.Argument(help="One data set, for its space and split.")] = None, json: Json = False
+) -> None:
+    """List the built-in data sets, or describe one data set or file.
+
+    The standard ones are read from their official files under $LOGLIK_DATA.
+
+    \b
+    Examples:
+      loglik data
+      loglik data digits
+      loglik data table.csv
+    """
+    if name is None:
+        rows = [[d.name, d.space, d.about, "yes" if d.available else "no"] for d in catalog()]
+        head = ["name", "space", "about", "at hand"]
+        say_json([dict(zip(head, row, strict=True)) for row in rows]) if json else say(table(head, rows))
+        return
+    found = open_dataset(name)
+    parts = {part: getattr(found, part).rows for part in ("train", "valid", "test")}
+    known = {"entropy in nats per event": found.entropy} if found.entropy is not None else {}
+    facts = {"name": found.name, "about": found.about, "space": str(found.space), **parts, "split": found.split, **known}
+    say_json(facts) if json else say("\n".join(f"{key}: {value}" for key, value in facts.items()))
+
+
+def _type(parameter: inspect.Parameter) -> str:
+    annotation = parameter.annotation
+    return annotation if isinstance(annotation, str) else getattr(annotation, "__name__", str(annotation))

@@ -1,0 +1,54 @@
+"""Options that several commands share, and how their words become values."""
+
+from typing import Annotated
+
+import typer
+
+from loglik.data import Dataset, open_dataset
+from loglik.errors import UsageError
+
+Data = Annotated[
+    str,
+    typer.Argument(help="A built-in data set (`loglik data` lists them) or the path of a CSV, Parquet, NPY or NPZ file."),
+]
+Json = Annotated[bool, typer.Option("--json", help="Print the result as JSON.")]
+Seed = Annotated[int, typer.Option(help="Of everything drawn at random: weights, batches, noise.")]
+Samples = Annotated[
+    int, typer.Option(help="K of the K-sample bound, for latent and dequantised models; more is tighter and slower.")
+]
+SpaceWords = Annotated[
+    str | None,
+    typer.Option("--space", help="What the values of a file are: real, integer:LEVELS or category:LEVELS.", metavar="SPACE"),
+]
+ContextWords = Annotated[
+    str | None,
+    typer.Option(
+        "--context",
+        help="Model p(x|c): `label` for the labels of a built-in set, or columns of a table, separated by commas.",
+        metavar="COLUMNS",
+    ),
+]
+
+
+def opened(data: str, seed: int, space: str | None, context: str | None) -> Dataset:
+    return open_dataset(data, seed=seed, space=space, context=context_of(data, context))
+
+
+def context_of(data: str, words: str | None) -> bool | tuple[str, ...] | None:
+    """True for the labels of a built-in set, names of columns for a file, None for none."""
+    if words is None:
+        return None
+    if words == "label" and "." not in data and "/" not in data:
+        return True
+    return tuple(words.split(","))
+
+
+def settings(words: list[str] | None) -> dict[str, str]:
+    """["hidden=64,64", "layers=3"] -> {"hidden": "64,64", "layers": "3"}."""
+    pairs = {}
+    for word in words or []:
+        name, equals, value = word.partition("=")
+        if not equals or not name:
+            raise UsageError(f"Expected --set KEY=VALUE, such as --set hidden=64,64; got {word!r}.")
+        pairs[name.strip()] = value.strip()
+    return pairs

@@ -1,0 +1,77 @@
+"""`loglik score` and `loglik sample`: what a fitted run is for."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from loglik.cli.console import say, say_json, talk
+from loglik.cli.options import ContextWords, Data, Json, Samples, Seed, context_of
+from loglik.data import open_source
+from loglik.inference.evaluate import evaluate
+from loglik.runs import Run
+from loglik.tasks.compare import SAMPLES
+from loglik.tasks.export import parse_context, to_csv, write_rows, write_samples
+from loglik.tasks.sample import sample as draw
+
+RunFolder = Annotated[Path, typer.Argument(help="The folder of a run, as `loglik fit` leaves it.")]
+
+
+def score(
+    run: RunFolder,
+    data: Data,
+    samples: Samples = SAMPLES,
+    part: Annotated[str | None, typer.Option(help="Of a built-in data set: train, valid, test (default) or all.")] = None,
+    context: ContextWords = None,
+    rows: Annotated[Path | None, typer.Option(help="Also write log p of every row, to a CSV or NPY file.")] = None,
+    seed: Seed = 0,
+    json: Json = False,
+) -> None:
+    """How likely data are under a fitted model: mean log-likelihood, its error, its claim, bits/dim.
+
+    Files are streamed: their size does not matter. Every row counts; one that has no finite score is listed.
+
+    \b
+    Examples:
+      loglik score runs/digits-pixelcnn digits
+      loglik score my-run new.parquet --rows scores.csv
+      loglik score my-run digits --samples 256 --json
+    """
+    opened = Run.open(run)
+    model = opened.model()
+    columns = (opened.record.get("data") or {}).get("columns")
+    source = open_source(data, part=part, context=context_of(data, context), space=model.space, columns=columns)
+    result = evaluate(model, source, samples=samples, seed=seed)
+    if rows is not None:
+        write_rows(rows, result.values)
+        talk(f"Wrote {result.events} rows to {rows}.")
+    if json:
+        say_json({"run": str(run), "data": data, **result.to_json()})
+    else:
+        say(str(result))
+
+
+def sample(
+    run: RunFolder,
+    n: Annotated[int, typer.Option("-n", help="How many.")] = 16,
+    out: Annotated[Path | None, typer.Option("-o", "--out", help="A .npy, .csv or .png file; CSV on stdout without.")] = None,
+    context: Annotated[str | None, typer.Option(help="The context c of p(x|c): numbers separated by commas.")] = None,
+    seed: Seed = 0,
+) -> None:
+    """Draw new events from a fitted model.
+
+    \b
+    Examples:
+      loglik sample runs/digits-pixelcnn -n 64 -o digits.png
+      loglik sample my-run -n 1000 -o new.csv
+      loglik sample my-run -n 5 --context 3
+    """
+    opened = Run.open(run)
+    model = opened.model()
+    x = draw(model, n, parse_context(model, context), seed=seed)
+    columns = (opened.record.get("data") or {}).get("columns")
+    if out is None:
+        say(to_csv(x, columns).rstrip("\n"))
+    else:
+        write_samples(out, x, columns)
+        talk(f"Wrote {n} samples to {out}.")

@@ -1,0 +1,227 @@
+"""The contract: what a model of p(x) promises, and how its number may be read. Read this file first.
+
+Symbols, the same everywhere: x data, z noise or latent, c context, u uniform, eps Gaussian noise; B batch, D dims,
+K components or importance samples. There is exactly one leading batch axis; log-likelihoods and log-determinants
+are (B,), in nats per event, never negated, never per dimension. Names of logarithms begin with `log_`.
+"""
+
+from abc import ABC, abstractmethod
+from enum import IntEnum
+from typing import Any, Protocol, Self
+
+import torch
+from torch import Tensor, nn
+
+from loglik.errors import ContextError, UsageError
+from loglik.ops import log_mean_exp, repeat_rows
+from loglik.spaces import Space
+
+ROWS_AT_ONCE = 4096  # importance samples are evaluated in slices of about so many rows
+
+
+class Claim(IntEnum):
+    """What a log-likelihood is. A composite claims what its weakest part does: the maximum."""
+
+    EXACT = 0  # log p(x)
+    LOWER_BOUND = 1  # at most log p(x), in expectation over the model's own noise
+    ESTIMATE = 2  # may lie on either side of log p(x)
+
+    def __str__(self) -> str:
+        return self.name.lower().replace("_", " ")
+
+
+class Model(nn.Module, ABC):
+    """A distribution over the events of one space, possibly given a context c.
+
+    A subclass calls `super().__init__(space, context)`, states its `claim`, and implements `log_likelihood` (through one
+    of the kinds below) and `sample`. What it may override: `objective`, `initialize`.
+    """
+
+    def __init__(
+        self, space: Space, context: Space | None = None, dtype: torch.dtype | None = None
+    ) -> None:
+        super().__init__()
+        self.space = space
+        self.context = context
+        anchor = torch.empty(0, dtype=dtype or torch.get_default_dtype())
+        self.register_buffer("_anchor", anchor)  # carries dtype and device, also into files
+
+    @property
+    @abstractmethod
+    def claim(self) -> Claim:
+        """How `log_likelihood` may be read."""
+
+    @abstractmethod
+    def log_likelihood(self, x: Tensor, context: Tensor | None = None) -> Tensor:
+        """(B, *event) -> (B,): nats per event. The log density on Real spaces, the log probability on discrete ones."""
+
+    @abstractmethod
+    def sample(self, n: int, context: Tensor | None = None) -> Tensor:
+        """n draws, (n, *event); with a context of n rows, or of one row for all."""
+
+    def forward(self, x: Tensor, context: Tensor | None = None) -> Tensor:
+        return self.log_likelihood(x, context)
+
+    def objective(self, x: Tensor, context: Tensor | None = None) -> Tensor:
+        """(B,): what training maximises."""
+        return self.log_likelihood(x, context)
+
+    def initialize(self, x: Tensor, context: Tensor | None = None) -> None:
+        """Look at training events once, before the first step: scales, starting centres, data-dependent weights.
+
+        Called without gradients.
+        """
+
+    def events(self, x: Tensor, context: Tensor | None = None) -> Tensor:
+        """x checked against the space, as this model computes with it; the context checked for presence."""
+        if context is None and self.context is not None:
+            raise ContextError(f"This model is p(x|c) with c in {self.context}; got no context.")
+        if context is not None:
+            if self.context is None:
+                raise ContextError("This model takes no context; got one. Build it with context=..., or leave it out.")
+            if len(context) != len(x):
+                raise ContextError(f"Expected one context per event, {len(x)}; got {len(context)}.")
+        return self.space.events(x, self._anchor.dtype)
+
+    def condition(self, context: Tensor | None) -> Tensor | None:
+        """The context as inputs of a net, (B, *c) -> (B, C); None if the model takes none."""
+        if self.context is None or context is None:
+            return None
+        return self.context.features(context, self._anchor.dtype)
+
+    def contexts(self, n: int, context: Tensor | None) -> Tensor | None:
+        """The context for n samples: one row is repeated for all."""
+        if context is None:
+            if self.context is not None:
+                raise ContextError(f"This model samples from p(x|c) with c in {self.context}; got no context.")
+            return None
+        if self.context is None:
+            raise ContextError("This model takes no context; got one.")
+        if len(context) not in (1, n):
+            raise ContextError(f"Expected a context of 1 or {n} rows; got {len(context)}.")
+        return context.expand(n, *context.shape[1:])
+
+    @property
+    def dtype(self) -> torch.dtype:
+        return self._anchor.dtype
+
+    @property
+    def device(self) -> torch.device:
+        return self._anchor.device
+
+    recipe: dict[str, Any] | None = None  # name, space and hyperparameters; set by `build`, read by `save`
+    _anchor: Tensor
+
+
+class ExactModel(Model):
+    """A model whose log-likelihood is a formula: implement `log_prob`. The name is kept for exact values."""
+
+    @property
+    def claim(self) -> Claim:
+        return Claim.EXACT
+
+    @abstractmethod
+    def log_prob(self, x: Tensor, context: Tensor | None = None) -> Tensor:
+        """(B, *event) -> (B,): log p(x) or log p(x|c), exactly."""
+
+    def log_likelihood(self, x: Tensor, context: Tensor | None = None) -> Tensor:
+        return self.log_prob(x, context)
+
+
+class LatentModel(Model):
+    """A model with an integral inside, p(x) = int p(x|z) p(z) dz: implement `elbo_terms`.
+
+    For z ~ q(z|x) the log weight log w = log p(x, z) - log q(z|x) satisfies
+
+        E log w  <=  E log (1/K) sum_k w_k  <=  log p(x),        (Burda et al. 2016, arXiv:1509.00519)
+
+    the ELBO and the K-sample bound, which never falls as K grows.
+    """
+
+    @property
+    def claim(self) -> Claim:
+        return Claim.LOWER_BOUND
+
+    @abstractmethod
+    def elbo_terms(self, x: Tensor, context: Tensor | None = None) -> dict[str, Tensor]:
+        """name -> (B,): the terms of one draw's log weight, signed so that their sum estimates the ELBO."""
+
+    def log_likelihood(self, x: Tensor, context: Tensor | None = None) -> Tensor:
+        """The ELBO, estimated with one draw of z for each event."""
+        return torch.stack(list(self.elbo_terms(x, context).values())).sum(dim=0)
+
+    def bound(self, x: Tensor, context: Tensor | None = None, *, samples: int = 1) -> Tensor:
+        """(B, *event) -> (B,): the bound with K = `samples` draws; K = 1 is the ELBO."""
+        if samples < 1:
+            raise UsageError(f"Expected at least 1 sample; got {samples}.")
+        at_once = max(1, min(samples, ROWS_AT_ONCE // max(1, len(x))))
+        log_w = []
+        for start in range(0, samples, at_once):
+            k = min(at_once, samples - start)
+            repeated = repeat_rows(x, k)
+            assert repeated is not None
+            log_w.append(self.log_likelihood(repeated, repeat_rows(context, k)).reshape(len(x), k))
+        return log_mean_exp(torch.cat(log_w, dim=1), dim=1)
+
+
+class Stats(Protocol):
+    """Expected sufficient statistics. They add, so EM streams over batches and over machines."""
+
+    def __add__(self, other: Self, /) -> Self: ...
+
+    @property
+    def events(self) -> Tensor:
+        """How many events were counted, a float64 scalar."""
+
+    @property
+    def log_likelihood(self) -> Tensor:
+        """The sum of their log-likelihoods under the parameters before `maximize`, a float64 scalar."""
+
+
+class EMModel(Model):
+    """A model fitted by alternating two steps that never lower the likelihood of the data.
+
+        expect      E_q[sufficient statistics],  q(z) = p(z|x, theta)
+        maximize    theta <- argmax E_q log p(x, z|theta)            (Dempster, Laird, Rubin 1977)
+
+    Combine it with ExactModel or LatentModel, which say what its log-likelihood is.
+    """
+
+    @property
+    def closed_form(self) -> bool:
+        """Whether one pass reaches the optimum."""
+        return False
+
+    @abstractmethod
+    def expect(self, x: Tensor, context: Tensor | None = None) -> Any:
+        """(B, *event) -> Stats of these events."""
+
+    @abstractmethod
+    def maximize(self, stats: Any) -> None:
+        """Set the parameters to the best ones for these statistics."""
+
+
+class Bijection(nn.Module, ABC):
+    """An invertible map, always data -> noise; log_det is log|det d output / d input| of the direction taken.
+
+    A subclass implements both directions; `initialize` may set its parameters from the first data it sees.
+    """
+
+    @property
+    def claim(self) -> Claim:
+        return Claim.EXACT
+
+    @abstractmethod
+    def forward(self, x: Tensor, context: Tensor | None = None) -> tuple[Tensor, Tensor]:
+        """(B, *event) -> z (B, *event'), log|det dz/dx| (B,)."""
+
+    @abstractmethod
+    def inverse(self, z: Tensor, context: Tensor | None = None) -> tuple[Tensor, Tensor]:
+        """(B, *event') -> x (B, *event), log|det dx/dz| (B,)."""
+
+    def initialize(self, x: Tensor, context: Tensor | None = None) -> Tensor:
+        """Set parameters from training events where the bijection wants to; returns z, for the next one.
+
+        Called without gradients.
+        """
+        return self(x, context)[0]  # type: ignore[no-any-return]

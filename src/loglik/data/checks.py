@@ -1,0 +1,126 @@
+"""The boundary every value crosses: numbers only, finite, inside the space; what fails is named by row and column.
+
+Rows and columns are counted from 1, as a reader of the file counts them, the header left out.
+"""
+
+import math
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from loglik.errors import NotFinite, NotNumeric, OutsideSpace, UnreadableData
+from loglik.spaces import Discrete, Space
+
+
+@dataclass(frozen=True)
+class Origin:
+    """Where values come from, for messages: the name of the data, and of its columns if they have names."""
+
+    name: str
+    columns: tuple[str, ...] | None = None
+
+    def place(self, row: int, flat: int, shape: tuple[int, ...]) -> str:
+        """Row number `row` from 0 and the position `flat` in an event of `shape`, in words, counted from 1."""
+        where = f"row {row + 1}"
+        if self.columns is not None:
+            return f"{where}, column {self.columns[flat]!r} of {self.name}"
+        if len(shape) <= 1:
+            return f"{where}, column {flat + 1} of {self.name} (counting from 1)"
+        index = tuple(int(i) + 1 for i in np.unravel_index(flat, shape))
+        return f"{where}, position {index} of {self.name} (counting from 1)"
+
+
+def as_numbers(array: np.ndarray[Any, Any], origin: Origin) -> Tensor:
+    """An array of any numeric type as a tensor of a type torch computes with; booleans become 0 and 1.
+
+    Raises:
+        NotNumeric: text or complex numbers. UnreadableData: Python objects, structured or date types.
+    """
+    kind = array.dtype.kind
+    if kind in "US":
+        row, flat = _first(array, lambda value: not is_number(value))
+        text = array.reshape(len(array), -1)[row, flat]
+        raise NotNumeric(
+            f"Expected numbers; got text such as {str(text)!r} at {origin.place(row, flat, array.shape[1:])}."
+        )
+    if kind == "c":
+        raise NotNumeric(f"Expected real numbers; got complex ones in {origin.name}. Split them into two values.")
+    if kind not in "biuf":
+        raise UnreadableData(f"Expected an array of numbers; got {array.dtype} in {origin.name}. Convert it first.")
+    width = {"b": np.uint8, "i": np.int64, "u": np.int64, "f": np.float32}[kind]
+    if kind == "f" and array.dtype.itemsize > 4:
+        width = np.float64
+    if array.dtype == np.uint8:
+        width = np.uint8
+    # A copy: torch refuses read-only memory (memory maps), foreign byte orders and negative strides.
+    return torch.from_numpy(np.array(array, dtype=width, order="C"))
+
+
+def conform(x: Tensor, space: Space, origin: Origin, first_row: int = 0) -> Tensor:
+    """Rows (B, ...) as stored events (B, *shape), checked: reals as they are, discrete values in the narrowest type.
+
+    Raises:
+        NotFinite: a NaN or an infinity. OutsideSpace: a fraction or a level that a discrete space does not hold.
+    """
+    x = x.detach().reshape(len(x), *space.shape)
+    check_finite(x, origin, first_row)
+    if not isinstance(space, Discrete):
+        return x if x.is_floating_point() else x.double()
+    outside = (x < 0) | (x >= space.levels)
+    if x.is_floating_point():
+        outside |= x != x.floor()
+    if bool(outside.any()):
+        row, flat = _locate(outside)
+        value = x.reshape(len(x), -1)[row, flat].item()
+        raise OutsideSpace(
+            f"Expected whole numbers 0..{space.levels - 1}; got {value:g} at "
+            f"{origin.place(first_row + row, flat, space.shape)}. State another space, or correct the value."
+        )
+    return x.to(torch.uint8 if space.levels <= 256 else torch.int64)
+
+
+def check_finite(x: Tensor, origin: Origin, first_row: int = 0) -> None:
+    """Raises NotFinite, naming the first value of (B, *event) that is NaN or infinite."""
+    if not x.is_floating_point():
+        return
+    bad = ~torch.isfinite(x)
+    if bool(bad.any()):
+        row, flat = _locate(bad)
+        value = x.reshape(len(x), -1)[row, flat].item()
+        what = "a missing value or NaN" if math.isnan(value) else "an infinity"
+        raise NotFinite(
+            f"Expected finite numbers; got {what} at {origin.place(first_row + row, flat, tuple(x.shape[1:]))}. "
+            "Remove the row or fill in the value."
+        )
+
+
+def _locate(bad: Tensor) -> tuple[int, int]:
+    """The first true entry of (B, *event): its row, and its place in the flat event."""
+    flat = bad.reshape(len(bad), -1)
+    row = int(flat.any(dim=1).int().argmax())
+    return row, int(flat[row].int().argmax())
+
+
+def _first(array: np.ndarray[Any, Any], wrong: Any) -> tuple[int, int]:
+    rows = array.reshape(len(array), -1)
+    found = ((i, j) for i in range(len(rows)) for j in range(rows.shape[1]) if wrong(rows[i, j]))
+    return next(found, (0, 0))
+
+
+def is_number(text: Any) -> bool:
+    """Whether a value of a table reads as a number; yes and no count as well, missing values too."""
+    if isinstance(text, str) and text.strip().lower() in ("true", "false", "", "na", "n/a", "null"):
+        return True
+    try:
+        float(text)
+    except (TypeError, ValueError):
+        return False
+    return True
+
+
+def one_line(error: Exception) -> str:
+    """Another library's message, short enough to stand in ours."""
+    return " ".join(str(error).split())[:160]

@@ -1,0 +1,67 @@
+"""DataFrames of any library (pandas, polars, pyarrow and more) as tables, through narwhals."""
+
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING, Any
+
+from loglik.data.checks import is_number, one_line
+from loglik.data.tables import ColumnReader, TableSource
+from loglik.errors import NotNumeric, UsageError
+from loglik.spaces import Space
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+
+class FrameReader(ColumnReader):
+    """The columns of an arrow table in memory."""
+
+    def __init__(self, table: "pa.Table", name: str) -> None:
+        self._table, self.name = table, name
+        self.schema, self.rows = table.schema, table.num_rows
+
+    def read(self, columns: Sequence[str], size: int) -> Iterator["pa.RecordBatch"]:
+        yield from self._table.select(list(columns)).to_batches(max_chunksize=size)
+
+
+def open_frame(
+    data: Any,
+    *,
+    context: Sequence[str] = (),
+    space: Space | str | None = None,
+    columns: Sequence[str] | None = None,
+) -> TableSource:
+    """The rows of a DataFrame; see `as_source`.
+
+    Raises:
+        NotNumeric: a column that holds text among other things. UsageError: not a DataFrame.
+    """
+    return TableSource(FrameReader(_arrow(data), "the table"), context, space, columns)
+
+
+def _arrow(data: Any) -> "pa.Table":
+    import narwhals as nw
+    import pyarrow as pa
+
+    try:
+        frame = nw.from_native(data)
+    except TypeError:
+        raise UsageError(
+            f"Expected a tensor, array, list, DataFrame, Source or path; got {type(data).__name__}."
+        ) from None
+    eager = frame.collect() if isinstance(frame, nw.LazyFrame) else frame
+    try:
+        return eager.to_arrow()
+    except (pa.ArrowInvalid, pa.ArrowTypeError) as error:
+        raise _mixed(eager, error) from None
+
+
+def _mixed(frame: Any, error: Exception) -> NotNumeric:
+    """The error for columns of Python objects, with the first one that is no number."""
+    for name in frame.columns:
+        for row, value in enumerate(frame[name].to_list()):
+            if value is not None and not is_number(value):
+                return NotNumeric(
+                    f"Expected numbers in column {name!r}; got {str(value)[:40]!r} in row {row + 1} of the table. "
+                    "Encode it as a number, or leave the column out."
+                )
+    return NotNumeric(f"Expected numbers; the table cannot be converted ({one_line(error)}).")

@@ -1,0 +1,43 @@
+"""IDX, the format of the MNIST files: a magic number, the sizes, then the bytes (Y. LeCun et al. 1998)."""
+
+import gzip
+import math
+import struct
+import zlib
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from loglik.errors import UnreadableData
+
+UNSIGNED_BYTE = 8  # the only type that MNIST and its successors use
+
+
+def read_idx(path: Path) -> Tensor:
+    """A file of unsigned bytes, plain or .gz, as a uint8 tensor of the sizes it states.
+
+    Raises:
+        UnreadableData: another format, a truncated file, or bytes left over.
+    """
+    content = read_bytes(path)
+    if len(content) < 4 or content[:2] != b"\0\0" or content[2] != UNSIGNED_BYTE:
+        raise UnreadableData(f"Expected an IDX file of unsigned bytes; got another format in {path}. Fetch it again.")
+    header = 4 + 4 * content[3]
+    if len(content) < header:
+        raise UnreadableData(f"Expected an IDX file; got {path}, which ends within its header. Fetch it again.")
+    sizes = struct.unpack(f">{content[3]}I", content[4:header])
+    if len(content) - header != math.prod(sizes):
+        raise UnreadableData(
+            f"Expected {math.prod(sizes)} bytes in {path}; got {len(content) - header}. Fetch it again."
+        )
+    return torch.from_numpy(np.frombuffer(content, np.uint8, offset=header).copy()).reshape(sizes)
+
+
+def read_bytes(path: Path) -> bytes:
+    """The content, unpacked if the name ends in .gz."""
+    try:
+        return gzip.decompress(path.read_bytes()) if path.suffix == ".gz" else path.read_bytes()
+    except (EOFError, zlib.error, gzip.BadGzipFile) as error:
+        raise UnreadableData(f"Expected a gzipped file; got {path}, which is damaged ({error}).") from None

@@ -1,0 +1,55 @@
+"""Parquet, streamed: batches come page by page, so memory is bounded whatever the size of the row groups."""
+
+import re
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING
+
+from loglik.data.checks import one_line
+from loglik.data.tables import ColumnReader
+from loglik.errors import UnreadableData
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+BUFFER_BYTES = 1 << 20  # read from each column at a time; without it a whole column chunk is held
+PANDAS_INDEX = re.compile(r"__index_level_\d+__")  # row numbers that pandas stores beside the data
+
+
+class ParquetReader(ColumnReader):
+    """The columns of a Parquet file.
+
+    Raises:
+        UnreadableData: not Parquet, truncated or damaged.
+    """
+
+    def __init__(self, path: str, name: str) -> None:
+        import pyarrow as pa
+        from pyarrow import parquet
+
+        self.name = name
+        try:
+            # Pre-buffering would hold all row groups of a pass in memory.
+            self._file = parquet.ParquetFile(path, pre_buffer=False, buffer_size=BUFFER_BYTES)
+        except (pa.ArrowException, OSError) as error:
+            raise self._damaged(error) from None
+        fields = [field for field in self._file.schema_arrow if not PANDAS_INDEX.fullmatch(field.name)]
+        self.schema = pa.schema(fields)
+        self.rows = self._file.metadata.num_rows
+
+    def read(self, columns: Sequence[str], size: int) -> Iterator["pa.RecordBatch"]:
+        import pyarrow as pa
+
+        stream = self._file.iter_batches(batch_size=size, columns=list(columns), use_threads=False)
+        while True:
+            try:
+                batch = next(stream, None)
+            except (pa.ArrowException, OSError) as error:
+                raise self._damaged(error) from None
+            if batch is None:
+                return
+            yield batch.select(list(columns))  # the file's order may differ from the one asked for
+
+    def _damaged(self, error: Exception) -> UnreadableData:
+        return UnreadableData(
+            f"Expected a Parquet file; got {self.name}, which is damaged or of another format ({one_line(error)})."
+        )

@@ -1,0 +1,138 @@
+"""What data is to the rest of the package: rows of events of one space, in memory or streamed, with fixed splits."""
+
+import hashlib
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from loglik.errors import EmptyData
+from loglik.spaces import Space
+
+Batch = tuple[Tensor, Tensor | None]  # events (B, *event) and their contexts (B, *c), or None
+
+
+class Source(ABC):
+    """Rows of events, and possibly one context for each, in a fixed order.
+
+    `rows` is None where only reading to the end tells. `batches` may be called any number of times; each pass gives
+    the same rows in the same order, the last batch as short as it comes. `columns` names the values of an event, where
+    the data came with names.
+    """
+
+    space: Space
+    context_space: Space | None = None
+    rows: int | None = None
+    columns: tuple[str, ...] | None = None
+
+    @abstractmethod
+    def batches(self, size: int) -> Iterator[Batch]:
+        """All rows in order, `size` at a time."""
+
+    def read(self) -> "Memory":
+        """All rows in memory."""
+        parts = list(self.batches(65536))
+        x = torch.cat([x for x, _ in parts])
+        c = torch.cat([c for _, c in parts if c is not None]) if self.context_space is not None else None
+        return Memory(self.space, x, c, self.context_space, self.columns)
+
+    @property
+    def fingerprint(self) -> str:
+        """Identifies the rows and their order: equal for equal rows."""
+        digest = RowDigest()
+        for x, _ in self.batches(65536):
+            digest.update(x)
+        return digest.hexdigest()
+
+
+class RowDigest:
+    """Hashes events batch by batch; the same rows give the same digest however they are cut into batches."""
+
+    def __init__(self) -> None:
+        self._hash = hashlib.blake2b(digest_size=8)
+
+    def update(self, x: Tensor) -> None:
+        kind = torch.float64 if x.is_floating_point() else torch.int64
+        for part in torch.split(x, 4096):
+            self._hash.update(np.ascontiguousarray(part.detach().cpu().to(kind).numpy()).data)
+
+    def hexdigest(self) -> str:
+        return self._hash.hexdigest()
+
+
+class Memory(Source):
+    """Events in memory: x (N, *event), context (N, *c) or None. Discrete data may be of any integer dtype."""
+
+    def __init__(
+        self,
+        space: Space,
+        x: Tensor,
+        context: Tensor | None = None,
+        context_space: Space | None = None,
+        columns: tuple[str, ...] | None = None,
+    ) -> None:
+        if len(x) == 0:
+            raise EmptyData("Expected at least one row; got none.")
+        space.check_shape(x)
+        self.space, self.x, self.context, self.context_space = space, x, context, context_space
+        self.columns = columns
+        self.rows: int = len(x)
+
+    def batches(self, size: int) -> Iterator[Batch]:
+        for start in range(0, len(self.x), size):
+            yield self.x[start : start + size], self._context(slice(start, start + size))
+
+    def take(self, index: Tensor) -> Batch:
+        return self.x[index], self._context(index)
+
+    def subset(self, index: Tensor) -> "Memory":
+        x, c = self.take(index)
+        return Memory(self.space, x, c, self.context_space, self.columns)
+
+    def read(self) -> "Memory":
+        return self
+
+    def _context(self, index: Any) -> Tensor | None:
+        return None if self.context is None else self.context[index]
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """A named data set with its fixed split; `split` says in words and numbers how it was made.
+
+    `log_density`, where the truth is known, is log p of the source itself: (B, *event) -> (B,) in nats; then the regret
+    of a model, E log p(x) - E log p_model(x), is measured. `entropy` is the source's known entropy in nats per event.
+    """
+
+    name: str
+    train: Memory
+    valid: Memory
+    test: Memory
+    split: dict[str, Any]
+    about: str = ""
+    log_density: Callable[[Tensor], Tensor] | None = None
+    entropy: float | None = None
+
+    @property
+    def space(self) -> Space:
+        return self.train.space
+
+    @property
+    def context_space(self) -> Space | None:
+        return self.train.context_space
+
+
+def split_rows(rows: int, seed: int = 0, valid: float = 0.1, test: float = 0.2) -> dict[str, Tensor]:
+    """Shuffled row numbers of the parts train, valid and test; each part is left with at least one row if it can be."""
+    order = torch.from_numpy(np.random.Generator(np.random.PCG64(seed)).permutation(rows))
+    n_test = min(max(1, round(rows * test)), max(0, rows - 2)) if test else 0
+    n_valid = min(max(1, round(rows * valid)), max(0, rows - n_test - 1)) if valid else 0
+    return {
+        "test": order[:n_test],
+        "valid": order[n_test : n_test + n_valid],
+        "train": order[n_test + n_valid :],
+    }

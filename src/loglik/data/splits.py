@@ -1,0 +1,36 @@
+"""How data becomes train, valid and test: rows shuffled and cut, or drawn afresh from a known source."""
+
+from collections.abc import Callable
+
+import torch
+from torch import Tensor
+
+from loglik.data.source import Dataset, Memory, split_rows
+from loglik.spaces import Space
+
+ROWS = {"train": 20_000, "valid": 2_000, "test": 10_000}  # of the data sets that are drawn
+SEEDS = {"train": 0, "valid": 1, "test": 2}
+
+
+def shuffled(name: str, whole: Memory, seed: int) -> Dataset:
+    """70 % train, 10 % valid and 20 % test rows of `whole`, at least 3 of them, in an order fixed by `seed`."""
+    part = {key: whole.subset(index) for key, index in split_rows(whole.rows, seed).items()}
+    rows = {key: part[key].rows for key in ROWS}
+    split = {"how": "rows shuffled by numpy's PCG64, then cut", "seed": seed, **rows}
+    return Dataset(name, part["train"], part["valid"], part["test"], split)
+
+
+def drawn(
+    name: str,
+    space: Space,
+    sample: Callable[[int, torch.Generator], Tensor],
+    log_density: Callable[[Tensor], Tensor],
+    entropy: float | None = None,
+) -> Dataset:
+    """Independent draws from a source whose log p is known; each part has its own seed."""
+    part = {}
+    for key, rows in ROWS.items():
+        x = sample(rows, torch.Generator().manual_seed(SEEDS[key]))
+        part[key] = Memory(space, x.float() if x.is_floating_point() else x)
+    split = {"how": "drawn with torch's generator, one seed per part", "seeds": SEEDS, **ROWS}
+    return Dataset(name, part["train"], part["valid"], part["test"], split, log_density=log_density, entropy=entropy)

@@ -1,0 +1,121 @@
+"""Standard image data sets, read from their official files under the folder that $LOGLIK_DATA names.
+
+Nothing is fetched: a missing file is named, with the place where it was expected. Splits are the official ones; where
+none is given for validation it is the last rows of the training part.
+"""
+
+import os
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from loglik.data.cifar import read_batch
+from loglik.data.idx import read_bytes, read_idx
+from loglik.data.source import Dataset, Memory
+from loglik.errors import DataNotFound, UnreadableData
+from loglik.spaces import Category, Integer, Space
+
+ROOT = "LOGLIK_DATA"
+LABELS = Category((), levels=10)
+IDX = tuple(f"{part}-{kind}-ubyte" for part in ("train", "t10k") for kind in ("images-idx3", "labels-idx1"))
+CIFAR = (*(f"data_batch_{i}" for i in range(1, 6)), "test_batch")
+FILES: dict[str, tuple[str, ...]] = {
+    "mnist": tuple(f"MNIST/raw/{name}" for name in IDX),
+    "fashion-mnist": tuple(f"FashionMNIST/raw/{name}" for name in IDX),
+    "binarized-mnist": tuple(f"binarized_mnist/binarized_mnist_{part}.amat" for part in ("train", "valid", "test")),
+    "cifar10": tuple(f"cifar-10-batches-py/{name}" for name in CIFAR),
+}
+
+
+def load_idx(name: str, context: bool = False) -> Dataset:
+    """MNIST or Fashion-MNIST: 50 000 / 10 000 / 10 000 grey images (1, 28, 28) of 256 levels."""
+    images, classes, test_images, test_classes = (read_idx(path) for path in find(name))
+    for x, c in ((images, classes), (test_images, test_classes)):
+        if x.ndim != 3 or c.shape != x.shape[:1]:
+            sizes = f"{tuple(x.shape)} and {tuple(c.shape)}"
+            raise UnreadableData(f"Expected images and as many labels in the files of {name}; got sizes {sizes}.")
+    space = Integer((1, *images.shape[1:]), levels=256)
+    train, test = (images.unsqueeze(1), classes.long()), (test_images.unsqueeze(1), test_classes.long())
+    return official(name, space, train, test, valid_rows=10_000, context=context)
+
+
+def load_cifar10(context: bool = False) -> Dataset:
+    """45 000 / 5000 / 10 000 colour images (3, 32, 32) of 256 levels."""
+    batches = [read_batch(path) for path in find("cifar10")]
+    images = torch.cat([x for x, _ in batches[:-1]])
+    classes = torch.cat([c for _, c in batches[:-1]])
+    space = Integer((3, 32, 32), levels=256)
+    return official("cifar10", space, (images, classes), batches[-1], valid_rows=5000, context=context)
+
+
+def load_binarized_mnist() -> Dataset:
+    """50 000 / 10 000 / 10 000 binary images (1, 28, 28), binarised once for all.
+
+    H. Larochelle, I. Murray 2011, The Neural Autoregressive Distribution Estimator, AISTATS.
+    """
+    space = Integer((1, 28, 28), levels=2)
+    train, valid, test = (Memory(space, read_amat(path)) for path in find("binarized-mnist"))
+    split = {"how": "official files", "train": train.rows, "valid": valid.rows, "test": test.rows}
+    return Dataset("binarized-mnist", train, valid, test, split)
+
+
+def read_amat(path: Path) -> Tensor:
+    """Lines of 784 zeros and ones, as (N, 1, 28, 28) in uint8."""
+    content = np.frombuffer(read_bytes(path), np.uint8)
+    blank = np.isin(content, np.frombuffer(b" \t\r\n", np.uint8))
+    bits = content[~blank] - ord("0")  # bytes below "0" wrap around to large ones
+    if len(bits) % 784 or not len(bits) or int(bits.max()) > 1:
+        raise UnreadableData(f"Expected lines of 784 zeros and ones; got others in {path}. Fetch it again.")
+    return torch.from_numpy(bits.copy()).reshape(-1, 1, 28, 28)
+
+
+def official(
+    name: str,
+    space: Space,
+    train: tuple[Tensor, Tensor],
+    test: tuple[Tensor, Tensor],
+    *,
+    valid_rows: int,
+    context: bool,
+) -> Dataset:
+    """The official parts, each a pair of images and labels; validation is the end of the training part."""
+
+    def part(pair: tuple[Tensor, Tensor], rows: slice) -> Memory:
+        x, c = pair[0][rows], pair[1][rows]
+        return Memory(space, x, c, LABELS) if context else Memory(space, x)
+
+    cut = len(train[0]) - valid_rows
+    if cut < 1:
+        raise UnreadableData(f"Expected more than {valid_rows} training rows of {name}; got {len(train[0])}.")
+    parts = part(train, slice(cut)), part(train, slice(cut, None)), part(test, slice(None))
+    rows = dict(zip(("train", "valid", "test"), (p.rows for p in parts), strict=True))
+    split = {"how": f"official; valid is the last {valid_rows} rows of the training part", **rows}
+    return Dataset(name, *parts, split)
+
+
+def find(name: str) -> list[Path]:
+    """The files of a data set, plain or .gz.
+
+    Raises:
+        DataNotFound: $LOGLIK_DATA is not set, or a file is not there.
+    """
+    lacking = missing(name)
+    if lacking:
+        raise DataNotFound(lacking)
+    root = Path(os.environ[ROOT])
+    plain = [root / file for file in FILES[name]]
+    return [path if path.is_file() else path.with_name(path.name + ".gz") for path in plain]
+
+
+def missing(name: str) -> str:
+    """What keeps a data set from being read: the first file that is not where it should be; empty if nothing does."""
+    root = os.environ.get(ROOT, "")
+    if not root:
+        return f"Expected {FILES[name][0]} under ${ROOT}; it is not set. Set it to the folder of your data sets."
+    for file in FILES[name]:
+        path = Path(root) / file
+        if not path.is_file() and not path.with_name(path.name + ".gz").is_file():
+            return f"Expected the official file {path} (or .gz); there is none. Put it there, or correct ${ROOT}."
+    return ""

@@ -1,0 +1,1 @@
+"""EM, and the evaluation of any model on any data."""

@@ -1,0 +1,14 @@
+"""One seed per entry point: what is drawn inside is repeatable, and the caller's generator is left as it was."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import torch
+
+
+@contextmanager
+def seeded(seed: int) -> Iterator[None]:
+    """Draws inside follow from `seed` alone, on the CPU and on every GPU."""
+    with torch.random.fork_rng(devices=range(torch.cuda.device_count()) if torch.cuda.is_available() else ()):
+        torch.manual_seed(seed)
+        yield

@@ -1,0 +1,107 @@
+"""The laws of expectation maximisation: no pass lowers the likelihood, and statistics add up."""
+
+import copy
+from itertools import pairwise
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from loglik.contract import Claim, EMModel, Model
+from loglik.laws.subject import reseed, scores
+from loglik.laws.verdict import NotApplicable, Result, require, within
+
+PASSES = 5
+SLACK = 1e-8  # relative
+STANDARD_ERRORS = 5.0
+
+
+def em_ascends(model: Model, x: Tensor, context: Tensor | None) -> Result:
+    """From `initialize`, the log-likelihood of the events never falls; a closed form stands still after one pass.
+
+    The likelihood is the one the statistics carry, under the same noise in each pass where the model has noise.
+    """
+    model = _initialised(model, x, context)
+    found = []
+    for _ in range(PASSES + 1):
+        stats = _expect(model, x, context)
+        found.append(float(stats.log_likelihood) / float(stats.events))
+        if len(found) <= 2:
+            _agrees(model, x, context, found[-1])
+        _maximize(model, stats)
+    scale = max(1.0, *(abs(value) for value in found))
+    fall = max((before - after) / scale for before, after in pairwise(found))
+    path = f"{found[0]:.4f} to {found[-1]:.4f} nats per event in {PASSES} passes"
+    if fall <= SLACK and model.closed_form:
+        moved = max(abs(value - found[1]) for value in found[1:]) / scale
+        return within(moved, SLACK, f"A closed form stands still after one pass: {path}.")
+    return within(max(fall, 0.0), SLACK, f"Largest fall in one pass, relative; {path}.")
+
+
+def _agrees(model: EMModel, x: Tensor, context: Tensor | None, per_event: float) -> None:
+    """The statistics' log-likelihood is the model's own: to rounding if exact, else to within its noise."""
+    if model.claim is Claim.EXACT:
+        own = float(scores(model, x, context).double().mean())
+        error = abs(own - per_event) / max(1.0, abs(own))
+        require(error <= SLACK, f"expect reports {per_event:.8f} nats per event, log_likelihood gives {own:.8f}.")
+        return
+    repeats = [scores(model, x, context, seed).double().mean() for seed in range(1, 33)]
+    noise = torch.stack(repeats)
+    # The statistics draw noise of their own, which is about as large as that of one repeat.
+    error = abs(float(noise.mean()) - per_event)
+    allowed = STANDARD_ERRORS * float(noise.std()) * (1.0 + 1.0 / len(repeats)) ** 0.5 + SLACK
+    require(
+        error <= allowed,
+        f"expect reports {per_event:.4f} nats per event, log_likelihood {float(noise.mean()):.4f} +- {allowed:.4f}.",
+    )
+
+
+def statistics_add(model: Model, x: Tensor, context: Tensor | None) -> Result:
+    """expect(a) + expect(b) = expect(a, b): the same events counted, the same parameters from `maximize`."""
+    if len(x) < 2:
+        raise NotApplicable("One event cannot be split.")
+    model = _initialised(model, x, context)
+    _maximize(model, _expect(model, x, context))
+    half = len(x) // 3
+    whole = _expect(model, x, context)
+    first = _expect(model, x[:half], None if context is None else context[:half])
+    second = _expect(model, x[half:], None if context is None else context[half:])
+    together = first + second
+    require(float(together.events) == float(whole.events), f"Statistics of {len(x)} events count {together.events}.")
+    parts = float(first.log_likelihood) + float(second.log_likelihood)
+    error = abs(float(together.log_likelihood) - parts) / max(1.0, abs(parts))
+    if _noisy(model, x, context):
+        return within(error, SLACK, "Counts and log-likelihoods add; the rest has noise of each call.")
+    errors = [error, abs(float(whole.log_likelihood) - parts) / max(1.0, abs(parts))]
+    one, other = copy.deepcopy(model), copy.deepcopy(model)
+    _maximize(one, whole)
+    _maximize(other, together)
+    a, b = scores(one, x, context), scores(other, x, context)
+    errors.append(float(((a - b).abs() / a.abs().clamp(min=1.0)).max()))
+    return within(max(errors), SLACK, "Parameters from two halves against those from the whole, by their scores.")
+
+
+def _noisy(model: EMModel, x: Tensor, context: Tensor | None) -> bool:
+    """Whether the statistics depend on random numbers."""
+    return float(_expect(model, x, context, 1).log_likelihood) != float(_expect(model, x, context, 2).log_likelihood)
+
+
+def _initialised(model: Model, x: Tensor, context: Tensor | None) -> EMModel:
+    if not isinstance(model, EMModel):
+        raise NotApplicable("The model is not fitted by EM.")
+    model = copy.deepcopy(model)
+    reseed(model, 0)
+    with torch.no_grad():
+        model.initialize(x, context)
+    return model
+
+
+def _maximize(model: EMModel, stats: Any) -> None:
+    with torch.no_grad():
+        model.maximize(stats)
+
+
+def _expect(model: EMModel, x: Tensor, context: Tensor | None, seed: int = 0) -> Any:
+    reseed(model, seed)
+    with torch.no_grad():
+        return model.expect(x, context)

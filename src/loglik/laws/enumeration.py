@@ -1,0 +1,75 @@
+"""All events of a small discrete space, and the weights of bounds at given events."""
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from loglik.contract import LatentModel, Model
+from loglik.laws.subject import draws as draw
+from loglik.laws.subject import given, reseed
+from loglik.models.dequantized import Dequantized
+from loglik.spaces import Discrete, Space
+
+MOST_EVENTS = 20_000
+ROWS_AT_ONCE = 65_536
+MOST_WEIGHTS = 400_000
+COUNTED = 20_000  # samples, to see what lies outside the levels
+
+
+def enumerable(space: Space) -> bool:
+    return isinstance(space, Discrete) and float(space.levels) ** min(space.dims, 64) <= MOST_EVENTS
+
+
+def all_events(model: Model) -> Tensor:
+    """(levels^D, *shape): every event of the model's space once; the last value changes fastest."""
+    space = model.space
+    assert isinstance(space, Discrete)
+    count = space.levels**space.dims
+    places = space.levels ** torch.arange(space.dims - 1, -1, -1, device=model.device)
+    digits = torch.arange(count, device=model.device)[:, None] // places % space.levels
+    return digits.reshape(count, *space.shape)
+
+
+def index_of(x: Tensor, space: Discrete) -> Tensor:
+    """(B, *shape) -> (B,): which of `all_events` each event is."""
+    places = space.levels ** torch.arange(space.dims - 1, -1, -1, device=x.device)
+    return (x.long().flatten(1) * places).sum(1)
+
+
+@dataclass(frozen=True)
+class Weights:
+    """Of each event, over its draws: the mean weight, the variance of that mean, and the mean log weight; (N,)."""
+
+    weight: Tensor
+    variance: Tensor
+    log_weight: Tensor
+
+
+def weights_per_event(events: int) -> int:
+    """K, many for few events."""
+    return max(8, min(2_000, MOST_WEIGHTS // events))
+
+
+def mean_weights(model: LatentModel, events: Tensor, row: Tensor | None, draws: int) -> Weights:
+    """The weights w = p(x, z) / q(z|x) of `draws` draws of z for each event."""
+    reseed(model, 0)
+    at_once = max(1, ROWS_AT_ONCE // draws)
+    parts = []
+    for some in torch.split(events, at_once):
+        repeated = some.repeat_interleave(draws, dim=0)
+        with torch.no_grad():
+            log_w = model.log_likelihood(repeated, given(row, len(repeated))).double()
+        parts.append(log_w.reshape(len(some), draws))
+    log_w = torch.cat(parts)
+    w = log_w.exp()
+    return Weights(w.mean(1), w.var(1) / draws, log_w.mean(1))
+
+
+def mass_outside(model: Model, row: Tensor | None) -> float:
+    """What a dequantised density has outside [0, levels)^D: its bound leaves it out, its samples count it in."""
+    if not isinstance(model, Dequantized):
+        return 0.0
+    assert isinstance(model.space, Discrete)
+    y = draw(model.density, COUNTED, row).flatten(1)
+    return float(((y < 0) | (y >= model.space.levels)).any(1).double().mean())

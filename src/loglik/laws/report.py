@@ -1,0 +1,67 @@
+"""The report of all laws on one model."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from loglik.errors import LawBroken
+from loglik.laws.verdict import Result, Status
+
+
+@dataclass(frozen=True)
+class Report:
+    """What the laws say about one model. `model` and `claim` name it; `seed` makes the same report again."""
+
+    model: str
+    claim: str
+    seed: int
+    results: list[Result]
+
+    @property
+    def passed(self) -> bool:
+        """No law is broken; a law that is not applicable does not count."""
+        return not self.broken
+
+    @property
+    def broken(self) -> list[Result]:
+        return [result for result in self.results if result.status is Status.FAILED]
+
+    def __getitem__(self, law: str) -> Result:
+        return next(result for result in self.results if result.law == law)
+
+    def __str__(self) -> str:
+        rows = [("law", "verdict", "measured", "allowed", "")]
+        rows += [(r.law, r.status.value, _number(r.measured), _number(r.tolerance), r.detail) for r in self.results]
+        widths = [max(len(row[column]) for row in rows) for column in range(4)]
+        align = ("<", "<", ">", ">")
+        lines = [
+            "  ".join([*(f"{cell:{a}{w}}" for cell, a, w in zip(row, align, widths, strict=False)), row[4]]).rstrip()
+            for row in rows
+        ]
+        return "\n".join([f"{self.model}, {self.claim}", "", *lines, "", self.summary])
+
+    @property
+    def summary(self) -> str:
+        counts = {status: sum(r.status is status for r in self.results) for status in Status}
+        return ", ".join(f"{count} {status.value}" for status, count in counts.items() if count)
+
+    def to_json(self) -> dict[str, Any]:
+        return {
+            "model": self.model,
+            "claim": self.claim,
+            "seed": self.seed,
+            "passed": self.passed,
+            "results": [result.to_json() for result in self.results],
+        }
+
+    def raise_if_failed(self) -> None:
+        """
+        Raises:
+            LawBroken: a law is broken; the message names each with what was found.
+        """
+        if self.broken:
+            found = "; ".join(f"{result.law}: {result.detail}" for result in self.broken)
+            raise LawBroken(f"{self.model} breaks {len(self.broken)} of {len(self.results)} laws. {found}")
+
+
+def _number(value: float | None) -> str:
+    return "" if value is None else f"{value:.3g}"

@@ -1,0 +1,113 @@
+"""The model under test: copies that may be disturbed, events and contexts to test it on, and seeds."""
+
+import copy
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import torch
+from torch import Tensor, nn
+
+from loglik.contract import EMModel, Model
+from loglik.errors import ContextError
+from loglik.spaces import Discrete, Space
+
+VARIATION = 0.2  # of a parameter that is 0 throughout; others move by a tenth of themselves
+
+
+@contextmanager
+def own_randomness(model: nn.Module) -> Iterator[None]:
+    """Leaves the caller's random generators as they were."""
+    devices = {t.device for t in (*model.parameters(), *model.buffers()) if t.device.type == "cuda"}
+    with torch.random.fork_rng(devices=sorted(devices, key=str)):
+        yield
+
+
+def reseed(model: Model, seed: int) -> None:
+    # Not torch.manual_seed: it would seed devices whose state nobody restores.
+    torch.default_generator.manual_seed(seed)
+    if model.device.type == "cuda":
+        with torch.cuda.device(model.device):
+            torch.cuda.manual_seed(seed)
+
+
+def in_float64(model: Model) -> Model:
+    """A copy in float64 and evaluation mode, which may be disturbed."""
+    return copy.deepcopy(model).double().eval()
+
+
+def varied(model: Model, seed: int) -> Model:
+    """A copy with its parameters moved a little at random.
+
+    Nets often start with a last layer of zeros, and a net that says 0 breaks no law. Parameters that are 0 throughout
+    become small noise, others keep their signs. Models fitted by EM keep what they have: their parameters are
+    probabilities and factors, and noise would break them.
+    """
+    model = copy.deepcopy(model)
+    if isinstance(model, EMModel):
+        return model
+    reseed(model, seed)
+    with torch.no_grad():
+        for parameter in model.parameters():
+            if not parameter.is_floating_point():
+                continue
+            noise = torch.randn_like(parameter).clamp(-3.0, 3.0)
+            parameter.add_(VARIATION * noise if not parameter.any() else 0.1 * parameter * noise)
+    return model
+
+
+def scores(model: Model, x: Tensor, context: Tensor | None, seed: int = 0) -> Tensor:
+    """(B,): log-likelihoods without gradients, the model's own noise seeded."""
+    reseed(model, seed)
+    with torch.no_grad():
+        return model.log_likelihood(x, context)
+
+
+def draws(model: Model, n: int, context: Tensor | None, seed: int = 0) -> Tensor:
+    """n samples without gradients, seeded."""
+    reseed(model, seed)
+    with torch.no_grad():
+        return model.sample(n, context)
+
+
+def some_events(model: Model, n: int, context: Tensor | None) -> Tensor:
+    """n events of the model's space: its own samples, or where it fails to give any, values at random."""
+    try:
+        x = draws(model, n, context)
+        model.space.events(x, model.dtype)
+        usable = len(x) == n and bool(torch.isfinite(x).all())
+    except Exception:  # a sampler that throws is reported by the law about samples
+        usable = False
+    return x if usable else any_events(model.space, n, model)
+
+
+def any_events(space: Space, n: int, model: Model) -> Tensor:
+    """n events at random, whatever the model."""
+    if isinstance(space, Discrete):
+        return torch.randint(space.levels, (n, *space.shape), device=model.device)
+    return torch.randn(n, *space.shape, dtype=torch.float64, device=model.device)
+
+
+def other_events(space: Space, x: Tensor) -> Tensor:
+    """Events that differ from x in every value, so none sees what it saw before."""
+    if isinstance(space, Discrete):
+        return (x.long() + torch.randint_like(x.long(), 1, space.levels)) % space.levels
+    return x + torch.where(torch.rand_like(x) < 0.5, -1.0, 1.0) * (0.5 + torch.rand_like(x))
+
+
+def some_contexts(model: Model, n: int) -> Tensor | None:
+    return None if model.context is None else any_events(model.context, n, model)
+
+
+def context_rows(context: Tensor | None, at_most: int) -> list[Tensor | None]:
+    """Single contexts to test p(x|c) for, one row each; [None] without."""
+    return [None] if context is None else [context[i : i + 1] for i in range(min(at_most, len(context)))]
+
+
+def given(context: Tensor | None, n: int) -> Tensor | None:
+    """One context for all n events."""
+    return None if context is None else context.expand(n, *context.shape[1:])
+
+
+def check_rows(x: Tensor, context: Tensor | None) -> None:
+    if context is not None and len(context) != len(x):
+        raise ContextError(f"Expected one context per event, {len(x)}; got {len(context)}.")

@@ -1,0 +1,108 @@
+"""The table of laws, and `check`, which holds a model to all of them."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+import torch
+from torch import Tensor
+
+from loglik.contract import Model
+from loglik.laws import bijectivity, bounds, causality, em, learning, mass, outputs, sampling
+from loglik.laws.report import Report
+from loglik.laws.subject import check_rows, in_float64, own_randomness, reseed, some_contexts, some_events, varied
+from loglik.laws.verdict import Broken, NotApplicable, Result, Status
+
+VALUES = 4_096  # about so many values are looked at: events times dims
+FEWEST, MOST = 6, 64  # events
+
+
+@dataclass(frozen=True)
+class Law:
+    """A law and the states of the model in which it is to hold.
+
+    Laws hold for all parameters, so they are judged on the model as it is and once more with its parameters varied.
+    `generic` marks those that special parameters suspend, such as a last layer of zeros: they are judged varied alone.
+    """
+
+    name: str
+    judge: Callable[[Model, Tensor, Tensor | None], Result]
+    generic: bool = False
+
+
+LAWS = (
+    Law("shapes", outputs.shapes),
+    Law("samples", outputs.samples),
+    Law("claim", outputs.claim),
+    Law("inputs unchanged", outputs.inputs_unchanged),
+    Law("events apart", outputs.events_apart),
+    Law("total mass", mass.total_mass),
+    Law("causality", causality.causality, generic=True),
+    Law("inverse", bijectivity.inverse),
+    Law("log-determinant", bijectivity.log_determinant),
+    Law("bounds", bounds.bounds),
+    Law("em ascends", em.em_ascends),
+    Law("statistics add", em.statistics_add),
+    Law("sampler", sampling.sampler),
+    Law("gradients", learning.gradients, generic=True),
+    Law("persistence", learning.persistence),
+    Law("contexts", learning.contexts, generic=True),
+)
+
+
+def check(model: Model, x: Tensor | None = None, context: Tensor | None = None, *, seed: int = 0) -> Report:
+    """Hold a model to the laws: any Model, also one of your own.
+
+    The laws run on copies in float64, so neither the model nor torch's random generators are changed. A law that throws
+    is broken, and its error's message is the finding.
+
+    Args:
+        x: (B, *event), events to look at; the model's own samples if left out.
+        context: (B, *c), one for each event; drawn from the space of contexts if left out.
+
+    Raises:
+        DataError: x does not belong to the model's space.
+        ContextError: not one context for each event.
+    """
+    if x is not None:
+        model.space.events(x)
+        check_rows(x, context)
+    with own_randomness(model), torch.enable_grad():
+        subject = in_float64(model)
+        reseed(subject, seed)
+        x, context = _events(subject, x, context)
+        states = (subject, varied(subject, seed))
+        results = [_judged(law, states, x, context, seed) for law in LAWS]
+    name = str(model.recipe["name"]) if model.recipe else type(model).__name__
+    return Report(f"{name} on {model.space}", str(model.claim), seed, results)
+
+
+def _events(model: Model, x: Tensor | None, context: Tensor | None) -> tuple[Tensor, Tensor | None]:
+    n = max(FEWEST, min(MOST, VALUES // model.space.dims))
+    if x is not None:
+        x = model.space.events(x[:n].to(model.device), torch.float64)
+        context = some_contexts(model, len(x)) if context is None else context[:n].to(model.device)
+        return x, context
+    rows = some_contexts(model, n) if context is None else context[:n].to(model.device)
+    return some_events(model, n if rows is None else len(rows), rows), rows
+
+
+def _judged(law: Law, states: tuple[Model, Model], x: Tensor, context: Tensor | None, seed: int) -> Result:
+    """The worse of the answers on the model as it is and varied."""
+    results = [_judge(law, state, x, context, seed) for state in (states[1:] if law.generic else states)]
+    order = {Status.NOT_APPLICABLE: 0, Status.PASSED: 1, Status.FAILED: 2}
+    worst = max(results, key=lambda result: (order[result.status], result.severity))
+    return replace(worst, law=law.name)
+
+
+def _judge(law: Law, model: Model, x: Tensor, context: Tensor | None, seed: int) -> Result:
+    reseed(model, seed)
+    try:
+        # Each law gets inputs of its own, so that a model which changes them misleads no other law.
+        return law.judge(model, x.clone(), None if context is None else context.clone())
+    except NotApplicable as reason:
+        return Result(Status.NOT_APPLICABLE, str(reason))
+    except Broken as finding:
+        return Result(Status.FAILED, str(finding))
+    except Exception as error:  # a law must not crash on a model that does
+        message = " ".join(str(error).split())
+        return Result(Status.FAILED, f"It threw {type(error).__name__}: {message[:300]}")

@@ -1,0 +1,1 @@
+"""What every other model has to beat."""

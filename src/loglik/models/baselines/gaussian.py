@@ -1,0 +1,85 @@
+"""The multivariate Gaussian with full covariance, fitted in closed form."""
+
+from dataclasses import replace
+
+import torch
+from torch import Tensor
+
+from loglik.contract import EMModel, ExactModel, Model
+from loglik.densities import LOG_2PI
+from loglik.models.dequantized import Dequantized, density_space
+from loglik.moments import Moments, floored
+from loglik.spaces import Integer, Real, Space
+
+BIN_VARIANCE = 1.0 / 12.0  # of u ~ U[0, 1)
+
+
+class Gaussian(ExactModel, EMModel):
+    """log p(x) = -1/2 [D log 2 pi + log|Sigma| + (x - mu)^T Sigma^-1 (x - mu)],  Sigma = L L^T.
+
+    Maximum likelihood: mu the mean, Sigma the covariance of the data, plus `floor` times its mean variance on the
+    diagonal (see `moments.floored`). float64 throughout.
+    """
+
+    def __init__(self, space: Real, floor: float) -> None:
+        super().__init__(space, dtype=torch.float64)
+        self.floor = floor
+        self.register_buffer("mean", torch.zeros(space.dims, dtype=torch.float64))
+        self.register_buffer("cholesky", torch.eye(space.dims, dtype=torch.float64))
+
+    @property
+    def closed_form(self) -> bool:
+        return True
+
+    def log_prob(self, x: Tensor, context: Tensor | None = None) -> Tensor:
+        centred = self.events(x, context).flatten(1) - self.mean
+        eps = torch.linalg.solve_triangular(self.cholesky, centred.T, upper=False)  # (D, B)
+        log_det = self.cholesky.diagonal().log().sum()
+        return -0.5 * (self.space.dims * LOG_2PI + eps.square().sum(0)) - log_det
+
+    def sample(self, n: int, context: Tensor | None = None) -> Tensor:
+        self.contexts(n, context)
+        eps = torch.randn(n, self.space.dims, dtype=self.dtype, device=self.device)
+        return (self.mean + eps @ self.cholesky.T).reshape(n, *self.space.shape)
+
+    def initialize(self, x: Tensor, context: Tensor | None = None) -> None:
+        self.mean.copy_(self.events(x, context).flatten(1).mean(0))
+
+    def expect(self, x: Tensor, context: Tensor | None = None) -> Moments:
+        flat = self.events(x, context).flatten(1)
+        return Moments.of(flat, self.mean.clone(), self.log_prob(x, context).sum())
+
+    def maximize(self, stats: Moments, noise: float = 0.0) -> None:
+        """`noise` is the variance of independent noise on each value that the statistics do not have yet."""
+        covariance = floored(stats.covariance, self.floor)
+        covariance.diagonal().add_(noise)
+        self.mean.copy_(stats.mean)
+        self.cholesky.copy_(torch.linalg.cholesky(covariance))
+
+    mean: Tensor
+    cholesky: Tensor
+
+
+class DequantizedGaussian(Dequantized, EMModel):
+    """A Gaussian of x + u. The noise enters its moments in closed form: mean + 1/2, covariance + I/12."""
+
+    density: Gaussian
+
+    @property
+    def closed_form(self) -> bool:
+        return True
+
+    def expect(self, x: Tensor, context: Tensor | None = None) -> Moments:
+        stats = self.density.expect(self.events(x, context) + 0.5)
+        # E_u log N(x + u) is the value at the middle of the bin less half the noise variance times tr Sigma^-1.
+        precision = torch.cholesky_inverse(self.density.cholesky).trace()
+        return replace(stats, log_likelihood=stats.log_likelihood - 0.5 * BIN_VARIANCE * stats.events * precision)
+
+    def maximize(self, stats: Moments) -> None:
+        self.density.maximize(stats, noise=BIN_VARIANCE)
+
+
+def gaussian(space: Space, *, floor: float | None = None) -> Model:
+    """Full covariance, closed form. `floor` defaults to 1e-6 on reals, and to 0 on integers, whose noise is a floor."""
+    density = Gaussian(density_space(space, "gaussian"), (1e-6 if isinstance(space, Real) else 0.0) if floor is None else floor)
+    return DequantizedGaussian(space, density) if isinstance(space, Integer) else density

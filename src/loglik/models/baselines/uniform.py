@@ -1,0 +1,34 @@
+"""The uniform distribution: the unit test of every pipeline that prints bits/dim."""
+
+import math
+
+import torch
+from torch import Tensor
+
+from loglik.contract import ExactModel
+from loglik.errors import UsageError
+from loglik.spaces import Discrete, Space
+
+
+class Uniform(ExactModel):
+    """P(x) = levels^-D for every x, so it takes log2(levels) bits/dim exactly: 8 for bytes, 1 for bits."""
+
+    space: Discrete
+
+    def __init__(self, space: Discrete, context: Space | None = None) -> None:
+        super().__init__(space, context, torch.float64)
+
+    def log_prob(self, x: Tensor, context: Tensor | None = None) -> Tensor:
+        x = self.events(x, context)
+        return torch.full((len(x),), -self.space.dims * math.log(self.space.levels), dtype=self.dtype, device=x.device)
+
+    def sample(self, n: int, context: Tensor | None = None) -> Tensor:
+        self.contexts(n, context)
+        return torch.randint(self.space.levels, (n, *self.space.shape), device=self.device)
+
+
+def uniform(space: Space, *, context: Space | None = None) -> Uniform:
+    """Every event equally likely; nothing to fit."""
+    if not isinstance(space, Discrete):
+        raise UsageError(f"`uniform` needs a space of finitely many events, Integer or Category; got {space}.")
+    return Uniform(space, context)

@@ -1,0 +1,87 @@
+"""A density seen as a model of integers: what makes flows and mixtures comparable with models of pixels.
+
+Theis, van den Oord, Bethge 2016, A note on the evaluation of generative models, arXiv:1511.01844, section 3.1.
+"""
+
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from loglik.contract import Claim, EMModel, ExactModel, LatentModel, Model
+from loglik.errors import UsageError
+from loglik.spaces import Integer, Real, Space
+
+
+class Dequantized(LatentModel):
+    """P(x) = int_[0,1)^D p(x + u) du, for x in {0..levels-1}^D; what lies outside [0, levels) counts for the end levels.
+
+    With q(u|x) uniform the ELBO is E_u log p(x + u) <= log P(x) (Jensen), in nats of the integers themselves: no offset.
+    More samples tighten it, as for any latent variable; a sample is a draw from the density, rounded down.
+    """
+
+    def __init__(self, space: Integer, density: Model) -> None:
+        super().__init__(space, density.context, density.dtype)
+        self.density = density
+
+    @property
+    def claim(self) -> Claim:
+        return max(Claim.LOWER_BOUND, self.density.claim)
+
+    def elbo_terms(self, x: Tensor, context: Tensor | None = None) -> dict[str, Tensor]:
+        y = self.dequantize(self.events(x, context))
+        return {"log p(x + u)": self.density.log_likelihood(y, context)}
+
+    def dequantize(self, x: Tensor) -> Tensor:
+        """x + u, u ~ U[0, 1)^D."""
+        return x + torch.rand(x.shape, dtype=self.dtype, device=x.device)
+
+    def sample(self, n: int, context: Tensor | None = None) -> Tensor:
+        assert isinstance(self.space, Integer)
+        return self.density.sample(n, context).floor().clamp(0, self.space.levels - 1).long()
+
+    def initialize(self, x: Tensor, context: Tensor | None = None) -> None:
+        self.density.initialize(self.dequantize(self.events(x, context)), context)
+
+
+class EMDequantized(Dequantized, EMModel):
+    """A dequantised density that is fitted by EM: the statistics are those of x + u, for several draws of u.
+
+    `draws` copies of each event, each with its own noise, keep a flexible density from fitting the noise of one draw.
+    """
+
+    density: EMModel
+
+    def __init__(self, space: Integer, density: EMModel, *, draws: int = 1) -> None:
+        super().__init__(space, density)
+        self.draws = draws
+
+    @property
+    def closed_form(self) -> bool:
+        return self.density.closed_form
+
+    def expect(self, x: Tensor, context: Tensor | None = None) -> Any:
+        x = self.events(x, context)
+        stats = self.density.expect(self.dequantize(x), context)
+        for _ in range(self.draws - 1):
+            stats = stats + self.density.expect(self.dequantize(x), context)
+        return stats
+
+    def maximize(self, stats: Any) -> None:
+        self.density.maximize(stats)
+
+
+def density_space(space: Space, name: str) -> Real:
+    """The space a density is defined on: the data's own if real, R^D for integers; labels have no density."""
+    if isinstance(space, Real | Integer):
+        return Real(space.shape)
+    raise UsageError(
+        f"`{name}` is a density: it models Real data, and Integer data through dequantisation; got {space}. "
+        "Models of Category data are histogram, made and vae."
+    )
+
+
+def exact_density(model: Model) -> ExactModel:
+    """The model itself, once it is known to be exact."""
+    assert isinstance(model, ExactModel)
+    return model

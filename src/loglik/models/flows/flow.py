@@ -1,0 +1,58 @@
+"""A flow: a bijection of the data to noise of known density."""
+
+from dataclasses import replace
+from typing import Any
+
+from torch import Tensor
+
+from loglik.contract import Bijection, Claim, EMModel, ExactModel
+from loglik.spaces import Real
+
+
+class Flow(ExactModel):
+    """log p(x) = log p(z) + log|det dz/dx|,  z = f(x);  a sample is f^-1(z), z ~ p(z).
+
+    `base` is the density of z: a standard normal, or any exact model. It carries the space of z, which has as many
+    dimensions as x.
+    """
+
+    def __init__(self, space: Real, bijection: Bijection, base: ExactModel) -> None:
+        super().__init__(space, base.context, base.dtype)
+        assert base.space.dims == space.dims
+        self.bijection = bijection
+        self.base = base
+
+    @property
+    def claim(self) -> Claim:
+        return max(self.bijection.claim, self.base.claim)
+
+    def log_prob(self, x: Tensor, context: Tensor | None = None) -> Tensor:
+        z, log_det = self.bijection(self.events(x, context), self.condition(context))
+        return self.base.log_prob(z, context) + log_det  # type: ignore[no-any-return]
+
+    def sample(self, n: int, context: Tensor | None = None) -> Tensor:
+        context = self.contexts(n, context)
+        return self.bijection.inverse(self.base.sample(n, context), self.condition(context))[0]
+
+    def initialize(self, x: Tensor, context: Tensor | None = None) -> None:
+        z = self.bijection.initialize(self.events(x, context), self.condition(context))
+        self.base.initialize(z, context)
+
+
+class EMFlow(Flow, EMModel):
+    """A flow whose bijection is fixed by `initialize` and whose base is fitted by EM: EM in the space of z."""
+
+    base: Any  # an ExactModel that is an EMModel too
+
+    @property
+    def closed_form(self) -> bool:
+        return bool(self.base.closed_form)
+
+    def expect(self, x: Tensor, context: Tensor | None = None) -> Any:
+        z, log_det = self.bijection(self.events(x, context), self.condition(context))
+        stats = self.base.expect(z, context)
+        # The base knows the likelihood of z; these are statistics of x.
+        return replace(stats, log_likelihood=stats.log_likelihood + log_det.double().sum())
+
+    def maximize(self, stats: Any) -> None:
+        self.base.maximize(stats)

@@ -1,0 +1,112 @@
+"""Real NVP: affine couplings, on vectors and on images.
+
+Dinh, Sohl-Dickstein, Bengio 2017, Density estimation using Real NVP, arXiv:1605.08803.
+"""
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+
+from loglik.bijections.compose import Chain, Reshape
+from loglik.bijections.coupling import AffineCoupling
+from loglik.bijections.elementwise import Gaussianize, Logit, Standardize
+from loglik.bijections.linear import ActNorm
+from loglik.bijections.multiscale import FactorOut, Squeeze
+from loglik.contract import Bijection, Model
+from loglik.densities import StandardNormal
+from loglik.errors import UsageError
+from loglik.models.dequantized import Dequantized, density_space
+from loglik.models.flows.flow import Flow
+from loglik.nets.convolutional import ResidualNet
+from loglik.nets.mlp import MLP
+from loglik.spaces import Integer, Real, Space
+
+
+def vector_couplings(dims: int, layers: int, hidden: Sequence[int], dropout: float, context: int) -> list[Bijection]:
+    """ActNorm and coupling, `layers` times; each second mask is the complement of a random half before it."""
+    parts: list[Bijection] = []
+    mask = torch.zeros(dims)
+    for layer in range(layers):
+        if dims == 1:
+            mask = torch.zeros(1)  # nothing to pass: the coupling is an affine map, steered by the context alone
+        elif layer % 2 == 0:
+            mask = torch.zeros(dims).index_fill(0, torch.randperm(dims)[: dims // 2], 1.0)
+        else:
+            mask = 1.0 - mask
+        net = MLP(dims, hidden, 2 * dims, context=context, dropout=dropout, zero_last=True)
+        parts += [ActNorm((dims,)), AffineCoupling(net, mask)]
+    return parts
+
+
+def checkerboard(height: int, width: int) -> Tensor:
+    """(1, H, W): 1 where row + column is even."""
+    return ((torch.arange(height)[:, None] + torch.arange(width)) % 2 == 0).float()[None]
+
+
+def image_couplings(shape: tuple[int, int, int], width: int, blocks: int, context: int) -> Bijection:
+    """The paper's scales: 3 checkerboard couplings, squeeze, 3 channel couplings, factor out half; at the end 4
+    checkerboard couplings. (B, C, H, W) -> (B, C H W). Odd or tiny sizes are not squeezed further.
+    """
+    channels, height, breadth = shape
+
+    def coupling(c: int, h: int, w: int, mask: Tensor) -> list[Bijection]:
+        net = ResidualNet(c, width, 2 * c, blocks=blocks, context=context)
+        return [ActNorm((c, h, w)), AffineCoupling(net, mask)]
+
+    board = checkerboard(height, breadth)
+    boards = [board, 1.0 - board, board, 1.0 - board]
+    if height % 2 or breadth % 2 or min(height, breadth) < 4:
+        parts = [part for mask in boards for part in coupling(*shape, mask)]
+        return Chain([*parts, Reshape(shape, (channels * height * breadth,))])
+    parts = [part for mask in boards[:3] for part in coupling(*shape, mask)]
+    small = (4 * channels, height // 2, breadth // 2)
+    first = (torch.arange(small[0]) < small[0] // 2).float()[:, None, None]
+    parts.append(Squeeze())
+    parts += [part for mask in (first, 1.0 - first, first) for part in coupling(*small, mask)]
+    rest = image_couplings((small[0] - small[0] // 2, *small[1:]), width, blocks, context)
+    return Chain([*parts, FactorOut(small, rest)])
+
+
+def realnvp(
+    space: Space,
+    *,
+    layers: int | None = None,
+    hidden: Sequence[int] | None = None,
+    width: int = 32,
+    dropout: float = 0.0,
+    images: bool = False,
+    rescale: str = "marginals",
+    context: Space | None = None,
+) -> Model:
+    """Affine couplings. On vectors `layers` couplings (default 8) with nets of `hidden` widths (default 128, 128);
+    with `images` the multi-scale architecture for (H, W) or (C, H, W), with residual nets of `width` channels and
+    `layers` blocks (default 2).
+
+    Integers are dequantised and rescaled inside the model: "marginals" makes every marginal a standard normal, "logit"
+    is the paper's. Reals are standardised.
+    """
+    real = density_space(space, "realnvp")
+    condition = context.width if context else 0
+    scale: Bijection
+    if not isinstance(space, Integer):
+        scale = Standardize(real.shape)
+    elif rescale == "logit":
+        scale = Logit(0.0, float(space.levels))
+    elif rescale == "marginals":
+        scale = Gaussianize(space)
+    else:
+        raise UsageError(f"Expected rescale 'marginals' or 'logit'; got {rescale!r}.")
+
+    if images:
+        if len(real.shape) not in (2, 3):
+            raise UsageError(f"`realnvp` with images=True models (H, W) or (C, H, W); got {space}.")
+        shape = (1, *real.shape) if len(real.shape) == 2 else real.shape
+        body = image_couplings((shape[0], shape[1], shape[2]), width, 2 if layers is None else layers, condition)
+        parts = [scale, Reshape(real.shape, shape), body]
+    else:
+        widths = (128, 128) if hidden is None else hidden
+        couplings = vector_couplings(real.dims, 8 if layers is None else layers, widths, dropout, condition)
+        parts = [scale, Reshape(real.shape, (real.dims,)), *couplings]
+    flow = Flow(real, Chain(parts), StandardNormal(Real((real.dims,)), context))
+    return Dequantized(space, flow) if isinstance(space, Integer) else flow

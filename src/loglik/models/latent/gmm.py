@@ -1,0 +1,199 @@
+"""The Gaussian mixture, fitted by EM.   Dempster, Laird & Rubin 1977, J. R. Statist. Soc. B 39, 1-38."""
+
+from collections.abc import Callable, Iterator
+
+import torch
+from torch import Tensor, nn
+
+from loglik.contract import EMModel, ExactModel, Model
+from loglik.densities import LOG_2PI
+from loglik.errors import EmptyData, NotFinite, UnknownName, UsageError
+from loglik.models.latent.covariances import Covariance
+from loglik.models.latent.diagonal import Diagonal, Spherical
+from loglik.models.latent.expectation import WORKSPACE, MixtureStats, expectation
+from loglik.models.latent.kmeans import lloyd, plus_plus
+from loglik.models.latent.triangular import Full, Tied
+from loglik.spaces import Real, Space
+
+COVARIANCES: dict[str, type[Diagonal] | type[Full] | type[Spherical] | type[Tied]] = {
+    "full": Full,
+    "tied": Tied,
+    "diagonal": Diagonal,
+    "spherical": Spherical,
+}
+START_EVENTS = 1 << 16  # k-means looks at so many events at most; the start needs no more
+LLOYD_STEPS = 8
+SOFTNESS = 0.02  # of each event is shared among all components at the start, so none begins on a single event
+NO_EVENTS = 1e-100  # a component that explains less than this keeps its mean and covariance
+
+
+class GaussianMixture(ExactModel, EMModel):
+    """p(x) = sum_k pi_k N(x|mu_k, Sigma_k)
+
+    computed as p(y) / prod unit with y = (x - shift) / unit, which has mean 0 and variance 1 over the data `initialize`
+    saw: whatever their mean and scale, no digits are lost. `locations` (K, D) and `covariance` are those of y, in
+    float64; `means` and `covariances` are those of x. Expectation streams over slices of the events it is given:
+
+        expect      r_nk = pi_k N(y_n|mu_k, Sigma_k) / p(y_n),   n_k = sum_n r_nk
+        maximize    pi_k = n_k / N,   mu_k = sum_n r_nk y_n / n_k,
+                    Sigma_k = sum_n r_nk (y_n - mu_k)(y_n - mu_k)^T / n_k,   its eigenvalues raised to the floor
+
+    The floor is a share of the data's variance (see `covariances`): EM maximises the likelihood over all mixtures with
+    no component narrower than that, and never lowers it.
+
+    >>> mixture = GaussianMixture(Real(1), Full(components=2, dims=1, floor=1e-6))
+    >>> mixture.start(torch.tensor([0.5, 0.5]), torch.tensor([[-1.0], [1.0]]), torch.ones(2, 1, 1))
+    >>> f"{mixture.log_prob(torch.zeros(1, 1)).item():.4f}"
+    '-1.4189'
+    """
+
+    def __init__(self, space: Real, covariance: Covariance, components: int) -> None:
+        super().__init__(space, dtype=torch.float64)
+        if components < 1:
+            raise UsageError(f"Expected at least 1 component; got {components}.")
+        self.components = components
+        self.covariance = covariance
+        self.logits = nn.Parameter(torch.zeros(components, dtype=torch.float64))
+        self.locations = nn.Parameter(torch.randn(components, space.dims, dtype=torch.float64))
+        self.register_buffer("shift", torch.zeros(space.dims, dtype=torch.float64))
+        self.register_buffer("unit", torch.ones(space.dims, dtype=torch.float64))
+
+    @property
+    def closed_form(self) -> bool:
+        return self.components == 1
+
+    @property
+    def weights(self) -> Tensor:
+        """(K,): pi."""
+        return self.logits.softmax(0)
+
+    @property
+    def means(self) -> Tensor:
+        """(K, *event)"""
+        return (self.shift + self.unit * self.locations).reshape(self.components, *self.space.shape)
+
+    @property
+    def covariances(self) -> Tensor:
+        """(K, D, D)"""
+        return self.covariance.dense(self.components, self.space.dims) * torch.outer(self.unit, self.unit)
+
+    def log_prob(self, x: Tensor, context: Tensor | None = None) -> Tensor:
+        self.events(x[:0], context)  # refuses a context, and events of another shape, without a copy of x
+        return torch.cat([self.joint(part).logsumexp(0) for part in self.slices(x)])
+
+    def responsibilities(self, x: Tensor) -> Tensor:
+        """(B, *event) -> (B, K): p(k|x)."""
+        return torch.cat([self.joint(part).softmax(0).T for part in self.slices(x)])
+
+    def joint(self, x: Tensor) -> Tensor:
+        """(B, *event) -> (K, B): log p(k, x)."""
+        z = self.covariance.whitener(self.locations)(self.standardized(x))
+        volume = self.covariance.log_det(self.space.dims) + self.unit.log().sum() + 0.5 * self.space.dims * LOG_2PI
+        return (self.logits.log_softmax(0) - volume)[:, None] - 0.5 * z.square().sum(1)
+
+    def sample(self, n: int, context: Tensor | None = None) -> Tensor:
+        self.contexts(n, context)
+        k = torch.multinomial(self.weights, n, replacement=True)
+        y = torch.randn(n, self.space.dims, dtype=self.dtype, device=self.device)
+        for j in range(self.components):
+            drawn = k == j
+            y[drawn] = self.covariance.colour(y[drawn].T, j).T + self.locations[j]
+        return (self.shift + self.unit * y).reshape(n, *self.space.shape).detach()
+
+    @torch.no_grad()
+    def initialize(self, x: Tensor, context: Tensor | None = None) -> None:
+        """The unit and centre of the data, then the clusters of k-means, softened."""
+        self.standardize(x)
+        some = x if len(x) <= START_EVENTS else x[torch.randperm(len(x), device=x.device)[:START_EVENTS]]
+        y = self.standardized(some).T
+        nearest = lloyd(y, plus_plus(y, self.components), LLOYD_STEPS)
+        hard = nn.functional.one_hot(nearest, self.components).to(self.dtype)
+        self.maximize(self.statistics(some, hard * (1.0 - SOFTNESS) + SOFTNESS / self.components))
+
+    @torch.no_grad()
+    def standardize(self, x: Tensor) -> None:
+        """Measure shift and unit; components given before in other units lose their meaning."""
+        self.space.check_shape(x)
+        if not len(x):
+            raise EmptyData("A mixture needs events to start from; got none.")
+        flat = x.flatten(1)
+        low, high = flat.amin(0), flat.amax(0)
+        span = torch.where(low < high, high.to(self.dtype) - low, 1.0)
+        shift = self.row_mean(flat, lambda part: part)
+        # In parts of the span, for the square of a very large or small number would overflow or vanish.
+        deviation = span * self.row_mean(flat, lambda part: ((part - shift) / span).square()).sqrt()
+        if not bool(torch.isfinite(deviation).all()):
+            raise NotFinite("Expected finite values; got NaN or an infinity in the data.")
+        # A constant column has no unit of its own: it takes the average of the others, or 1 if there is none.
+        varying = low < high
+        deviation[~varying] = deviation[varying].mean() if bool(varying.any()) else 1.0
+        self.shift.copy_(shift)
+        self.unit.copy_(self.covariance.units(deviation))
+
+    @torch.no_grad()
+    def start(self, weights: Tensor, means: Tensor, covariances: Tensor) -> None:
+        """Begin at the given components in the units of x, (K,), (K, *event), (K, D, D), raised to the floor."""
+        self.logits.copy_(weights.to(self.logits).clamp(min=NO_EVENTS).log())
+        self.locations.copy_((means.to(self.locations).reshape(self.components, -1) - self.shift) / self.unit)
+        dense = covariances.to(self.locations) / torch.outer(self.unit, self.unit)
+        self.covariance.assign(self.covariance.reduce(dense), torch.ones_like(weights, dtype=torch.bool))
+
+    def expect(self, x: Tensor, context: Tensor | None = None) -> MixtureStats:
+        self.events(x[:0], context)
+        return self.statistics(x)
+
+    @torch.no_grad()
+    def statistics(self, x: Tensor, responsibilities: Tensor | None = None) -> MixtureStats:
+        """`expect`, with responsibilities (B, K) of your own where they are given."""
+        sums = expectation(self.covariance, self.locations.detach(), self.logits.log_softmax(0) - self.unit.log().sum())
+        for start in range(0, len(x), sums.rows):
+            part = slice(start, start + sums.rows)
+            self.standardized(x[part], sums.room(len(x[part])))
+            sums.add(None if responsibilities is None else responsibilities[part].T.to(self.dtype))
+        return sums.stats()
+
+    @torch.no_grad()
+    def maximize(self, stats: MixtureStats) -> None:
+        if not bool(torch.isfinite(stats.log_likelihood)):
+            raise NotFinite("Expected finite values; got NaN or an infinity in the data of this pass.")
+        alive = stats.counts > NO_EVENTS
+        counts = torch.where(alive, stats.counts, torch.ones_like(stats.counts))
+        step = torch.where(alive[:, None], stats.first / counts[:, None], torch.zeros_like(stats.first))
+        moved = (counts.sqrt()[:, None] * step)[:, :, None]
+        second = stats.second - self.covariance.outer(moved, moved)  # about the new means
+        self.covariance.assign(self.covariance.mean(second, counts), alive)
+        self.locations.add_(step)
+        # No logarithm of 0: an empty component has the weight 1e-100, and may come back.
+        self.logits.copy_((stats.counts.clamp(min=NO_EVENTS) / stats.events).log())
+
+    def standardized(self, x: Tensor, out: Tensor | None = None) -> Tensor:
+        """(B, *event) -> y (D, B)"""
+        self.space.check_shape(x)
+        # One pass converts, transposes and shifts; the shift is float64, so float32 data lose no digit to a large mean.
+        centred = torch.sub(x.flatten(1).T, self.shift[:, None], out=out).to(self.dtype)
+        return torch.div(centred, self.unit[:, None], out=out)
+
+    def slices(self, x: Tensor) -> Iterator[Tensor]:
+        """Parts of x that stay in the cache; one empty part if x is empty."""
+        rows = max(256, WORKSPACE // self.locations.numel())
+        return (x[start : start + rows] for start in range(0, max(1, len(x)), rows))
+
+    def row_mean(self, x: Tensor, value: Callable[[Tensor], Tensor]) -> Tensor:
+        """(B, D) -> (D,): the mean of value(x), in slices, so that float32 data are never copied whole."""
+        return torch.stack([value(part.to(self.dtype)).sum(0) for part in self.slices(x)]).sum(0) / len(x)
+
+    shift: Tensor
+    unit: Tensor
+
+
+def gmm(space: Space, *, components: int = 10, covariance: str = "full", floor: float = 1e-6) -> Model:
+    """A mixture of `components` Gaussians whose covariances are full, tied, diagonal or spherical.
+
+    `floor` is the least variance of a component in any direction, as a share of the data's (of each column; for
+    spherical covariances of their mean). It keeps components from collapsing on single events.
+    """
+    if covariance not in COVARIANCES:
+        raise UnknownName("covariance", covariance, COVARIANCES)
+    if not isinstance(space, Real):
+        raise UsageError(f"`gmm` is a density and models Real data; got {space}. Take histogram for categories.")
+    return GaussianMixture(space, COVARIANCES[covariance](components, space.dims, floor), components)

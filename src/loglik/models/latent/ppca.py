@@ -1,0 +1,158 @@
+"""Probabilistic principal component analysis.   Tipping & Bishop 1999, J. R. Statist. Soc. B 61, 611-622."""
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from loglik.contract import EMModel, ExactModel, Model
+from loglik.densities import LOG_2PI
+from loglik.errors import UsageError
+from loglik.models.dequantized import density_space
+from loglik.models.flows.gaussianized import gaussianized
+from loglik.moments import Moments, floored
+from loglik.spaces import Integer, Real, Space
+
+
+@dataclass(frozen=True)
+class LatentMoments:
+    """Expected sums over events of x - shift and of z1 = (z, 1), under q(z) = p(z|x).
+
+    x_z1 sum (x - shift) z1^T (D, q+1)   z1_z1 sum E z1 z1^T (q+1, q+1)   square sum |x - shift|^2 ()
+    """
+
+    x_z1: Tensor
+    z1_z1: Tensor
+    square: Tensor
+    log_likelihood: Tensor
+
+    @property
+    def events(self) -> Tensor:
+        return self.z1_z1[-1, -1]
+
+    def __add__(self, other: "LatentMoments") -> "LatentMoments":
+        return LatentMoments(
+            self.x_z1 + other.x_z1,
+            self.z1_z1 + other.z1_z1,
+            self.square + other.square,
+            self.log_likelihood + other.log_likelihood,
+        )
+
+
+class ProbabilisticPCA(ExactModel, EMModel):
+    """x = W z + mu + eps,  z ~ N(0, I_q),  eps ~ N(0, sigma^2 I_D);  so p(x) = N(mu, W W^T + sigma^2 I).
+
+        p(z|x) = N(M^-1 W^T (x - mu), sigma^2 M^-1),   M = W^T W + sigma^2 I_q
+        log|C| = log|M| + (D - q) log sigma^2,          |x - mu|^2_C^-1 = (|x - mu|^2 - |L^-1 W^T (x - mu)|^2) / sigma^2
+
+    with M = L L^T: nothing larger than q x q is ever factored. Two ways to the same maximum of the likelihood: the
+    closed form from the eigenvectors of the covariance, and EM, which needs no D x D matrix. float64 throughout.
+    """
+
+    def __init__(self, space: Real, latents: int, *, em: bool, floor: float) -> None:
+        super().__init__(space, dtype=torch.float64)
+        self.em, self.floor = em, floor
+        dims = space.dims
+        self.register_buffer("mean", torch.zeros(dims, dtype=torch.float64))
+        self.register_buffer("weight", torch.eye(dims, latents, dtype=torch.float64))
+        self.register_buffer("variance", torch.ones((), dtype=torch.float64))
+        self.register_buffer("shift", torch.zeros(dims, dtype=torch.float64))
+
+    @property
+    def closed_form(self) -> bool:
+        return not self.em
+
+    def log_prob(self, x: Tensor, context: Tensor | None = None) -> Tensor:
+        centred = self.events(x, context).flatten(1) - self.mean
+        root = torch.linalg.cholesky(self._m())
+        explained = torch.linalg.solve_triangular(root, (centred @ self.weight).T, upper=False).square().sum(0)
+        distance = (centred.square().sum(1) - explained) / self.variance
+        dims, latents = self.weight.shape
+        log_det = 2.0 * root.diagonal().log().sum() + (dims - latents) * self.variance.log()
+        return -0.5 * (dims * LOG_2PI + log_det + distance)
+
+    def posterior(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        """p(z|x) = N(mean (B, q), covariance (q, q))."""
+        centred = self.events(x).flatten(1) - self.mean
+        root = torch.linalg.cholesky(self._m())
+        return torch.cholesky_solve((centred @ self.weight).T, root).T, self.variance * torch.cholesky_inverse(root)
+
+    def sample(self, n: int, context: Tensor | None = None) -> Tensor:
+        self.contexts(n, context)
+        dims, latents = self.weight.shape
+        z = torch.randn(n, latents, dtype=self.dtype, device=self.device)
+        eps = torch.randn(n, dims, dtype=self.dtype, device=self.device)
+        return (z @ self.weight.T + self.mean + self.variance.sqrt() * eps).reshape(n, *self.space.shape)
+
+    def initialize(self, x: Tensor, context: Tensor | None = None) -> None:
+        flat = self.events(x, context).flatten(1)
+        variance = flat.var(0, correction=0).mean()
+        scale = torch.where(variance > 0, variance, torch.ones_like(variance))
+        self.shift.copy_(flat.mean(0))
+        self.mean.copy_(self.shift)
+        self.variance.copy_(scale)
+        self.weight.copy_(torch.randn_like(self.weight) * scale.sqrt())
+
+    def expect(self, x: Tensor, context: Tensor | None = None) -> Moments | LatentMoments:
+        flat = self.events(x, context).flatten(1)
+        log_likelihood = self.log_prob(x, context).sum()
+        if self.closed_form:
+            return Moments.of(flat, self.shift, log_likelihood)
+        z, covariance = self.posterior(x)
+        z1 = torch.cat([z, torch.ones_like(z[:, :1])], dim=1)
+        z1_z1 = z1.T @ z1
+        z1_z1[:-1, :-1] += len(x) * covariance
+        centred = flat - self.shift
+        return LatentMoments(centred.T @ z1, z1_z1, centred.square().sum(), log_likelihood)
+
+    def maximize(self, stats: Moments | LatentMoments) -> None:
+        if isinstance(stats, Moments):
+            self._maximize_in_closed_form(stats)
+        else:
+            self._maximize_expected(stats)
+
+    def _maximize_in_closed_form(self, stats: Moments) -> None:
+        """W = U_q (Lambda_q - sigma^2 I)^1/2,  sigma^2 = mean of the D - q smallest eigenvalues."""
+        latents = self.weight.shape[1]
+        values, vectors = torch.linalg.eigh(floored(stats.covariance, self.floor))  # ascending
+        variance = values[:-latents].mean()
+        stretch = (values[-latents:] - variance).clamp(min=0.0).sqrt()
+        self.mean.copy_(stats.mean)
+        self.variance.copy_(variance)
+        self.weight.copy_(vectors[:, -latents:] * stretch)
+
+    def _maximize_expected(self, stats: LatentMoments) -> None:
+        """(W, mu) = sum x z1^T [sum z1 z1^T]^-1, a regression on the expected latents; sigma^2 the mean residual."""
+        dims = len(self.mean)
+        solution = torch.linalg.solve(stats.z1_z1, stats.x_z1.T).T  # (D, q+1)
+        residual = stats.square - (solution * stats.x_z1).sum()
+        self.weight.copy_(solution[:, :-1])
+        self.mean.copy_(self.shift + solution[:, -1])
+        least = self.floor * (stats.square / (dims * stats.events))
+        variance = torch.maximum(residual / (dims * stats.events), least)
+        self.variance.copy_(torch.where(variance > 0, variance, torch.full_like(variance, self.floor or 1e-12)))
+
+    def _m(self) -> Tensor:
+        """M = W^T W + sigma^2 I, (q, q)."""
+        identity = torch.eye(self.weight.shape[1], dtype=self.dtype, device=self.device)
+        return self.weight.T @ self.weight + self.variance * identity
+
+    mean: Tensor
+    weight: Tensor
+    variance: Tensor
+    shift: Tensor
+
+
+def ppca(space: Space, *, latents: int | None = None, em: bool = False, floor: float = 1e-6) -> Model:
+    """Probabilistic PCA with `latents` < D directions (default: about sqrt(D)); `em` fits by EM, else in closed form.
+
+    Integer data are seen through Gaussianised marginals.
+    """
+    real = density_space(space, "ppca")
+    if real.dims < 2:
+        raise UsageError(f"`ppca` needs at least 2 dimensions, so that latents < D; got {space}. Use gaussian.")
+    latents = min(round(real.dims**0.5) * 2, real.dims - 1) if latents is None else latents
+    if not 1 <= latents < real.dims:
+        raise UsageError(f"Expected 1 <= latents < {real.dims}, the dimensions of the data; got {latents}.")
+    density = ProbabilisticPCA(real, latents, em=em, floor=floor)
+    return gaussianized(space, density) if isinstance(space, Integer) else density

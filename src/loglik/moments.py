@@ -1,0 +1,60 @@
+"""First and second moments of a stream of events: all that Gaussian models need to know about the data."""
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+
+@dataclass(frozen=True)
+class Moments:
+    """Sums over events, in float64, of x - shift with one fixed shift; they add over batches.
+
+    events n ()   first sum (x - shift) (D,)   second sum (x - shift)(x - shift)^T (D, D)   log_likelihood ()
+    """
+
+    shift: Tensor
+    events: Tensor
+    first: Tensor
+    second: Tensor
+    log_likelihood: Tensor
+
+    @classmethod
+    def of(cls, x: Tensor, shift: Tensor, log_likelihood: Tensor) -> "Moments":
+        """Moments of a batch (B, D). A shift near the mean keeps the digits that a large mean would swallow."""
+        centred = x.double() - shift
+        events = torch.tensor(float(len(x)), dtype=torch.float64, device=x.device)
+        return cls(shift, events, centred.sum(0), centred.T @ centred, log_likelihood)
+
+    def __add__(self, other: "Moments") -> "Moments":
+        return Moments(
+            self.shift,
+            self.events + other.events,
+            self.first + other.first,
+            self.second + other.second,
+            self.log_likelihood + other.log_likelihood,
+        )
+
+    @property
+    def mean(self) -> Tensor:
+        """(D,)"""
+        return self.shift + self.first / self.events
+
+    @property
+    def covariance(self) -> Tensor:
+        """(D, D): the maximum likelihood estimate, divided by n."""
+        offset = self.first / self.events
+        covariance = self.second / self.events - torch.outer(offset, offset)
+        return 0.5 * (covariance + covariance.T)
+
+
+def floored(covariance: Tensor, floor: float) -> Tensor:
+    """The covariance plus `floor` times the mean variance on its diagonal, so that it has a Cholesky factor.
+
+    A constant column, fewer events than dimensions or repeated rows make the maximum likelihood estimate singular and
+    the likelihood unbounded; the added term is a prior worth `floor` of the average variance in every direction.
+    """
+    variance = covariance.diagonal().mean()
+    # Data that are all equal have no scale at all; any positive one will do.
+    scale = torch.where(variance > 0, variance, torch.ones_like(variance))
+    return covariance + floor * scale * torch.eye(len(covariance), dtype=covariance.dtype, device=covariance.device)

@@ -1,0 +1,1 @@
+"""Networks: plain, masked and convolutional. They know tensors, not likelihoods."""

@@ -1,0 +1,68 @@
+"""Convolutional nets: masked ones that never look ahead in raster order, and residual ones for images.
+
+van den Oord, Kalchbrenner, Kavukcuoglu 2016, Pixel Recurrent Neural Networks, arXiv:1601.06759, section 3.4.
+"""
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+
+class MaskedConv2d(nn.Conv2d):
+    """A k x k convolution that sees the pixels above and to the left, and of its own pixel only earlier groups.
+
+    Features are split into `groups` in the order of the colours, contiguously. At the centre pixel, input group c'
+    reaches output group c iff c' < c with mask A (the first layer, whose input is the data) and iff c' <= c with mask B
+    (all later layers, whose features of group c have seen colours before c only).
+    """
+
+    def __init__(self, inputs: int, outputs: int, kernel: int, *, mask: str, groups: int) -> None:
+        assert inputs % groups == 0 and outputs % groups == 0 and kernel % 2 == 1 and mask in ("A", "B")
+        # The rows below the centre are masked whole, so they are not stored.
+        super().__init__(inputs, outputs, (kernel // 2 + 1, kernel))
+        self.half = kernel // 2
+        group_in = torch.arange(inputs) * groups // inputs
+        group_out = torch.arange(outputs) * groups // outputs
+        centre = group_in[None, :] < group_out[:, None] if mask == "A" else group_in[None, :] <= group_out[:, None]
+        allowed = torch.ones(outputs, inputs, self.half + 1, kernel)
+        allowed[:, :, -1, self.half + 1 :] = 0.0
+        allowed[:, :, -1, self.half] = centre.float()
+        self.register_buffer("mask", allowed)
+        fan_in = allowed.sum((1, 2, 3)).clamp(min=1.0)
+        with torch.no_grad():
+            self.weight.copy_(torch.randn_like(self.weight) / fan_in.sqrt().view(-1, 1, 1, 1))
+            assert self.bias is not None
+            self.bias.zero_()
+
+    def forward(self, x: Tensor) -> Tensor:
+        padded = F.pad(x, (self.half, self.half, self.half, 0))
+        return F.conv2d(padded, self.weight * self.mask, self.bias)
+
+    mask: Tensor
+
+
+class ResidualNet(nn.Module):
+    """(B, inputs, H, W) -> (B, outputs, H, W): 3 x 3 convolutions in residual blocks, the last layer starting at 0."""
+
+    def __init__(self, inputs: int, width: int, outputs: int, *, blocks: int, context: int = 0) -> None:
+        super().__init__()
+        self.first = nn.Conv2d(inputs, width, 3, padding=1)
+        self.blocks = nn.ModuleList(
+            nn.Sequential(
+                nn.SiLU(), nn.Conv2d(width, width, 3, padding=1), nn.SiLU(), nn.Conv2d(width, width, 3, padding=1)
+            )
+            for _ in range(blocks)
+        )
+        self.context = nn.Linear(context, width, bias=False) if context else None
+        self.last = nn.Conv2d(width, outputs, 3, padding=1)
+        nn.init.zeros_(self.last.weight)
+        assert self.last.bias is not None
+        nn.init.zeros_(self.last.bias)
+
+    def forward(self, x: Tensor, context: Tensor | None = None) -> Tensor:
+        h = self.first(x)
+        if self.context is not None and context is not None:
+            h = h + self.context(context)[:, :, None, None]
+        for block in self.blocks:
+            h = h + block(h)
+        return self.last(F.silu(h)).to(x.dtype)  # type: ignore[no-any-return]

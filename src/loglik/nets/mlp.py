@@ -1,0 +1,36 @@
+"""A plain multi-layer perceptron, with an optional context joined to its input."""
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor, nn
+
+
+class MLP(nn.Module):
+    """(B, *inputs) -> (B, outputs): flattens, then linear layers with SiLU between them.
+
+    With `zero_last` the net starts as the constant 0, so what it steers starts as the identity.
+    """
+
+    def __init__(
+        self, inputs: int, hidden: Sequence[int], outputs: int, *, context: int = 0, dropout: float = 0.0,
+        zero_last: bool = False,
+    ) -> None:
+        super().__init__()
+        layers: list[nn.Module] = []
+        width = inputs + context
+        for size in hidden:
+            layers += [nn.Linear(width, size), nn.SiLU()]
+            layers += [nn.Dropout(dropout)] if dropout else []
+            width = size
+        last = nn.Linear(width, outputs)
+        if zero_last:
+            nn.init.zeros_(last.weight)
+            nn.init.zeros_(last.bias)
+        self.layers = nn.Sequential(*layers, last)
+
+    def forward(self, x: Tensor, context: Tensor | None = None) -> Tensor:
+        h = x.flatten(1)
+        if context is not None:
+            h = torch.cat([h, context], dim=1)
+        return self.layers(h).to(x.dtype)  # type: ignore[no-any-return]

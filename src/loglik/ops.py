@@ -1,0 +1,28 @@
+"""The few tensor functions that every layer shares."""
+
+import math
+
+import torch
+from torch import Tensor
+
+LN2 = math.log(2.0)
+
+
+def sum_event(t: Tensor) -> Tensor:
+    """Sum over everything but the batch: (B, *event) -> (B,)."""
+    return t.reshape(t.shape[0], -1).sum(dim=1)
+
+
+def log_mean_exp(t: Tensor, dim: int = 0) -> Tensor:
+    """log of the mean of exp(t) along `dim`, without overflow."""
+    return t.logsumexp(dim) - math.log(t.shape[dim])
+
+
+def repeat_rows(t: Tensor | None, times: int) -> Tensor | None:
+    """Each row `times` times, copies adjacent: (B, ...) -> (B * times, ...)."""
+    return None if t is None else t.repeat_interleave(times, dim=0)
+
+
+def at_least_float32(t: Tensor) -> Tensor:
+    """Half precision is for nets alone: densities begin in float32 or better."""
+    return t.float() if t.dtype in (torch.bfloat16, torch.float16) else t

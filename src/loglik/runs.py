@@ -1,0 +1,144 @@
+"""A run is a folder: `model.safetensors`, `run.json`, `history.csv`, and whatever a task adds. Never a pickle.
+
+run.json is what a run says of itself: the builder's name and hyperparameters, the space, where the data came from and
+how they were split, the options and the seed, the versions, the scores, and the command that made it.
+"""
+
+import platform
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from loglik.contract import Model
+from loglik.errors import CorruptRun, NewerRun, PickleRefused, RunNotFound, UsageError
+from loglik.inference.randomness import seeded
+from loglik.spaces import Space, space_from_json
+from loglik.storage import PICKLE_MAGIC, read_json, read_tensors, write_atomic, write_json, write_tensors
+from loglik.training.history import History
+from loglik.version import __version__
+from loglik.zoo import build
+
+FORMAT = 1  # of the folder; raised when an older loglik could not read it
+RUN, WEIGHTS, HISTORY, STATE = "run.json", "model.safetensors", "history.csv", "training.safetensors"
+
+
+def save(model: Model, folder: str | Path, about: Mapping[str, Any] | None = None) -> Path:
+    """Write a model of the zoo to a folder, from which `load` brings back the same scores, bit for bit.
+
+    Args:
+        about: further entries of run.json, JSON-able.
+
+    Raises:
+        UsageError: the model was not made by `build`. WriteFailed: see `storage.write_atomic`.
+    """
+    folder = Path(folder)
+    record = {**describe(model), **(about or {})}
+    write_tensors(folder / WEIGHTS, model.state_dict(), {"model": record["model"]["name"]})
+    write_json(folder / RUN, record)
+    return folder
+
+
+def describe(model: Model) -> dict[str, Any]:
+    """What run.json says of a model by itself."""
+    recipe = model.recipe
+    if recipe is None:
+        raise UsageError(
+            "Expected a model made by `build`, whose recipe is saved with it. For a model of your own, "
+            "`loglik.register` its builder under a name and build it by that name."
+        )
+    values = {k: v.to_json() if isinstance(v, Space) else v for k, v in recipe["hyperparameters"].items()}
+    return {
+        "format": FORMAT,
+        "model": {"name": recipe["name"], "space": recipe["space"].to_json(), "hyperparameters": values},
+        "claim": str(model.claim),
+        "parameters": count_parameters(model),
+        "versions": versions(),
+    }
+
+
+def load(folder: str | Path) -> Model:
+    """The model saved in a folder, in evaluation mode.
+
+    Raises:
+        RunNotFound, CorruptRun, NewerRun, PickleRefused: what is there is no run that this version can read.
+    """
+    folder = Path(folder)
+    record = read_record(folder)
+    if not (folder / WEIGHTS).exists() and record.get("status") == "training":
+        raise RunNotFound(f"The run at {folder} is not finished. Continue it with `loglik fit DATA -o {folder} --resume`.")
+    tensors, _ = read_tensors(folder / WEIGHTS)
+    try:
+        recipe = record["model"]
+        with seeded(0):  # what the builder draws is replaced by the saved tensors
+            model = build(recipe["name"], space_from_json(recipe["space"]), **recipe["hyperparameters"])
+        model.load_state_dict(tensors, assign=True)
+    except (KeyError, TypeError, RuntimeError) as error:
+        raise CorruptRun(f"{folder} does not hold together: run.json and the weights disagree ({error}).") from None
+    return model.eval()
+
+
+def read_record(folder: Path) -> dict[str, Any]:
+    """run.json, once it is known to be one that this version understands."""
+    if folder.is_file():
+        with folder.open("rb") as file:
+            head = file.read(4)
+        if head.startswith(PICKLE_MAGIC):
+            raise PickleRefused(f"{folder} is a pickle, and loading one may run any code. Expected the folder of a run.")
+        raise RunNotFound(f"Expected the folder of a run; {folder} is a file.")
+    if not (folder / RUN).exists():
+        raise RunNotFound(f"Expected a run at {folder}; there is no {RUN}. `loglik fit DATA -o {folder}` makes one.")
+    record = read_json(folder / RUN)
+    if not isinstance(record, dict) or not isinstance(record.get("format"), int):
+        raise CorruptRun(f"{folder / RUN} is not the record of a run. Restore it, or fit again.")
+    if record["format"] > FORMAT:
+        raise NewerRun(
+            f"{folder} has format {record['format']}; this loglik {__version__} reads up to {FORMAT}. Upgrade loglik."
+        )
+    return record
+
+
+def update_record(folder: Path, **entries: Any) -> dict[str, Any]:
+    """Add or replace entries of run.json."""
+    record = {**read_record(folder), **entries}
+    write_json(folder / RUN, record)
+    return record
+
+
+def write_history(folder: Path, history: History) -> None:
+    write_atomic(folder / HISTORY, history.to_csv().encode())
+
+
+def count_parameters(model: Model) -> int:
+    """How many numbers the model has learned or counted: parameters, and the buffers that statistics set."""
+    learned = sum(p.numel() for p in model.parameters())
+    return learned or sum(b.numel() for b in model.buffers() if b.is_floating_point())
+
+
+def versions() -> dict[str, str]:
+    return {
+        "loglik": __version__,
+        "torch": torch.__version__,
+        "numpy": np.__version__,
+        "python": platform.python_version(),
+        "machine": platform.machine(),
+        "threads": str(torch.get_num_threads()),
+    }
+
+
+@dataclass(frozen=True)
+class Run:
+    """A run folder, opened: its record, and its model when asked for."""
+
+    folder: Path
+    record: dict[str, Any]
+
+    @classmethod
+    def open(cls, folder: str | Path) -> "Run":
+        return cls(Path(folder), read_record(Path(folder)))
+
+    def model(self) -> Model:
+        return load(self.folder)

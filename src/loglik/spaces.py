@@ -1,0 +1,164 @@
+"""What one event x is. The event space is the data's own space: integers stay integers.
+
+Rescaling, standardising and dequantising are parts of a model, with their log-determinants, never of the data;
+so no offset in bits/dim appears anywhere outside a model.
+"""
+
+import math
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+from enum import Enum
+from typing import Any, ClassVar
+
+import torch
+from torch import Tensor
+
+from loglik.errors import NotFinite, OutsideSpace, ShapeMismatch, UnknownName, UsageError
+
+
+class Measure(Enum):
+    """What a likelihood on a space is: probability per event, or density with respect to Lebesgue measure."""
+
+    MASS = "mass"
+    DENSITY = "density"
+
+
+@dataclass(frozen=True)
+class Space(ABC):
+    """The set of all events; `shape` is one event's shape, without the batch axis.
+
+    A subclass states its `measure` and how a batch of events is read.
+    """
+
+    shape: tuple[int, ...]
+    measure: ClassVar[Measure]
+
+    def __post_init__(self) -> None:
+        shape = (self.shape,) if isinstance(self.shape, int) else self.shape
+        object.__setattr__(self, "shape", tuple(int(size) for size in shape))
+        if any(size < 1 for size in self.shape):
+            raise UsageError(f"A space needs sizes of at least 1; got shape {self.shape}.")
+
+    @property
+    def dims(self) -> int:
+        """D, the number of values in one event."""
+        return math.prod(self.shape)
+
+    @abstractmethod
+    def events(self, x: Tensor, dtype: torch.dtype = torch.float32) -> Tensor:
+        """A batch (B, *shape) as models read it: checked; reals in `dtype`, discrete values as int64."""
+
+    @abstractmethod
+    def features(self, x: Tensor, dtype: torch.dtype = torch.float32) -> Tensor:
+        """(B, *shape) -> (B, width): the values as inputs of a net, when they condition p(x|c)."""
+
+    @property
+    @abstractmethod
+    def width(self) -> int:
+        """The length of `features` of one event."""
+
+    def check_shape(self, x: Tensor) -> None:
+        if tuple(x.shape[1:]) != self.shape or x.ndim == 0:
+            raise ShapeMismatch(
+                f"Expected a batch of events of shape {self.shape}, that is {('B', *self.shape)}; got {tuple(x.shape)}. "
+                "There is always exactly one leading batch axis."
+            )
+
+    def to_json(self) -> dict[str, Any]:
+        fields = {k: list(v) if isinstance(v, tuple) else v for k, v in self.__dict__.items()}
+        return {"kind": type(self).__name__, **fields}
+
+
+@dataclass(frozen=True)
+class Real(Space):
+    """Real values; likelihoods are densities, in nats per event."""
+
+    measure = Measure.DENSITY
+
+    def events(self, x: Tensor, dtype: torch.dtype = torch.float32) -> Tensor:
+        self.check_shape(x)
+        return x.to(dtype)
+
+    def features(self, x: Tensor, dtype: torch.dtype = torch.float32) -> Tensor:
+        return self.events(x, dtype).reshape(x.shape[0], -1)
+
+    @property
+    def width(self) -> int:
+        return self.dims
+
+    def __str__(self) -> str:
+        return f"Real{self.shape}"
+
+
+@dataclass(frozen=True)
+class Discrete(Space):
+    """What Integer and Category share: values 0..levels-1, likelihoods that are probabilities."""
+
+    levels: int
+    measure = Measure.MASS
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.levels < 2:
+            raise UsageError(f"A discrete space needs at least 2 levels; got {self.levels}.")
+
+    def events(self, x: Tensor, dtype: torch.dtype = torch.float32) -> Tensor:
+        self.check_shape(x)
+        # Reading the extremes of a CUDA tensor would wait for the device; there the data boundary has checked.
+        if x.device.type == "cpu" and not torch.compiler.is_compiling() and x.numel():
+            self.check_levels(x)
+        return x.long()
+
+    def check_levels(self, x: Tensor) -> None:
+        if x.dtype == torch.bool:
+            return
+        if x.is_floating_point():
+            if not bool(torch.isfinite(x).all()):
+                raise NotFinite(f"Expected whole numbers 0..{self.levels - 1}; got NaN or an infinity.")
+            if not bool((x == x.floor()).all()):
+                raise OutsideSpace(f"Expected whole numbers 0..{self.levels - 1}; got fractions. Use Real for them.")
+        low, high = (int(v) for v in torch.aminmax(x))
+        if low < 0 or high >= self.levels:
+            raise OutsideSpace(
+                f"Expected whole numbers 0..{self.levels - 1} ({self.levels} levels); got values from {low} to {high}."
+            )
+
+    def __str__(self) -> str:
+        return f"{type(self).__name__}{self.shape} with {self.levels} levels"
+
+
+@dataclass(frozen=True)
+class Integer(Discrete):
+    """Ordered levels 0..levels-1: pixels, counts, binary values with levels=2."""
+
+    def features(self, x: Tensor, dtype: torch.dtype = torch.float32) -> Tensor:
+        scaled = self.events(x).to(dtype) * (2.0 / (self.levels - 1)) - 1.0
+        return scaled.reshape(x.shape[0], -1)
+
+    @property
+    def width(self) -> int:
+        return self.dims
+
+
+@dataclass(frozen=True)
+class Category(Discrete):
+    """Unordered labels 0..levels-1: characters, classes, mu-law codes."""
+
+    def features(self, x: Tensor, dtype: torch.dtype = torch.float32) -> Tensor:
+        one_hot = torch.nn.functional.one_hot(self.events(x), self.levels)
+        return one_hot.to(dtype).reshape(x.shape[0], -1)
+
+    @property
+    def width(self) -> int:
+        return self.dims * self.levels
+
+
+SPACES: dict[str, type[Space]] = {"Real": Real, "Integer": Integer, "Category": Category}
+
+
+def space_from_json(fields: dict[str, Any]) -> Space:
+    """The inverse of `Space.to_json`."""
+    kind, rest = fields["kind"], {k: v for k, v in fields.items() if k != "kind"}
+    if kind not in SPACES:
+        raise UnknownName("kind of space", kind, SPACES)
+    return SPACES[kind](**{**rest, "shape": tuple(rest["shape"])})

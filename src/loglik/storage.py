@@ -1,0 +1,105 @@
+"""Writing so that nothing is ever half written, and reading so that nothing damaged or harmful passes for good.
+
+Tensors are kept in safetensors files, each with JSON beside the tensors and a checksum over them; never in pickles.
+"""
+
+import contextlib
+import errno
+import hashlib
+import json
+import os
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from loglik.errors import CorruptRun, PickleRefused, RunNotFound, WriteFailed
+
+# A pickle protocol 2+ stream, and the zip archive that torch.save wraps one in.
+PICKLE_MAGIC = (b"\x80\x02", b"\x80\x03", b"\x80\x04", b"\x80\x05", b"PK\x03\x04")
+
+
+def write_atomic(path: Path, data: bytes) -> None:
+    """The file is either the old one or the whole new one, whatever happens in between.
+
+    Raises:
+        WriteFailed: no space, no permission, no such folder.
+    """
+    temporary = ""
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+        with os.fdopen(handle, "wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        os.chmod(temporary, 0o644)
+        os.replace(temporary, path)
+    except OSError as error:
+        with contextlib.suppress(OSError):
+            os.unlink(temporary)
+        what = "the disk is full" if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG) else error.strerror
+        raise WriteFailed(f"Could not write {path}: {what}. Nothing was changed; free space or choose another place.") from None
+
+
+def write_json(path: Path, value: Any) -> None:
+    write_atomic(path, (json.dumps(value, indent=2) + "\n").encode())
+
+
+def read_json(path: Path) -> Any:
+    try:
+        return json.loads(path.read_text())
+    except FileNotFoundError:
+        raise RunNotFound(f"Expected {path}; there is no such file.") from None
+    except (ValueError, OSError) as error:
+        raise CorruptRun(f"{path} is damaged: {error}. Restore it, or fit again.") from None
+
+
+def write_tensors(path: Path, tensors: Mapping[str, Tensor], about: Mapping[str, Any]) -> None:
+    """Tensors and the JSON-able `about`, in one safetensors file."""
+    from safetensors.torch import save
+
+    plain = {name: t.detach().cpu().contiguous() for name, t in tensors.items()}
+    metadata = {"about": json.dumps(about), "checksum": _checksum(plain)}
+    write_atomic(path, save(plain, metadata))
+
+
+def read_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
+    """The inverse of `write_tensors`.
+
+    Raises:
+        RunNotFound, CorruptRun, PickleRefused.
+    """
+    from safetensors import SafetensorError, safe_open
+
+    try:
+        with path.open("rb") as file:
+            head = file.read(4)
+    except OSError:
+        raise RunNotFound(f"Expected weights at {path}; there are none.") from None
+    if head.startswith(PICKLE_MAGIC):
+        raise PickleRefused(
+            f"{path} is a pickle (as torch.save writes), and loading one may run any code. Expected safetensors; "
+            "refit with loglik, or convert the file where you trust it."
+        )
+    try:
+        with safe_open(path, framework="pt") as file:
+            metadata = file.metadata() or {}
+            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+    except (SafetensorError, OSError, ValueError) as error:
+        raise CorruptRun(f"{path} is damaged or cut short ({error}). Restore it, or fit again.") from None
+    if metadata.get("checksum") != _checksum(tensors):
+        raise CorruptRun(f"{path} was changed after it was written: its checksum differs. Restore it, or fit again.")
+    return tensors, json.loads(metadata["about"])
+
+
+def _checksum(tensors: Mapping[str, Tensor]) -> str:
+    digest = hashlib.blake2b(digest_size=16)
+    for name in sorted(tensors):
+        t = tensors[name]
+        digest.update(f"{name} {t.dtype} {tuple(t.shape)}".encode())
+        digest.update(t.reshape(-1).view(torch.uint8).numpy().data if t.numel() else b"")
+    return digest.hexdigest()

@@ -1,0 +1,1 @@
+"""What a fitted model is for: comparing, sampling."""

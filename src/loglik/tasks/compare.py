@@ -1,0 +1,197 @@
+"""The main job: models of different families on one footing."""
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from loglik.contract import Claim, EMModel, Model
+from loglik.data import Dataset, as_source, open_dataset, split_rows
+from loglik.errors import DataError, Diverged, LoglikError, UnknownName, UsageError
+from loglik.inference.evaluate import evaluate
+from loglik.inference.randomness import seeded
+from loglik.runs import count_parameters
+from loglik.score import Score
+from loglik.tasks.ranking import Standing, rank
+from loglik.training.fit import fit
+from loglik.training.gradient import Watch
+from loglik.training.history import History
+from loglik.training.options import Options, seconds
+from loglik.zoo import build, models_for
+
+SAMPLES = 16  # K of the K-sample bounds, where none is given
+LEAST_SECONDS = 0.5  # a fit gets this much, even where the budget is used up
+
+
+@dataclass
+class Entrant:
+    """One model in a comparison: how it was fitted and what it scored, or the error that stopped it."""
+
+    name: str
+    model: Model | None = None
+    history: History | None = None
+    score: Score | None = None
+    to_fit: bool = False
+    options: Options | None = None  # of the fit
+    seconds: float = 0.0  # of fitting
+    error: str = ""
+
+    @property
+    def parameters(self) -> int:
+        return 0 if self.model is None else count_parameters(self.model)
+
+
+@dataclass
+class Comparison:
+    """Models scored on the same held-out rows of one data set."""
+
+    data: Dataset
+    entrants: list[Entrant] = field(default_factory=list)
+    samples: int = SAMPLES
+    seconds: float = 0.0
+
+    @property
+    def standings(self) -> list[Standing]:
+        """Best first; what cannot be ranked comes last, with the reason."""
+        return rank({e.name: e.score for e in self.entrants if e.score is not None})
+
+    def entrant(self, name: str) -> Entrant:
+        return next(e for e in self.entrants if e.name == name)
+
+    @property
+    def truth(self) -> Score | None:
+        """The score of the source itself on the held-out rows, where its density is known."""
+        if self.data.log_density is None:
+            return None
+        first = next(e.score for e in self.entrants if e.score is not None)
+        values = self.data.log_density(self.data.test.x).double()
+        return Score(values, self.data.space, Claim.EXACT, None, first.rows)
+
+    def to_json(self) -> dict[str, Any]:
+        rows = [
+            {
+                "name": s.name, "place": s.place, "open": s.open, "verdict": s.verdict, "score": s.score.to_json(),
+                "behind": None if s.behind is None else {"nats": s.behind.nats, "stderr": s.behind.stderr},
+                "fit_seconds": self.entrant(s.name).seconds, "parameters": self.entrant(s.name).parameters,
+            }
+            for s in self.standings
+        ]  # fmt: skip
+        failed = [{"name": e.name, "error": e.error} for e in self.entrants if e.error]
+        about = {"name": self.data.name, "space": self.data.space.to_json(), "split": self.data.split}
+        truth = self.truth
+        return {
+            "data": about, "standings": rows, "failed": failed, "seconds": self.seconds,
+            "truth": None if truth is None else truth.to_json(),
+        }  # fmt: skip
+
+
+def compare(
+    models: Sequence[str | Model] | Mapping[str, str | Model] | None,
+    data: Any,
+    *,
+    budget: str | float = "2m",
+    samples: int = SAMPLES,
+    seed: int = 0,
+    watch: Callable[[str], Watch | None] | None = None,
+    done: Callable[[Entrant], None] | None = None,
+    **options: Any,
+) -> Comparison:
+    """Fit the models that are named, score all on the same held-out rows, and rank what is comparable.
+
+    Args:
+        models: names of the zoo, which are built and fitted, or fitted models, which are scored as they are; a mapping
+            gives them other names. None takes all that suit the space.
+        data: a name or path that `open_dataset` takes, a Dataset, or rows, of which a fifth is held out.
+        budget: for all fits together. EM and closed forms go first; gradients share what is left evenly.
+        samples: K of the bounds of latent and dequantised models; it is printed beside the number.
+        watch: given a name, the watcher of its fit. done: called with every entrant when it is finished.
+        options: of every fit, see `training.options.Options`.
+
+    A model that cannot be fitted is listed with its error, and does not stop the others.
+    """
+    dataset = _dataset(data, seed)
+    entrants = [_entrant(name, model, dataset, seed) for name, model in _named(models, dataset).items()]
+    started, left = time.perf_counter(), seconds(budget)
+    # What converges by itself goes first; then gradients share evenly what is left of the budget.
+    unfitted = [e for e in entrants if e.to_fit]
+    slow = [e for e in unfitted if not isinstance(e.model, EMModel)]
+    for entrant in [e for e in unfitted if e not in slow] + slow:
+        share = left / (len(slow) - slow.index(entrant)) if entrant in slow else left
+        _fit(entrant, dataset, seed, max(share, LEAST_SECONDS), options, watch(entrant.name) if watch else None)
+        left -= entrant.seconds
+        _score(entrant, dataset, samples, seed, done)
+    for entrant in entrants:
+        if entrant not in unfitted:
+            _score(entrant, dataset, samples, seed, done)
+    return Comparison(dataset, entrants, samples, time.perf_counter() - started)
+
+
+def _entrant(name: str, model: str | Model, data: Dataset, seed: int) -> Entrant:
+    """A model as it is, or a new one of the zoo; what cannot be built is an entrant with an error."""
+    if isinstance(model, Model):
+        return Entrant(name, model)
+    try:
+        with seeded(seed):
+            return Entrant(name, build(model, data.space), to_fit=True)
+    except UnknownName:
+        raise
+    except LoglikError as error:
+        return Entrant(name, error=str(error))
+
+
+def _fit(
+    entrant: Entrant, data: Dataset, seed: int, share: float, options: dict[str, Any], watch: Watch | None
+) -> None:
+    assert entrant.model is not None
+    timed = {} if {"steps", "epochs"} & options.keys() else {"budget": share}
+    entrant.options = Options.of(seed=seed, **timed, **options)
+    started = time.perf_counter()
+    try:
+        entrant.history = fit(entrant.model, data, watch=watch, **entrant.options.given())
+    except Diverged as error:
+        entrant.error = str(error)
+    entrant.seconds = time.perf_counter() - started
+
+
+def _score(
+    entrant: Entrant, data: Dataset, samples: int, seed: int, done: Callable[[Entrant], None] | None
+) -> None:
+    if entrant.model is not None and not entrant.error:
+        try:
+            entrant.score = evaluate(entrant.model, data, samples=samples, seed=seed)
+        except LoglikError as error:
+            entrant.error = str(error)
+    if done:
+        done(entrant)
+
+
+def _dataset(data: Any, seed: int) -> Dataset:
+    if isinstance(data, Dataset):
+        return data
+    if isinstance(data, str):
+        return open_dataset(data, seed=seed)
+    rows = as_source(data).read()
+    if rows.rows is None or rows.rows < 3:
+        raise DataError(f"Expected at least 3 rows, to train, validate and test; got {rows.rows}.")
+    parts = split_rows(rows.rows, seed)
+    split = {"how": "shuffled", "seed": seed, **{name: len(index) for name, index in parts.items()}}
+    return Dataset("data", *(rows.subset(parts[name]) for name in ("train", "valid", "test")), split)
+
+
+def _named(models: Any, data: Dataset) -> dict[str, str | Model]:
+    if models is None:
+        models = models_for(data.space)
+    if isinstance(models, str | Model):
+        models = [models]
+    if isinstance(models, Mapping):
+        return dict(models)
+    named: dict[str, str | Model] = {}
+    for model in models:
+        name = model if isinstance(model, str) else (model.recipe or {}).get("name", type(model).__name__)
+        label, number = name, 2
+        while label in named:
+            label, number = f"{name} {number}", number + 1
+        named[label] = model
+    if not named:
+        raise UsageError("Expected at least one model to compare; got none.")
+    return named

@@ -1,0 +1,152 @@
+"""Fit a model of the zoo to a data set, into a run folder that survives an interrupt or a kill at any moment."""
+
+import dataclasses
+import shutil
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from loglik.contract import Model
+from loglik.data import Dataset
+from loglik.errors import Diverged, RunMismatch, UsageError
+from loglik.inference.evaluate import evaluate
+from loglik.inference.randomness import seeded
+from loglik.runs import RUN, STATE, Run, describe, read_record, save, update_record, write_history
+from loglik.spaces import Space
+from loglik.storage import write_json
+from loglik.tasks.compare import SAMPLES
+from loglik.training.fit import fit
+from loglik.training.gradient import Watch
+from loglik.training.options import Options
+from loglik.zoo import build, default_model
+
+TRAINING, FINISHED, INTERRUPTED, DIVERGED = "training", "finished", "interrupted", "diverged"
+
+
+def fit_run(
+    data: Dataset,
+    folder: Path,
+    *,
+    source: str,
+    model: str | None = None,
+    hyperparameters: Mapping[str, Any] | None = None,
+    options: Mapping[str, Any] | None = None,
+    resume: bool = False,
+    overwrite: bool = False,
+    samples: int = SAMPLES,
+    command: str = "",
+    watch: Watch | None = None,
+) -> Run:
+    """Fit, score on the test part, and leave a run at `folder`; interrupted, it is a valid run that can be resumed.
+
+    Args:
+        source: the name or path the data were opened by; written into the run.
+        model: a name of the zoo; by default the one that suits the space.
+        options: of `fit`. On resuming, what was written into the run holds; what is given must agree.
+
+    Raises:
+        RunMismatch: `folder` holds a run already, or one for other data or options. Diverged: the last good weights are
+        in the run.
+    """
+    given = dict(options or {})
+    if resume:
+        record = _resumable(folder, data, model, hyperparameters, given)
+        if record["status"] == FINISHED:
+            return Run(folder, record)
+        stored = Options(**record["fit"]["options"])
+        fitted = _built(record, data.space)
+    else:
+        prepare(folder, overwrite)
+        stored = Options.of(**given)
+        name = model or default_model(data.space)
+        with seeded(stored.seed):
+            fitted = _build(name, data, dict(hyperparameters or {}))
+        about = {"data": data_record(data, source), "fit": {"options": dataclasses.asdict(stored)}, "command": command}
+        record = {**describe(fitted), **about, "status": TRAINING}
+        write_json(folder / RUN, record)
+    return _finish(fitted, data, folder, record, stored, resume, samples, watch)
+
+
+def _finish(
+    model: Model, data: Dataset, folder: Path, record: dict[str, Any], options: Options,
+    resume: bool, samples: int, watch: Watch | None,
+) -> Run:  # fmt: skip
+    state = folder / STATE
+    about = {k: record[k] for k in ("data", "fit", "command")}
+    try:
+        history = fit(model, data, state=state, resume=resume, watch=watch, **options.given())
+    except Diverged as error:
+        save(model, folder, {**about, "status": DIVERGED, "error": str(error)})
+        raise
+    status = INTERRUPTED if history.interrupted else FINISHED
+    about["fit"] = {**about["fit"], "history": history.summary()}
+    write_history(folder, history)
+    save(model, folder, {**about, "status": status, "scores": []})
+    if status == FINISHED:
+        state.unlink(missing_ok=True)
+        score = evaluate(model, data, samples=samples, seed=options.seed)
+        update_record(folder, scores=[{"part": "test", **score.to_json()}])
+    return Run.open(folder)
+
+
+def prepare(folder: Path, overwrite: bool) -> None:
+    """An empty place for a run; what is there is removed only when told to, and only if it is a run."""
+    if not folder.exists() or (folder.is_dir() and not any(folder.iterdir())):
+        return
+    if not overwrite:
+        raise RunMismatch(
+            f"{folder} is there already. Continue it with --resume, replace it with --overwrite, or choose another -o."
+        )
+    if not folder.is_dir() or not ((folder / RUN).exists() or (folder / "comparison.json").exists()):
+        raise RunMismatch(f"{folder} is not a run of loglik, so it is not overwritten. Choose another place with -o.")
+    shutil.rmtree(folder)
+
+
+def data_record(data: Dataset, source: str) -> dict[str, Any]:
+    """What run.json says of the data."""
+    columns = getattr(data.train, "columns", None)
+    return {
+        "name": data.name,
+        "source": source,
+        "space": data.space.to_json(),
+        "split": data.split,
+        "fingerprint": data.train.fingerprint,
+        "columns": None if columns is None else list(columns),
+        "context": None if data.context_space is None else data.context_space.to_json(),
+    }
+
+
+def _build(name: str, data: Dataset, hyperparameters: dict[str, Any]) -> Model:
+    """Conditional, if the data bring contexts."""
+    if data.context_space is not None:
+        hyperparameters = {**hyperparameters, "context": data.context_space}
+    return build(name, data.space, **hyperparameters)
+
+
+def _built(record: dict[str, Any], space: Space) -> Model:
+    recipe = record["model"]
+    with seeded(record["fit"]["options"]["seed"]):
+        return build(recipe["name"], space, **recipe["hyperparameters"])
+
+
+def _resumable(
+    folder: Path, data: Dataset, model: str | None, hyperparameters: Mapping[str, Any] | None, options: dict[str, Any]
+) -> dict[str, Any]:
+    """The record of a run, once it is known to be of these data, this model and these options."""
+    record = read_record(folder)
+    if "fit" not in record or "data" not in record:
+        raise UsageError(f"{folder} was not made by `loglik fit`, so there is nothing to resume.")
+    if record["data"]["fingerprint"] != data.train.fingerprint:
+        raise RunMismatch(
+            f"{folder} was fitted to {record['data']['source']} with another content or split; resuming needs the same rows."
+        )
+    if model is not None and model != record["model"]["name"]:
+        raise RunMismatch(f"{folder} is a run of {record['model']['name']}; got --model {model}. Leave it out to resume.")
+    if hyperparameters:
+        raise RunMismatch("Resuming keeps the hyperparameters of the run; got others. Leave --set out.")
+    stored, given = record["fit"]["options"], dataclasses.asdict(Options.of(**options))
+    changed = [name for name in options if options[name] is not None and given[name] != stored.get(name)]
+    if changed:
+        name = changed[0]
+        raise RunMismatch(f"{folder} was started with {name}={stored.get(name)}; got {given[name]}. Leave it out to resume.")
+    return record

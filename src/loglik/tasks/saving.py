@@ -1,0 +1,36 @@
+"""A comparison as a folder: one run for each model, and comparison.json."""
+
+import dataclasses
+from pathlib import Path
+
+from loglik.errors import UsageError
+from loglik.runs import save, write_history
+from loglik.storage import write_json
+from loglik.tasks.compare import Comparison
+from loglik.tasks.fitting import FINISHED, data_record
+from loglik.training.options import Options
+
+
+def save_comparison(comparison: Comparison, folder: Path, source: str, command: str) -> None:
+    """FOLDER/NAME is the run of each model that was fitted; FOLDER/comparison.json is the leaderboard."""
+    about = data_record(comparison.data, source)
+    for entrant in comparison.entrants:
+        if entrant.model is None or entrant.model.recipe is None or entrant.score is None:
+            continue
+        run = folder / entrant.name
+        options = entrant.options or Options()
+        fitted = {"options": dataclasses.asdict(options), "history": entrant.history and entrant.history.summary()}
+        scores = [{"part": "test", **entrant.score.to_json()}]
+        save(entrant.model, run, {"status": FINISHED, "data": about, "fit": fitted, "scores": scores, "command": command})
+        if entrant.history is not None:
+            write_history(run, entrant.history)
+    write_json(folder / "comparison.json", {**comparison.to_json(), "command": command})
+
+
+def free_folder(wanted: Path) -> Path:
+    """`wanted`, or the first of wanted-2, wanted-3, ... that is not there yet."""
+    for number in range(1, 10_000):
+        folder = wanted if number == 1 else wanted.with_name(f"{wanted.name}-{number}")
+        if not folder.exists():
+            return folder
+    raise UsageError(f"Expected a free place beside {wanted}; there are thousands of them. Choose one with -o.")

@@ -1,0 +1,139 @@
+"""`fit`: closed form, EM or gradients, whichever the model has."""
+
+import time
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from loglik.contract import EMModel, Model
+from loglik.data import Dataset, Memory, Source, as_source, split_rows
+from loglik.errors import UsageError
+from loglik.inference.em import em
+from loglik.inference.evaluate import rows_for
+from loglik.inference.randomness import seeded
+from loglik.training.gradient import GradientTraining, Watch
+from loglik.training.history import History, Step
+from loglik.training.interrupts import Interrupts, interrupts
+from loglik.training.options import Options
+from loglik.training.state import restore_state
+
+INITIAL_ROWS = 50_000  # so many rows are shown to `initialize`
+MAX_PASSES = 500  # of EM, where no number of steps is given
+LEAST_TO_SPLIT = 20  # fewer rows than this are all trained on, without validation
+
+
+def fit(
+    model: Model,
+    data: Any,
+    *,
+    context: Any = None,
+    valid: Any = None,
+    state: Path | None = None,
+    resume: bool = False,
+    watch: Watch | None = None,
+    **options: Any,
+) -> History:
+    """Fit a model to data; it is changed in place, and left in evaluation mode with its best weights.
+
+    Models with EM or a closed form use it, on all training rows. The others are trained by gradients, and keep the
+    averaged weights that score best on the validation rows.
+
+    Args:
+        data: tensor, array, DataFrame, path, Source, or a Dataset, whose train and valid parts are used.
+        context: one per row, for p(x|c) and data that bring none.
+        valid: validation rows, as data; by default a Dataset's own, or a tenth of the rows, drawn by `seed`.
+        state: where the training state is kept while it goes on, for `resume`; a file.
+        resume: continue from `state` exactly as the unbroken run would have.
+        watch: called with every Step.
+        options: those of `training.options.Options`: steps, epochs or budget, batch, lr, seed, ...
+
+    Raises:
+        Diverged: a loss or gradient is not finite; the last good weights are kept.
+        DataError, ContextError, UsageError, RunMismatch.
+    """
+    chosen = Options.of(**options)
+    train_source, valid_source = _sources(model, data, context, valid, chosen)
+    with seeded(chosen.seed), interrupts() as noted:
+        if not resume or state is None or not state.exists():
+            _initialize(model, train_source)
+            resume = False
+        if isinstance(model, EMModel):
+            history = _fit_by_em(model, train_source, chosen, noted, watch)
+        elif not any(p.requires_grad for p in model.parameters()):
+            history = History("nothing to fit", stopped="converged")
+        else:
+            training = GradientTraining(model, train_source.read(), valid_source, chosen)
+            if resume and state is not None:
+                restore_state(state, training)
+            try:
+                history = training.run(noted, watch, state)
+            except BaseException:
+                training.finish()
+                raise
+            finally:
+                model.eval()
+    model.eval()
+    return history
+
+
+def _sources(
+    model: Model, data: Any, context: Any, valid: Any, options: Options
+) -> tuple[Source, Memory | None]:
+    """Training rows, and validation rows where the model can use them."""
+    if isinstance(data, Dataset):
+        if context is not None:
+            raise UsageError("A data set brings its own contexts; open it with them instead of passing context=.")
+        train: Source = rows_for(model, data.train)
+        held_out = rows_for(model, data.valid if valid is None else valid).read()
+        return train, held_out
+    train = rows_for(model, data, context)
+    if valid is not None:
+        return train, rows_for(model, valid).read()
+    if isinstance(model, EMModel):
+        return train, None
+    rows = train.read()
+    if rows.rows < LEAST_TO_SPLIT:
+        return rows, None
+    parts = split_rows(rows.rows, options.seed, valid=0.1, test=0.0)
+    return rows.subset(parts["train"]), rows.subset(parts["valid"])
+
+
+def _initialize(model: Model, source: Source) -> None:
+    """Show the model up to INITIAL_ROWS rows, drawn at random where all are in memory."""
+    if isinstance(source, Memory) and source.rows > INITIAL_ROWS:
+        source = source.subset(torch.randperm(source.rows)[:INITIAL_ROWS])
+    x, context = next(source.batches(INITIAL_ROWS))
+    was_training = model.training
+    with torch.no_grad():
+        model.eval()
+        model.initialize(
+            x.to(model.device), None if context is None or model.context is None else context.to(model.device)
+        )
+    model.train(was_training)
+
+
+def _fit_by_em(
+    model: EMModel, source: Source, options: Options, noted: Interrupts, watch: Watch | None
+) -> History:
+    """Passes until the gain per event is below the tolerance, or the steps or the time are used."""
+    history = History("closed form" if model.closed_form else "EM")
+    limit = 1 if model.closed_form else options.steps or MAX_PASSES
+    started = time.perf_counter()
+    for done in em(model, source, seed=options.seed):
+        history.seconds = time.perf_counter() - started
+        history.steps = done.step + 1
+        timed = history.seconds / options.budget if options.budget is not None else 0.0
+        step = Step(history.steps, history.seconds, min(1.0, max(history.steps / limit, timed)), done.nats)
+        history.rows.append(step)
+        if watch:
+            watch(step)
+        if model.closed_form or done.gain < options.tolerance:
+            history.stopped = "converged"
+        elif noted.asked:
+            history.stopped = "interrupted"
+        elif step.progress >= 1.0:
+            history.stopped = "budget used"
+        if history.stopped:
+            return history
+    raise AssertionError("EM passes never end by themselves")

@@ -1,0 +1,86 @@
+"""What a fit may be told: how long, how fast, when to stop."""
+
+import dataclasses
+import re
+from dataclasses import dataclass
+from typing import Any
+
+from loglik.errors import UnknownName, UsageError
+
+DEFAULT_STEPS = 3000
+UNITS = {"s": 1.0, "m": 60.0, "h": 3600.0}
+
+
+@dataclass(frozen=True)
+class Options:
+    """The options of `fit`. At most one of steps, epochs and budget is given; without any, 3000 steps.
+
+    For EM a step is a pass over the data, and `tolerance` (nats per event) says when it has converged.
+    """
+
+    steps: int | None = None
+    epochs: float | None = None
+    budget: float | None = None  # seconds of training
+    batch: int = 128
+    lr: float = 2e-3
+    weight_decay: float = 1e-4
+    warmup: float = 0.03  # the share of the budget over which lr rises from 0; it then falls as a cosine
+    clip: float = 1.0  # the largest norm of the gradient
+    ema: float = 0.999  # decay of the average of the weights, which is what is validated and kept
+    evaluations: int = 25  # validations over the whole budget
+    patience: int = 8  # validations without a better score before training stops
+    tolerance: float = 1e-5
+    precision: str = "auto"  # "float32", "bfloat16" inside nets, or "auto": bfloat16 on GPUs that have it
+    save_seconds: float = 20.0  # between two savings of the training state
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        if sum(value is not None for value in (self.steps, self.epochs, self.budget)) > 1:
+            raise UsageError("Give one of steps, epochs and budget; got several.")
+        positive = ("steps", "epochs", "budget", "batch", "lr", "clip", "evaluations", "patience")
+        for name in positive:
+            value = getattr(self, name)
+            if value is not None and not value > 0:
+                raise UsageError(f"Expected {name} > 0; got {value}.")
+        for name in ("weight_decay", "warmup", "ema", "tolerance", "save_seconds"):
+            if not getattr(self, name) >= 0:
+                raise UsageError(f"Expected {name} >= 0; got {getattr(self, name)}.")
+        if self.warmup >= 1 or self.ema >= 1:
+            raise UsageError(f"Expected warmup and ema below 1; got {self.warmup} and {self.ema}.")
+        if self.precision not in ("auto", "float32", "bfloat16"):
+            raise UsageError(f"Expected precision 'auto', 'float32' or 'bfloat16'; got {self.precision!r}.")
+
+    @classmethod
+    def of(cls, **given: Any) -> "Options":
+        """Options by name; a budget may be said in words ("90s", "2m", "1h").
+
+        Raises:
+            UnknownName: no such option; the nearest are proposed. UsageError: a value that cannot be.
+        """
+        known = {field.name for field in dataclasses.fields(cls)}
+        for name in given:
+            if name not in known:
+                raise UnknownName("option of fit", name, known)
+        if given.get("budget") is not None:
+            given = {**given, "budget": seconds(given["budget"])}
+        return cls(**given)
+
+    def given(self) -> dict[str, Any]:
+        """The options as keywords of `fit`."""
+        return {name: value for name, value in dataclasses.asdict(self).items() if value is not None}
+
+    def total_steps(self, rows: int) -> int | None:
+        """The number of steps this is, known beforehand; None under a budget of time."""
+        if self.budget is not None:
+            return None
+        if self.epochs is not None:
+            return max(1, round(self.epochs * max(1, -(-rows // self.batch))))
+        return self.steps or DEFAULT_STEPS
+
+
+def seconds(budget: str | float) -> float:
+    """90, "90", "90s", "1.5m" or "1h" as seconds."""
+    match = re.fullmatch(r"\s*([0-9]*\.?[0-9]+)\s*([smh]?)\s*", str(budget))
+    if not match or float(match[1]) <= 0:
+        raise UsageError(f"Expected a budget such as 60s, 2m or 1h; got {budget!r}.")
+    return float(match[1]) * UNITS[match[2] or "s"]

@@ -1,0 +1,108 @@
+"""Names -> builders: the only place that knows every model. A new model is one line here.
+
+Builders are imported when they are called for, so that listing the zoo costs nothing.
+"""
+
+import importlib
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from loglik.contract import Model
+from loglik.errors import UnknownName, UsageError
+from loglik.hyperparameters import checked
+from loglik.spaces import Category, Integer, Real, Space
+
+Builder = Callable[..., Model]
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One line of the zoo.
+
+    route: the way to a tractable p(x)   models: the kinds of space   cost: of scoring and of sampling one event, in
+    passes of the net (D: one for each value)   source: the paper
+    """
+
+    builder: str | Builder
+    route: str
+    models: str
+    fitted_by: str
+    cost: str
+    source: str
+
+    def load(self) -> Builder:
+        if not isinstance(self.builder, str):
+            return self.builder
+        module, function = self.builder.split(":")
+        builder: Builder = getattr(importlib.import_module(f"loglik.models.{module}"), function)
+        return builder
+
+
+# fmt: off
+ZOO: dict[str, Entry] = {
+    "uniform": Entry("baselines.uniform:uniform", "baseline", "Integer, Category", "nothing", "1 / 1", "-"),
+    "histogram": Entry("baselines.histogram:histogram", "baseline", "Integer, Category", "closed form", "1 / 1", "-"),
+    "gaussian": Entry("baselines.gaussian:gaussian", "baseline", "Real, Integer", "closed form", "1 / 1", "-"),
+    "made": Entry("autoregressive.made:made", "autoregressive", "Real, Integer, Category", "gradients", "1 / D", "Germain et al. 2015"),
+    "pixelcnn": Entry("autoregressive.pixelcnn:pixelcnn", "autoregressive", "images", "gradients", "1 / D", "van den Oord et al. 2016"),
+    "realnvp": Entry("flows.realnvp:realnvp", "flow", "Real, Integer", "gradients", "1 / 1", "Dinh et al. 2017"),
+    "gmm": Entry("latent.gmm:gmm", "latent", "Real, Integer", "EM", "1 / 1", "Dempster et al. 1977"),
+    "ppca": Entry("latent.ppca:ppca", "latent", "Real, Integer", "closed form or EM", "1 / 1", "Tipping & Bishop 1999"),
+    "vae": Entry("latent.vae:vae", "latent", "Real, Integer, Category", "gradients", "K / 1", "Kingma & Welling 2014"),
+}
+# fmt: on
+
+
+def build(name: str, space: Space, **hyperparameters: Any) -> Model:
+    """A new, unfitted model of the zoo for events of `space`.
+
+    Hyperparameters are the builder's keyword-only arguments, each with a default that suits the space; `loglik models
+    NAME` lists them. Weights are drawn from torch's global generator: seed it for the same model again.
+
+    Raises:
+        UnknownName: no such model or hyperparameter; the nearest ones are proposed.
+        UsageError: a value that cannot be, or a space that the model is not for.
+    """
+    builder = entry(name).load()
+    values = checked(builder, name, hyperparameters)
+    model = builder(space, **values)
+    model.recipe = {"name": name, "space": space, "hyperparameters": values}
+    return model
+
+
+def entry(name: str) -> Entry:
+    if name not in ZOO:
+        raise UnknownName("model", name, ZOO)
+    return ZOO[name]
+
+
+def register(name: str, builder: Builder, *, route: str = "your own", models: str = "", fitted_by: str = "") -> None:
+    """Add a model of your own for this process: then `build`, `compare`, `save` and `load` know it by name."""
+    if name in ZOO:
+        raise UsageError(f"The zoo has a model called {name!r} already; choose another name.")
+    ZOO[name] = Entry(builder, route, models, fitted_by, "", "")
+
+
+def is_image(space: Space) -> bool:
+    return len(space.shape) in (2, 3) and min(space.shape[-2:]) > 1
+
+
+def default_model(space: Space) -> str:
+    """What `loglik fit` takes where no model is named."""
+    if isinstance(space, Real):
+        return "realnvp"
+    return "pixelcnn" if is_image(space) else "made"
+
+
+def models_for(space: Space) -> list[str]:
+    """What `compare` takes where no models are named: all that suit the space, cheapest first."""
+    if isinstance(space, Category):
+        names = ["uniform", "histogram", "made", "vae"]
+    elif isinstance(space, Integer):
+        names = ["uniform", "histogram", "gaussian", "ppca", "gmm", "vae", "realnvp", "made"]
+    else:
+        names = ["gaussian", "ppca", "gmm", "vae", "made", "realnvp"]
+    if space.dims == 1:
+        names = [name for name in names if name != "ppca"]
+    return [*names, "pixelcnn"] if is_image(space) and not isinstance(space, Real) else names
