@@ -1,6 +1,6 @@
 """python -m benchmarks [ROW ...]: run the rows whose names contain one of the words (default: all), print and record.
 
-Peers come with `pip install loglik[bench]`. The exit code is 1 when a bar is missed.
+Peers come with `pip install loglik[peers]`. The exit code is 1 when a bar is missed.
 """
 
 import argparse
@@ -24,7 +24,7 @@ def main() -> int:
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
     rows = [row for row in ROWS if not options.rows or any(word in row.name for word in options.rows)]
-    command = " ".join(["python -m benchmarks", *options.rows, f"--rounds {options.rounds} --threads {options.threads}"])
+    command = f"python -m benchmarks {' '.join(options.rows)} --rounds {options.rounds} --threads {options.threads}"
     records = []
     for row in rows:
         record = measure(row, options.rounds)

@@ -6,7 +6,6 @@ same number of steps, so their mean log-likelihoods at the end must agree.
 
 import functools
 import warnings
-from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -46,7 +45,7 @@ def start(case: Case) -> tuple[Tensor, GaussianMixture]:
 
 def new_mixture(case: Case) -> GaussianMixture:
     shape = COVARIANCES[case.covariance](case.components, case.dims, NO_FLOOR)
-    return GaussianMixture(Real((case.dims,)), shape, case.components)
+    return GaussianMixture(Real((case.dims,)), shape)
 
 
 def ours(case: Case) -> Contender:
@@ -112,10 +111,10 @@ def pomegranate(case: Case) -> Contender:
     return Contender(step, value=lambda: float(np.mean(peer.log_probability(data).double().numpy())))
 
 
-def row(name: str, case: Case, bars: dict[str, float]) -> Row:
-    makers: dict[str, Callable[[Case], Contender]] = {OURS: ours, "scikit-learn": scikit_learn, "pomegranate": pomegranate}
-    contenders = {peer: functools.partial(make, case) for peer, make in makers.items()}
-    return Row(name, contenders, bars, agree={"scikit-learn": 1e-8}, packages=PACKAGES)
+def row(row_name: str, case: Case, bars: dict[str, float]) -> Row:
+    makers = {OURS: ours, "scikit-learn": scikit_learn, "pomegranate": pomegranate}
+    contenders = {name: functools.partial(make, case) for name, make in makers.items()}
+    return Row(row_name, contenders, bars, agree={"scikit-learn": 1e-8}, packages=PACKAGES)
 
 
 ROWS = [

@@ -14,7 +14,7 @@ import json
 import platform
 import statistics
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -36,12 +36,12 @@ class Contender:
 class Row:
     """One line of the table: name -> how to set a contender up, ours among them under `OURS`.
 
-    A set-up raises ImportError where its library is missing. `bars` are the ratios to reach, `agree` the largest relative
-    difference of the values to ours, for the peers where it is demanded.
+    A set-up raises ImportError where its library is missing. `bars` are the ratios to reach and `agree` the largest
+    relative differences of the values to ours, for the peers that have one.
     """
 
     name: str
-    contenders: dict[str, Callable[[], Contender]]
+    contenders: Mapping[str, Callable[[], Contender]]
     bars: dict[str, float]
     agree: dict[str, float] = field(default_factory=dict)
     packages: tuple[str, ...] = ("torch", "numpy")

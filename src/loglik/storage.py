@@ -63,8 +63,9 @@ def write_tensors(path: Path, tensors: Mapping[str, Tensor], about: Mapping[str,
     from safetensors.torch import save
 
     plain = {name: t.detach().cpu().contiguous() for name, t in tensors.items()}
-    metadata = {"about": json.dumps(about), "checksum": _checksum(plain)}
-    write_atomic(path, save(plain, metadata))
+    # One entry: safetensors keeps several in no order, and equal runs should be equal files.
+    said = json.dumps({"about": dict(about), "checksum": _checksum(plain)})
+    write_atomic(path, save(plain, {"loglik": said}))
 
 
 def read_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
@@ -87,13 +88,13 @@ def read_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
         )
     try:
         with safe_open(path, framework="pt") as file:
-            metadata = file.metadata() or {}
+            said = json.loads((file.metadata() or {}).get("loglik", "{}"))
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
     except (SafetensorError, OSError, ValueError) as error:
         raise CorruptRun(f"{path} is damaged or cut short ({error}). Restore it, or fit again.") from None
-    if metadata.get("checksum") != _checksum(tensors):
+    if said.get("checksum") != _checksum(tensors):
         raise CorruptRun(f"{path} was changed after it was written: its checksum differs. Restore it, or fit again.")
-    return tensors, json.loads(metadata["about"])
+    return tensors, said["about"]
 
 
 def _checksum(tensors: Mapping[str, Tensor]) -> str:

@@ -1,7 +1,7 @@
 """The batches of CIFAR-10's python distribution (A. Krizhevsky 2009, Learning Multiple Layers of Features).
 
-They are pickles, and a pickle may run any code while it loads. This reader lets a pickle name three things only, those
-that an array of bytes is made of, and puts its own functions in their place; anything else is refused by name.
+They are pickles, and a pickle may run any code while it loads. This reader lets a pickle name only what an array of
+bytes is made of, and puts its own functions in its place; anything else is refused by name.
 """
 
 import io
@@ -46,6 +46,7 @@ class _ArraysOnly(pickle.Unpickler):
         allowed = {
             ("numpy.core.multiarray", "_reconstruct"): _empty_array,
             ("numpy._core.multiarray", "_reconstruct"): _empty_array,
+            ("_codecs", "encode"): _bytes,
             ("numpy", "ndarray"): np.ndarray,
             ("numpy", "dtype"): _byte_type,
         }
@@ -57,6 +58,11 @@ class _ArraysOnly(pickle.Unpickler):
 def _empty_array(*_: Any) -> "np.ndarray[Any, Any]":
     """What numpy's own `_reconstruct` gives: an array that the pickle then fills."""
     return np.ndarray((0,), np.uint8)
+
+
+def _bytes(text: str, *_: Any) -> bytes:
+    """How Python 3 writes bytes in a pickle that Python 2 can read."""
+    return text.encode("latin1")
 
 
 def _byte_type(code: str, *_: Any) -> "np.dtype[Any]":

@@ -1,11 +1,12 @@
 """CSV and TSV, plain or gzipped, streamed through pyarrow; what cannot be read is named by row and column.
 
 The separator is the one that the first line uses most (comma, semicolon or tab). The first line is the header if any
-of its cells is text; a file of numbers only has no names.
+of its cells is a word; a line of numbers, blanks and marks such as "?" is data, and the file has no names.
 """
 
 import csv
 import gzip
+import re
 import zlib
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
@@ -32,7 +33,7 @@ class CsvReader(ColumnReader):
 
         self.path, self.name = path, name
         cells, self._separator = _first_line(path, name)
-        self.named = any(cell.strip() and not is_number(cell) for cell in cells)
+        self.named = any(re.search("[^\\W\\d_]", cell) and not is_number(cell) for cell in cells)
         self._names = cells if self.named else [str(i + 1) for i in range(len(cells))]
         self._ragged: Any = None
         # Without types pyarrow infers them from the first block.

@@ -15,7 +15,7 @@ from loglik.errors import ContextError, EmptyData, UnknownName, UnreadableData, 
 from loglik.spaces import Real, Space
 
 ARRAYS = ("x", "X", "train")  # what the data of an NPZ file is usually called
-NPY, NPZ = b"\x93NUMPY", b"PK"  # how the files begin
+NPY, NPZ = b"\x93NUMPY", b"PK\x03\x04"  # how the files begin
 DAMAGE = (ValueError, EOFError, OSError, zipfile.BadZipFile, zlib.error, SyntaxError)
 
 
@@ -48,7 +48,8 @@ def open_npy(path: str, name: str, *, context: Sequence[str] = (), space: Space 
     """Raises UnreadableData for a damaged file, or for Python objects, whose loading would run code."""
     if context:
         raise ContextError(f"An array has no named columns; got context {context[0]!r} for {name}.")
-    return NpySource(_load(path, name, NPY, mmap_mode="r"), name, space)
+    _check_magic(path, name, NPY)
+    return NpySource(_load(path, name, mmap_mode="r"), name, space)
 
 
 def open_npz(
@@ -59,7 +60,9 @@ def open_npz(
     Raises:
         UnknownName: no such array. UnreadableData: damaged, or Python objects.
     """
-    with _load(path, name, NPZ) as archive:
+    _check_magic(path, name, NPZ)
+    # numpy leaves a file open that it opened itself and found damaged.
+    with open(path, "rb") as file, _load(file, name) as archive:
         names = list(archive.files)
         if not names:
             raise EmptyData(f"Expected at least one array; got none in {name}.")
@@ -74,21 +77,24 @@ def open_npz(
     return as_source(whole.x, beside, whole.space)
 
 
-def _load(path: str, name: str, magic: bytes, mmap_mode: Any = None) -> Any:
+def _check_magic(path: str, name: str, magic: bytes) -> None:
     with open(path, "rb") as file:
         start = file.read(len(magic))
     if start != magic:  # numpy would take anything else for a pickle
         kind = "NPY array" if magic == NPY else "NPZ archive"
         raise UnreadableData(f"Expected an {kind}; got {name}, which begins with {start!r}. Save it with numpy.")
+
+
+def _load(file: Any, name: str, mmap_mode: Any = None) -> Any:
     try:
-        return np.load(path, mmap_mode=mmap_mode, allow_pickle=False)
+        return np.load(file, mmap_mode=mmap_mode, allow_pickle=False)
     except DAMAGE as error:
         raise _unreadable(name, error) from None
 
 
 def _member(archive: Any, key: str, name: str) -> "np.ndarray[Any, Any]":
     if key not in archive.files:
-        raise UnknownName(f"array in {name}", key, archive.files)
+        raise UnknownName("array", key, archive.files, f"These are the arrays of {name}.")
     try:
         array: np.ndarray[Any, Any] = archive[key]
     except DAMAGE as error:

@@ -56,7 +56,7 @@ def raise_leak(net: Autoregressive, x: Tensor, context: Tensor | None, place: in
 
 
 def visible(net: Autoregressive, x: Tensor, context: Tensor | None = None) -> Tensor:
-    """(D, D): whether conditional i changes with value j, [i, j], in flattened event indices; tried on the rows of x."""
+    """(D, D): [i, j] is whether conditional i changes with value j, in flattened event indices, for some row of x."""
     dims = net.space.dims
     truth = _conditionals(net, x, context)
     columns = []

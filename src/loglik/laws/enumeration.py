@@ -13,7 +13,8 @@ from loglik.spaces import Discrete, Space
 
 MOST_EVENTS = 20_000
 ROWS_AT_ONCE = 65_536
-MOST_WEIGHTS = 400_000
+MOST_WEIGHTS = 200_000
+MOST_VALUES = 1_000_000  # weights times dims
 COUNTED = 20_000  # samples, to see what lies outside the levels
 
 
@@ -39,21 +40,20 @@ def index_of(x: Tensor, space: Discrete) -> Tensor:
 
 @dataclass(frozen=True)
 class Weights:
-    """Of each event, over its draws: the mean weight, the variance of that mean, and the mean log weight; (N,)."""
+    """Of each event, over its K draws: the mean weight, the variance of that mean, what the largest single weight
+    contributes to it, and the mean log weight; (N,) each."""
 
     weight: Tensor
     variance: Tensor
+    largest: Tensor
     log_weight: Tensor
 
 
-def weights_per_event(events: int) -> int:
-    """K, many for few events."""
-    return max(8, min(2_000, MOST_WEIGHTS // events))
-
-
-def mean_weights(model: LatentModel, events: Tensor, row: Tensor | None, draws: int) -> Weights:
-    """The weights w = p(x, z) / q(z|x) of `draws` draws of z for each event."""
+def mean_weights(model: LatentModel, events: Tensor, row: Tensor | None) -> Weights:
+    """The weights w = p(x, z) / q(z|x) of draws of z for each event, of more draws where there are fewer events."""
     reseed(model, 0)
+    most = min(MOST_WEIGHTS, MOST_VALUES // model.space.dims)
+    draws = max(8, min(1_000, most // len(events)))
     at_once = max(1, ROWS_AT_ONCE // draws)
     parts = []
     for some in torch.split(events, at_once):
@@ -63,7 +63,7 @@ def mean_weights(model: LatentModel, events: Tensor, row: Tensor | None, draws: 
         parts.append(log_w.reshape(len(some), draws))
     log_w = torch.cat(parts)
     w = log_w.exp()
-    return Weights(w.mean(1), w.var(1) / draws, log_w.mean(1))
+    return Weights(w.mean(1), w.var(1) / draws, w.amax(1) / draws, log_w.mean(1))
 
 
 def mass_outside(model: Model, row: Tensor | None) -> float:

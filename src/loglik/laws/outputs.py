@@ -8,8 +8,9 @@ import torch
 from torch import Tensor
 
 from loglik.contract import Bijection, Claim, EMModel, LatentModel, Model
+from loglik.errors import DataError
 from loglik.laws.subject import draws, given, other_events, reseed, scores
-from loglik.laws.verdict import NotApplicable, Result, Status, require, within
+from loglik.laws.verdict import Broken, NotApplicable, Result, Status, require, within
 
 # Matrix products round differently in batches of other shapes; a leak between events is many orders larger.
 MIXING = 1e-9
@@ -41,7 +42,10 @@ def samples(model: Model, x: Tensor, context: Tensor | None) -> Result:
     expected = (n, *model.space.shape)
     require(tuple(drawn.shape) == expected, f"sample({n}) has shape {tuple(drawn.shape)}, not {expected}.")
     require(bool(torch.isfinite(drawn).all()), "Samples are not finite.")
-    model.space.events(drawn, model.dtype)  # raises for a value outside the space
+    try:
+        model.space.events(drawn, model.dtype)
+    except DataError as error:
+        raise Broken(f"Samples leave the space. {error}") from None
     require(tuple(draws(model, 1, None if rows is None else rows[:1]).shape) == (1, *expected[1:]), "sample(1) fails.")
     score = scores(model, drawn, rows)
     require(bool(torch.isfinite(score).all()), "The model's own samples have a log-likelihood that is not finite.")

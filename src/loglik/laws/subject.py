@@ -35,23 +35,32 @@ def in_float64(model: Model) -> Model:
     return copy.deepcopy(model).double().eval()
 
 
-def varied(model: Model, seed: int) -> Model:
-    """A copy with its parameters moved a little at random.
+def varied(model: Model, x: Tensor, context: Tensor | None, seed: int) -> Model:
+    """A copy with its parameters moved a little at random, as training might.
 
     Nets often start with a last layer of zeros, and a net that says 0 breaks no law. Parameters that are 0 throughout
-    become small noise, others keep their signs. Models fitted by EM keep what they have: their parameters are
-    probabilities and factors, and noise would break them.
+    become small noise, others keep their signs; single zeros move where they have a gradient, so a mask that was
+    applied once and for all at the start is found out, and the unused half of a triangular factor stays unused. Models
+    fitted by EM keep what they have: their parameters are probabilities and factors, and noise would break them.
     """
     model = copy.deepcopy(model)
-    if isinstance(model, EMModel):
+    parameters = [p for p in model.parameters() if p.requires_grad and p.is_floating_point()]
+    if isinstance(model, EMModel) or not parameters:
         return model
     reseed(model, seed)
     with torch.no_grad():
-        for parameter in model.parameters():
-            if not parameter.is_floating_point():
-                continue
+        for parameter in parameters:
             noise = torch.randn_like(parameter).clamp(-3.0, 3.0)
             parameter.add_(VARIATION * noise if not parameter.any() else 0.1 * parameter * noise)
+    try:
+        gradients = torch.autograd.grad(model.objective(x, context).sum(), parameters, allow_unused=True)
+    except Exception:  # an objective that throws is reported by the laws about it
+        return model
+    with torch.no_grad():
+        for parameter, gradient in zip(parameters, gradients, strict=True):
+            if gradient is not None:
+                idle = (parameter == 0) & gradient.bool()
+                parameter.add_(VARIATION * parameter.square().mean().sqrt() * torch.randn_like(parameter) * idle)
     return model
 
 

@@ -70,7 +70,7 @@ def check(model: Model, x: Tensor | None = None, context: Tensor | None = None, 
         subject = in_float64(model)
         reseed(subject, seed)
         x, context = _events(subject, x, context)
-        states = (subject, varied(subject, seed))
+        states = (subject, varied(subject, x, context, seed))
         results = [_judged(law, states, x, context, seed) for law in LAWS]
     name = str(model.recipe["name"]) if model.recipe else type(model).__name__
     return Report(f"{name} on {model.space}", str(model.claim), seed, results)

@@ -20,13 +20,13 @@ class MaskedConv2d(nn.Conv2d):
         assert inputs % groups == 0 and outputs % groups == 0 and kernel % 2 == 1 and mask in ("A", "B")
         # The rows below the centre are masked whole, so they are not stored.
         super().__init__(inputs, outputs, (kernel // 2 + 1, kernel))
-        self.half = kernel // 2
+        self.reach = kernel // 2
         group_in = torch.arange(inputs) * groups // inputs
         group_out = torch.arange(outputs) * groups // outputs
         centre = group_in[None, :] < group_out[:, None] if mask == "A" else group_in[None, :] <= group_out[:, None]
-        allowed = torch.ones(outputs, inputs, self.half + 1, kernel)
-        allowed[:, :, -1, self.half + 1 :] = 0.0
-        allowed[:, :, -1, self.half] = centre.float()
+        allowed = torch.ones(outputs, inputs, self.reach + 1, kernel)
+        allowed[:, :, -1, self.reach + 1 :] = 0.0
+        allowed[:, :, -1, self.reach] = centre.float()
         self.register_buffer("mask", allowed)
         fan_in = allowed.sum((1, 2, 3)).clamp(min=1.0)
         with torch.no_grad():
@@ -35,7 +35,7 @@ class MaskedConv2d(nn.Conv2d):
             self.bias.zero_()
 
     def forward(self, x: Tensor) -> Tensor:
-        padded = F.pad(x, (self.half, self.half, self.half, 0))
+        padded = F.pad(x, (self.reach, self.reach, self.reach, 0))
         return F.conv2d(padded, self.weight * self.mask, self.bias)
 
     mask: Tensor

@@ -9,6 +9,7 @@ from typing import Any
 from loglik.contract import Model
 from loglik.data import Dataset
 from loglik.errors import Diverged, RunMismatch, UsageError
+from loglik.hyperparameters import checked
 from loglik.inference.evaluate import evaluate
 from loglik.inference.randomness import seeded
 from loglik.runs import RUN, STATE, Run, describe, read_record, save, update_record, write_history
@@ -18,7 +19,7 @@ from loglik.tasks.compare import SAMPLES
 from loglik.training.fit import fit
 from loglik.training.gradient import Watch
 from loglik.training.options import Options
-from loglik.zoo import build, default_model
+from loglik.zoo import build, default_model, entry
 
 TRAINING, FINISHED, INTERRUPTED, DIVERGED = "training", "finished", "interrupted", "diverged"
 
@@ -142,11 +143,13 @@ def _resumable(
         )
     if model is not None and model != record["model"]["name"]:
         raise RunMismatch(f"{folder} is a run of {record['model']['name']}; got --model {model}. Leave it out to resume.")
-    if hyperparameters:
-        raise RunMismatch("Resuming keeps the hyperparameters of the run; got others. Leave --set out.")
-    stored, given = record["fit"]["options"], dataclasses.asdict(Options.of(**options))
-    changed = [name for name in options if options[name] is not None and given[name] != stored.get(name)]
-    if changed:
-        name = changed[0]
-        raise RunMismatch(f"{folder} was started with {name}={stored.get(name)}; got {given[name]}. Leave it out to resume.")
+    name = record["model"]["name"]
+    recorded = checked(entry(name).load(), name, record["model"]["hyperparameters"])
+    wanted = checked(entry(name).load(), name, hyperparameters or {})
+    stored = record["fit"]["options"]
+    now = dataclasses.asdict(Options.of(**options))
+    for before, after in ((recorded, wanted), (stored, {name: now[name] for name in options})):
+        for key, value in after.items():
+            if key != "save_seconds" and before.get(key) != value:
+                raise RunMismatch(f"{folder} was started with {key}={before.get(key)}; got {value}. Leave it out to resume.")
     return record

@@ -32,11 +32,13 @@ class Covariance(nn.Module, ABC):
     say what a factor does (`whitener`, `colour`, `outer`, ...) and how the expanded square reads (`coefficients`, ...).
     """
 
-    def __init__(self, scale: Tensor, floor: float) -> None:
+    def __init__(self, components: int, dims: int, floor: float, scale: Tensor) -> None:
         super().__init__()
+        if components < 1:
+            raise UsageError(f"Expected at least 1 component; got {components}.")
         if not 0.0 < floor < 1.0:
             raise UsageError(f"The floor is a share of the data's variance, between 0 and 1; got {floor}.")
-        self.floor = floor
+        self.components, self.dims, self.floor = components, dims, floor
         self.scale = nn.Parameter(scale)
 
     def units(self, deviation: Tensor) -> Tensor:
@@ -44,7 +46,7 @@ class Covariance(nn.Module, ABC):
         return deviation
 
     @abstractmethod
-    def log_det(self, dims: int) -> Tensor:
+    def log_det(self) -> Tensor:
         """(K,) or (1,): log|L_k|."""
 
     @abstractmethod
@@ -80,11 +82,12 @@ class Covariance(nn.Module, ABC):
         """(K, D, D) -> the same covariances in this shape; what the shape cannot hold is averaged or dropped."""
 
     @abstractmethod
-    def dense(self, components: int, dims: int) -> Tensor:
+    def dense(self) -> Tensor:
         """(K, D, D): Sigma_k."""
 
+    @property
     @abstractmethod
-    def feature_count(self, dims: int) -> int:
+    def feature_count(self) -> int:
         """F."""
 
     @abstractmethod

@@ -16,9 +16,9 @@ class Diagonal(Covariance):
     """
 
     def __init__(self, components: int, dims: int, floor: float) -> None:
-        super().__init__(torch.ones(components, dims, dtype=torch.float64), floor)
+        super().__init__(components, dims, floor, torch.ones(components, dims, dtype=torch.float64))
 
-    def log_det(self, dims: int) -> Tensor:
+    def log_det(self) -> Tensor:
         return self.scale.abs().log().sum(1)
 
     def precision(self) -> Tensor:
@@ -46,14 +46,15 @@ class Diagonal(Covariance):
     def reduce(self, dense: Tensor) -> Tensor:
         return dense.diagonal(dim1=1, dim2=2)
 
-    def dense(self, components: int, dims: int) -> Tensor:
+    def dense(self) -> Tensor:
         return torch.diag_embed(self.scale.square())
 
-    def feature_count(self, dims: int) -> int:
-        return 1 + 2 * dims
+    @property
+    def feature_count(self) -> int:
+        return 1 + 2 * self.dims
 
     def writer(self) -> Callable[[Tensor], None]:
-        return partial(write_squares, self.scale.shape[1])
+        return partial(write_squares, self.dims)
 
     def coefficients(self, means: Tensor) -> Tensor:
         precision = self.scale.square().reciprocal()
@@ -72,15 +73,14 @@ class Spherical(Covariance):
     """
 
     def __init__(self, components: int, dims: int, floor: float) -> None:
-        super().__init__(torch.ones(components, 1, dtype=torch.float64), floor)
-        self.dims = dims
+        super().__init__(components, dims, floor, torch.ones(components, 1, dtype=torch.float64))
 
     def units(self, deviation: Tensor) -> Tensor:
         largest = deviation.amax()  # taken out, for the square of a deviation may overflow
         return (largest * (deviation / largest).square().mean().sqrt()).expand_as(deviation)
 
-    def log_det(self, dims: int) -> Tensor:
-        return dims * self.scale[:, 0].abs().log()
+    def log_det(self) -> Tensor:
+        return self.dims * self.scale[:, 0].abs().log()
 
     def precision(self) -> Tensor:
         return self.scale[:, 0].square().reciprocal()
@@ -107,11 +107,12 @@ class Spherical(Covariance):
     def reduce(self, dense: Tensor) -> Tensor:
         return dense.diagonal(dim1=1, dim2=2).mean(1, keepdim=True)
 
-    def dense(self, components: int, dims: int) -> Tensor:
-        return torch.diag_embed(self.scale.square().expand(components, dims))
+    def dense(self) -> Tensor:
+        return torch.diag_embed(self.scale.square().expand(self.components, self.dims))
 
-    def feature_count(self, dims: int) -> int:
-        return 2 + dims
+    @property
+    def feature_count(self) -> int:
+        return 2 + self.dims
 
     def writer(self) -> Callable[[Tensor], None]:
         return write_norm

@@ -56,8 +56,7 @@ class Expectation(ABC):
 
     def __init__(self, covariance: Covariance, means: Tensor, log_prior: Tensor, width: int) -> None:
         self.covariance, self.means = covariance, means
-        dims = means.shape[1]
-        self.constant = (log_prior - covariance.log_det(dims) - 0.5 * dims * LOG_2PI)[:, None]  # (K, 1)
+        self.constant = (log_prior - covariance.log_det() - 0.5 * covariance.dims * LOG_2PI)[:, None]  # (K, 1)
         self.rows = max(256, WORKSPACE // width)
         self.events = 0
         self.log_likelihood = torch.zeros((), dtype=torch.float64, device=means.device)
@@ -88,9 +87,8 @@ class ByFeatures(Expectation):
     """log p(k, y) = <c_k, phi(y)>: two GEMMs with the features phi (F, n) of a slice."""
 
     def __init__(self, covariance: Covariance, means: Tensor, log_prior: Tensor) -> None:
-        components, dims = means.shape
-        features = covariance.feature_count(dims)
-        super().__init__(covariance, means, log_prior, features + 2 * components)
+        features, dims = covariance.feature_count, covariance.dims
+        super().__init__(covariance, means, log_prior, features + 2 * covariance.components)
         self.coefficients = covariance.coefficients(means)
         self.coefficients[:, :1] += self.constant
         self.totals = torch.zeros_like(self.coefficients)
@@ -100,13 +98,13 @@ class ByFeatures(Expectation):
 
     def room(self, n: int) -> Tensor:
         self.phi = self.all_phi[:, :n]
-        return self.phi[1 : 1 + self.means.shape[1]]
+        return self.phi[1 : 1 + self.covariance.dims]
 
     def add(self, responsibilities: Tensor | None = None) -> None:
         self.complete(self.phi)
         self.totals.addmm_(self.respond(self.coefficients @ self.phi, responsibilities), self.phi.T)
         if self.covariance.scatters:
-            linear = self.phi[1 : 1 + self.means.shape[1]]
+            linear = self.phi[1 : 1 + self.covariance.dims]
             self.scatter.addmm_(linear, linear.T)
 
     def stats(self) -> MixtureStats:
@@ -127,7 +125,7 @@ class ByWhitening(Expectation):
         self.memory = means.new_empty(2 * len(means) + 1, means.shape[1] * self.rows)
 
     def room(self, n: int) -> Tensor:
-        components, dims = self.means.shape
+        components, dims = self.covariance.components, self.covariance.dims
         flat = self.memory.view(-1)[: (2 * components + 1) * dims * n].view(-1, dims, n)
         self.y, self.z, self.work = flat[0], flat[1 : 1 + components], flat[1 + components :]
         return self.y
@@ -149,8 +147,7 @@ class ByWhitening(Expectation):
 
 def expectation(covariance: Covariance, means: Tensor, log_prior: Tensor) -> Expectation:
     """The faster of the two, unless it would lose digits."""
-    components, dims = means.shape
-    few = covariance.feature_count(dims) <= max(FEATURES_PER_COMPONENT * components, 2 * dims + 1)
+    few = covariance.feature_count <= max(FEATURES_PER_COMPONENT * covariance.components, 2 * covariance.dims + 1)
     largest = (covariance.precision() * (1.0 + means.square().sum(1))).amax()
     if few and float(largest) < LARGEST_TERM:
         return ByFeatures(covariance, means, log_prior)

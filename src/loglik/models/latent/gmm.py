@@ -8,12 +8,14 @@ from torch import Tensor, nn
 from loglik.contract import EMModel, ExactModel, Model
 from loglik.densities import LOG_2PI
 from loglik.errors import EmptyData, NotFinite, UnknownName, UsageError
+from loglik.models.dequantized import density_space
+from loglik.models.flows.gaussianized import gaussianized
 from loglik.models.latent.covariances import Covariance
 from loglik.models.latent.diagonal import Diagonal, Spherical
 from loglik.models.latent.expectation import WORKSPACE, MixtureStats, expectation
 from loglik.models.latent.kmeans import lloyd, plus_plus
 from loglik.models.latent.triangular import Full, Tied
-from loglik.spaces import Real, Space
+from loglik.spaces import Integer, Real, Space
 
 COVARIANCES: dict[str, type[Diagonal] | type[Full] | type[Spherical] | type[Tied]] = {
     "full": Full,
@@ -47,16 +49,19 @@ class GaussianMixture(ExactModel, EMModel):
     '-1.4189'
     """
 
-    def __init__(self, space: Real, covariance: Covariance, components: int) -> None:
+    def __init__(self, space: Real, covariance: Covariance) -> None:
         super().__init__(space, dtype=torch.float64)
-        if components < 1:
-            raise UsageError(f"Expected at least 1 component; got {components}.")
-        self.components = components
+        if covariance.dims != space.dims:
+            raise UsageError(f"Expected covariances over {space.dims} dimensions, those of {space}; got {covariance.dims}.")
         self.covariance = covariance
-        self.logits = nn.Parameter(torch.zeros(components, dtype=torch.float64))
-        self.locations = nn.Parameter(torch.randn(components, space.dims, dtype=torch.float64))
+        self.logits = nn.Parameter(torch.zeros(covariance.components, dtype=torch.float64))
+        self.locations = nn.Parameter(torch.randn(covariance.components, space.dims, dtype=torch.float64))
         self.register_buffer("shift", torch.zeros(space.dims, dtype=torch.float64))
         self.register_buffer("unit", torch.ones(space.dims, dtype=torch.float64))
+
+    @property
+    def components(self) -> int:
+        return self.covariance.components
 
     @property
     def closed_form(self) -> bool:
@@ -75,10 +80,10 @@ class GaussianMixture(ExactModel, EMModel):
     @property
     def covariances(self) -> Tensor:
         """(K, D, D)"""
-        return self.covariance.dense(self.components, self.space.dims) * torch.outer(self.unit, self.unit)
+        return self.covariance.dense() * torch.outer(self.unit, self.unit)
 
     def log_prob(self, x: Tensor, context: Tensor | None = None) -> Tensor:
-        self.events(x[:0], context)  # refuses a context, and events of another shape, without a copy of x
+        self.refuse(x, context)
         return torch.cat([self.joint(part).logsumexp(0) for part in self.slices(x)])
 
     def responsibilities(self, x: Tensor) -> Tensor:
@@ -88,17 +93,19 @@ class GaussianMixture(ExactModel, EMModel):
     def joint(self, x: Tensor) -> Tensor:
         """(B, *event) -> (K, B): log p(k, x)."""
         z = self.covariance.whitener(self.locations)(self.standardized(x))
-        volume = self.covariance.log_det(self.space.dims) + self.unit.log().sum() + 0.5 * self.space.dims * LOG_2PI
+        volume = self.covariance.log_det() + self.unit.log().sum() + 0.5 * self.space.dims * LOG_2PI
         return (self.logits.log_softmax(0) - volume)[:, None] - 0.5 * z.square().sum(1)
 
+    @torch.no_grad()
     def sample(self, n: int, context: Tensor | None = None) -> Tensor:
         self.contexts(n, context)
-        k = torch.multinomial(self.weights, n, replacement=True)
+        u = torch.rand(n, dtype=self.dtype, device=self.device)
+        k = torch.searchsorted(self.weights.cumsum(0), u).clamp(max=self.components - 1)
         y = torch.randn(n, self.space.dims, dtype=self.dtype, device=self.device)
         for j in range(self.components):
             drawn = k == j
             y[drawn] = self.covariance.colour(y[drawn].T, j).T + self.locations[j]
-        return (self.shift + self.unit * y).reshape(n, *self.space.shape).detach()
+        return (self.shift + self.unit * y).reshape(n, *self.space.shape)
 
     @torch.no_grad()
     def initialize(self, x: Tensor, context: Tensor | None = None) -> None:
@@ -139,7 +146,7 @@ class GaussianMixture(ExactModel, EMModel):
         self.covariance.assign(self.covariance.reduce(dense), torch.ones_like(weights, dtype=torch.bool))
 
     def expect(self, x: Tensor, context: Tensor | None = None) -> MixtureStats:
-        self.events(x[:0], context)
+        self.refuse(x, context)
         return self.statistics(x)
 
     @torch.no_grad()
@@ -173,6 +180,11 @@ class GaussianMixture(ExactModel, EMModel):
         centred = torch.sub(x.flatten(1).T, self.shift[:, None], out=out).to(self.dtype)
         return torch.div(centred, self.unit[:, None], out=out)
 
+    def refuse(self, x: Tensor, context: Tensor | None) -> None:
+        """The checks of `events`, without its copy of x in float64."""
+        self.space.check_shape(x)
+        self.events(x[:0], context if context is None else context[:0])
+
     def slices(self, x: Tensor) -> Iterator[Tensor]:
         """Parts of x that stay in the cache; one empty part if x is empty."""
         rows = max(256, WORKSPACE // self.locations.numel())
@@ -186,14 +198,19 @@ class GaussianMixture(ExactModel, EMModel):
     unit: Tensor
 
 
-def gmm(space: Space, *, components: int = 10, covariance: str = "full", floor: float = 1e-6) -> Model:
+def gmm(
+    space: Space, *, components: int = 10, covariance: str = "full", floor: float | None = None
+) -> Model:
     """A mixture of `components` Gaussians whose covariances are full, tied, diagonal or spherical.
 
     `floor` is the least variance of a component in any direction, as a share of the data's (of each column; for
-    spherical covariances of their mean). It keeps components from collapsing on single events.
+    spherical covariances of their mean). It keeps components from collapsing on single events. Integer data are seen
+    through Gaussianised marginals, where the floor is 1e-2 by default; on reals it is 1e-6.
     """
+    real = density_space(space, "gmm")
     if covariance not in COVARIANCES:
         raise UnknownName("covariance", covariance, COVARIANCES)
-    if not isinstance(space, Real):
-        raise UsageError(f"`gmm` is a density and models Real data; got {space}. Take histogram for categories.")
-    return GaussianMixture(space, COVARIANCES[covariance](components, space.dims, floor), components)
+    if floor is None:
+        floor = 1e-6 if isinstance(space, Real) else 1e-2
+    mixture = GaussianMixture(real, COVARIANCES[covariance](components, space.dims, floor))
+    return gaussianized(space, mixture) if isinstance(space, Integer) else mixture

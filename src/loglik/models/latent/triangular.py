@@ -12,7 +12,7 @@ from loglik.models.latent.covariances import Covariance, Whitener
 class Triangular(Covariance):
     """Sigma_k = L_k L_k^T with L_k lower triangular; `scale` is (K, D, D), or (1, D, D) if all components share it."""
 
-    def log_det(self, dims: int) -> Tensor:
+    def log_det(self) -> Tensor:
         return self.scale.diagonal(dim1=1, dim2=2).abs().log().sum(1)
 
     def precision(self) -> Tensor:
@@ -41,9 +41,9 @@ class Triangular(Covariance):
             root[low] = torch.linalg.qr(values.clamp(min=self.floor).sqrt()[:, :, None] * vectors.mT).R.mT
         return root
 
-    def dense(self, components: int, dims: int) -> Tensor:
+    def dense(self) -> Tensor:
         scale = self.scale.tril()
-        return (scale @ scale.mT).expand(components, dims, dims)
+        return (scale @ scale.mT).expand(self.components, self.dims, self.dims)
 
 
 class Full(Triangular):
@@ -54,7 +54,7 @@ class Full(Triangular):
     """
 
     def __init__(self, components: int, dims: int, floor: float) -> None:
-        super().__init__(torch.eye(dims, dtype=torch.float64).repeat(components, 1, 1), floor)
+        super().__init__(components, dims, floor, torch.eye(dims, dtype=torch.float64).repeat(components, 1, 1))
 
     def whitener(self, means: Tensor) -> Whitener:
         whitening = self.whitening()
@@ -76,11 +76,12 @@ class Full(Triangular):
     def reduce(self, dense: Tensor) -> Tensor:
         return dense
 
-    def feature_count(self, dims: int) -> int:
-        return 1 + dims + dims * (dims + 1) // 2
+    @property
+    def feature_count(self) -> int:
+        return 1 + self.dims + self.dims * (self.dims + 1) // 2
 
     def writer(self) -> Callable[[Tensor], None]:
-        return partial(write_products, self.scale.shape[1])
+        return partial(write_products, self.dims)
 
     def coefficients(self, means: Tensor) -> Tensor:
         whitening = self.whitening()
@@ -108,7 +109,7 @@ class Tied(Triangular):
     """
 
     def __init__(self, components: int, dims: int, floor: float) -> None:
-        super().__init__(torch.eye(dims, dtype=torch.float64)[None], floor)
+        super().__init__(components, dims, floor, torch.eye(dims, dtype=torch.float64)[None])
 
     @property
     def scatters(self) -> bool:
@@ -128,8 +129,9 @@ class Tied(Triangular):
     def reduce(self, dense: Tensor) -> Tensor:
         return dense.mean(0, keepdim=True)
 
-    def feature_count(self, dims: int) -> int:
-        return 2 + dims
+    @property
+    def feature_count(self) -> int:
+        return 2 + self.dims
 
     def writer(self) -> Callable[[Tensor], None]:
         whitening = self.whitening()[0]

@@ -1,0 +1,10 @@
+"""What a comparison or a run has to show, as one HTML file that needs no network, and as a picture.
+
+matplotlib and jinja2 are imported when a report is made, not with loglik.
+"""
+
+from loglik.report.comparison import comparison_report
+from loglik.report.picture import leaderboard_picture
+from loglik.report.run import run_report
+
+__all__ = ["comparison_report", "leaderboard_picture", "run_report"]

@@ -1,0 +1,89 @@
+"""Real data beside samples, in the form that suits the space: images, maps of the plane, marginals, rows of symbols."""
+
+import string
+
+import torch
+from markupsafe import Markup
+from torch import Tensor
+
+from loglik.data import Memory
+from loglik.report.exhibits import Exhibit
+from loglik.report.marginals import marginals
+from loglik.report.pictures import png, tiles
+from loglik.report.plane import Density, plane
+from loglik.report.sections import Card, Section
+from loglik.report.wording import Unit
+from loglik.spaces import Category, Real, Space
+from loglik.zoo import is_image
+
+ROWS = 12  # of symbols
+CHARACTERS = 145  # of symbols, in the width of the page
+LARGE = 48  # pixels; larger images are shown 4 x 4, smaller ones 8 x 8
+LETTERS = string.ascii_lowercase + string.ascii_uppercase + string.digits
+
+
+def gallery(
+    space: Space,
+    data: Memory | None,
+    exhibits: list[Exhibit],
+    unit: Unit,
+    *,
+    density: Density | None = None,
+    samples: int = 1,
+) -> Section:
+    """Data, where they are at hand, beside samples of every model; `density` is the source's own, where known."""
+    if is_image(space):
+        return images(space, data, exhibits, unit)
+    if isinstance(space, Category):
+        return symbols(space, data, exhibits, unit)
+    if isinstance(space, Real) and space.shape == (2,):
+        return plane(data, exhibits, unit, density, samples)
+    return marginals(space, data, exhibits)
+
+
+def images(space: Space, data: Memory | None, exhibits: list[Exhibit], unit: Unit) -> Section:
+    side = 4 if max(space.shape[-2:]) > LARGE else 8
+    shown = [e.samples[: side * side] for e in exhibits if e.samples is not None]
+    real = [data.x[: side * side]] if data is not None else []
+    scale = _extremes([*real, *shown])
+    cards = [Card("data", "ink", "held-out rows", [_sheet(x, space, scale, side, "data")]) for x in real]
+    for exhibit in exhibits:
+        if exhibit.samples is None:
+            cards.append(Card(exhibit.name, exhibit.colour, exhibit.note))
+            continue
+        sheet = _sheet(exhibit.samples[: side * side], space, scale, side, f"samples of {exhibit.name}")
+        cards.append(Card(exhibit.name, exhibit.colour, exhibit.summary(unit), [sheet]))
+    caption = "Draws from each model as they came, none picked out, in the order of the leaderboard."
+    return Section("Data and samples", caption if data is not None else "As they came, none picked out.", cards=cards)
+
+
+def _sheet(x: Tensor, space: Space, scale: tuple[float, float], side: int, label: str) -> Markup:
+    return png(tiles(x, space, scale, min(side, len(x))), "pixels", label)
+
+
+def _extremes(parts: list[Tensor]) -> tuple[float, float]:
+    """The darkest and lightest value of real-valued images, from the data where there are any."""
+    if not parts or not parts[0].is_floating_point():
+        return 0.0, 1.0
+    return float(torch.amin(parts[0])), float(torch.amax(parts[0]))
+
+
+def symbols(space: Category, data: Memory | None, exhibits: list[Exhibit], unit: Unit) -> Section:
+    cards = [] if data is None else [Card("data", "ink", "held-out rows", [_lines(data.x, space.levels)])]
+    for exhibit in exhibits:
+        lines = [] if exhibit.samples is None else [_lines(exhibit.samples, space.levels)]
+        cards.append(Card(exhibit.name, exhibit.colour, exhibit.note or exhibit.summary(unit), lines))
+    alphabet = "letters" if space.levels <= len(LETTERS) else "numbers"
+    caption = f"One event in a line; the {space.levels} symbols are shown as {alphabet}. Draws as they came."
+    length = space.dims if space.levels <= len(LETTERS) else 4 * space.dims
+    return Section("Data and samples", caption, cards=cards, most=max(1, min(5, CHARACTERS // (length + 3))))
+
+
+def _lines(x: Tensor, levels: int) -> Markup:
+    """A few events, each as a line of letters, or of numbers where letters do not suffice."""
+    rows = x[:ROWS].reshape(min(len(x), ROWS), -1).long().tolist()
+    if levels <= len(LETTERS):
+        text = "\n".join("".join(LETTERS[v] for v in row) for row in rows)
+    else:
+        text = "\n".join(" ".join(map(str, row)) for row in rows)
+    return Markup('<pre class="symbols">{}</pre>').format(text)

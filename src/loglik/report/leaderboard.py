@@ -1,0 +1,138 @@
+"""The rows of the leaderboard, as text: every number with its claim, its error and its distance from the leader."""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from markupsafe import Markup
+
+from loglik.contract import Claim, Model
+from loglik.report import wording
+from loglik.report.palette import builder_name
+from loglik.report.wording import Unit
+from loglik.score import Score, incomparable
+from loglik.tasks.compare import Comparison, Entrant
+from loglik.tasks.ranking import Standing
+from loglik.zoo import ZOO
+
+WIDTH, HEIGHT, MARGIN = 150.0, 22.0, 12.0  # of the strip in each row, in pixels
+
+
+@dataclass(frozen=True)
+class Row:
+    """One scored model. place: "3", "3?" where the true place may be better, a dash where it is not ranked."""
+
+    name: str
+    colour: str
+    place: str
+    verdict: str
+    sign: str
+    value: str
+    claim: str
+    strip: Markup
+    behind: str = ""
+    regret: str = ""
+    fit: str = ""
+    parameters: str = ""
+    to_score: str = ""
+    to_sample: str = ""
+
+
+def rows(comparison: Comparison, colours: dict[str, str], unit: Unit) -> list[Row]:
+    """Best first; then the scored models that could not be ranked."""
+    truth = source_score(comparison)
+    standings = comparison.standings
+    scale = Scale.over([s.score for s in standings if s.place] + ([truth] if truth else []), unit)
+    return [
+        _row(standing, comparison.entrant(standing.name), colours[standing.name], scale, truth)
+        for standing in standings
+    ]
+
+
+def source_row(comparison: Comparison, unit: Unit) -> Row | None:
+    """The source of the data as a model of them, where its density is known: no model can do better on average."""
+    truth = source_score(comparison)
+    if truth is None:
+        return None
+    scale = Scale.over([*(s.score for s in comparison.standings if s.place), truth], unit)
+    value = unit.measured(truth.nats, truth.stderr)
+    verdict = "its density is known; nothing does better on average"
+    return Row("the source itself", "ink", "", verdict, "=", value, "exact", scale.strip(truth, "ink"))
+
+
+def source_score(comparison: Comparison) -> Score | None:
+    return comparison.truth if any(e.score is not None for e in comparison.entrants) else None
+
+
+def _row(standing: Standing, entrant: Entrant, colour: str, scale: "Scale", truth: Score | None) -> Row:
+    score = standing.score
+    to_score, to_sample = passes(standing.name, entrant.model)
+    return Row(
+        standing.name,
+        colour,
+        f"{standing.place}{'?' if standing.open else ''}" if standing.place else "\u2013",
+        standing.verdict.replace("+-", "\u00b1"),
+        scale.unit.sign(score.claim),
+        scale.unit.measured(score.nats, score.stderr),
+        wording.claim(score),
+        scale.strip(score, colour) if standing.place else Markup(),
+        wording.difference(standing.behind),
+        _regret(score, truth),
+        wording.duration(entrant.seconds) if entrant.history is not None else "given",
+        wording.count(entrant.parameters),
+        to_score,
+        to_sample,
+    )
+
+
+def _regret(score: Score, truth: Score | None) -> str:
+    """log p(x) - log p_model(x) on the same rows, in nats per event; of a bound, at most that."""
+    if truth is None or incomparable(truth, score):
+        return ""
+    sign = {Claim.EXACT: "", Claim.LOWER_BOUND: "\u2264 ", Claim.ESTIMATE: "~ "}[score.claim]
+    return sign + wording.difference(truth - score)
+
+
+def passes(name: str, model: Model | None) -> tuple[str, str]:
+    """What scoring and sampling one event cost, in passes of the net; empty for a model that does not say."""
+    entry = ZOO.get(builder_name(name, model))
+    to_score, _, to_sample = (entry.cost if entry else "").partition("/")
+    return to_score.strip(), to_sample.strip()
+
+
+@dataclass(frozen=True)
+class Scale:
+    """The common axis of the strips: a dot with its standard error; an arrow from a bound to where the truth may be."""
+
+    low: float
+    high: float
+    unit: Unit
+
+    @classmethod
+    def over(cls, scores: Sequence[Score], unit: Unit) -> "Scale":
+        values = [v for v in (score.nats * unit.per_nat for score in scores) if math.isfinite(v)] or [0.0]
+        low, high = min(values), max(values)
+        return cls(low, high if high > low else low + 1.0, unit)
+
+    def place(self, value: float) -> float:
+        share = (value - self.low) / (self.high - self.low)
+        return MARGIN + min(max(share, 0.0), 1.0) * (WIDTH - 2.0 * MARGIN)
+
+    def strip(self, score: Score, colour: str) -> Markup:
+        value, error = score.nats * self.unit.per_nat, score.stderr * abs(self.unit.per_nat)
+        if not math.isfinite(value):
+            return Markup()
+        x, y = self.place(value), HEIGHT / 2.0
+        left, right = self.place(value - error), self.place(value + error)
+        way = -1.0 if self.unit.less_is_better else 1.0
+        tip = x + way * 11.0
+        arrow = f'<path d="M{x + way * 4:.1f} {y}H{tip:.1f}m{-3 * way} -3l{3 * way} 3l{-3 * way} 3"/>'
+        shape = f'<circle cx="{x:.1f}" cy="{y}" r="4"/>'
+        if score.claim is Claim.ESTIMATE:
+            shape = f'<path d="M{x:.1f} {y - 5}l5 5l-5 5l-5 -5z"/>'
+        return Markup(
+            f'<svg class="strip" viewBox="0 0 {WIDTH:g} {HEIGHT:g}" style="--c: var(--{colour})" aria-hidden="true">'
+            f'<path class="axis" d="M{MARGIN} {y}H{WIDTH - MARGIN}"/>'
+            f'<path d="M{left:.1f} {y}H{right:.1f}"/>{arrow if score.claim is Claim.LOWER_BOUND else ""}'
+            f'<g class="{"open" if score.claim is Claim.LOWER_BOUND else "full"}">{shape}</g></svg>'
+        )

@@ -1,0 +1,38 @@
+"""From what a report says to one HTML file: the template, the style sheet and the colours, nothing from elsewhere."""
+
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from loglik.report.palette import stylesheet
+from loglik.storage import write_atomic
+from loglik.version import __version__
+
+FILE = "report.html"
+
+
+def write_page(folder: Path, template: str, **content: Any) -> Path:
+    """Render a template of this package into folder/report.html.
+
+    Raises:
+        WriteFailed: see `storage.write_atomic`.
+    """
+    from jinja2 import Environment, PackageLoader, StrictUndefined
+
+    environment = Environment(
+        loader=PackageLoader("loglik.report"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    html = environment.get_template(template).render(
+        version=__version__,
+        date=datetime.now().strftime("%Y-%m-%d %H:%M"),
+        light=stylesheet(dark=False),
+        dark=stylesheet(dark=True),
+        **content,
+    )
+    path = folder / FILE
+    write_atomic(path, html.encode())
+    return path

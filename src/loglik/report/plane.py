@@ -1,0 +1,95 @@
+"""Two dimensions, where a density can be seen whole: a map for each model, beside the truth where it is known."""
+
+from collections.abc import Callable
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from loglik.data import Memory
+from loglik.inference.evaluate import evaluate
+from loglik.report.exhibits import Exhibit
+from loglik.report.pictures import dots, heat, png
+from loglik.report.sections import Card, Section
+from loglik.report.wording import Unit
+
+Density = Callable[[Tensor], Tensor]
+Window = tuple[float, float, float, float]  # left, right, bottom, top
+Map = NDArray[np.float64]
+SIDE = 128  # cells of a map, in each direction
+COARSE = 32  # of the histogram that stands in for an unknown truth
+POINTS = 500
+
+
+def plane(data: Memory | None, exhibits: list[Exhibit], unit: Unit, density: Density | None, samples: int) -> Section:
+    """Above the density, below draws from it; all maps have one scale."""
+    drawn = [e.samples for e in exhibits if e.samples is not None]
+    if data is None and not drawn:
+        return Section("Data and samples")
+    window = around(data.x if data is not None else drawn[0])
+    grid = cells(window)
+    maps = {e.name: _map(e, grid, samples) for e in exhibits}
+    truth = None if density is None else density(grid).double().exp().reshape(SIDE, SIDE).numpy()
+    top = _top(truth, maps)
+    cards = [] if data is None else [_data_card(data, window, truth, top)]
+    for exhibit in exhibits:
+        pictures = [png(heat(maps[exhibit.name], top), "map", f"density of {exhibit.name}")]
+        if exhibit.samples is not None:
+            pictures.append(dots(exhibit.samples[:POINTS], window, exhibit.colour, f"samples of {exhibit.name}"))
+        cards.append(Card(exhibit.name, exhibit.colour, exhibit.note or exhibit.summary(unit), pictures))
+    left, right, bottom, upper = window
+    area = f"{left:.3g} to {right:.3g} across, {bottom:.3g} to {upper:.3g} up"
+    caption = (
+        f"Above p(x), on one scale: paper is 0, the darkest blue is {top:.3g} and more. Below up to {POINTS} draws, "
+        f"as they came. The window is {area}. Maps of bounds show the bound."
+    )
+    return Section("Densities and samples", caption, cards=cards)
+
+
+def around(x: Tensor) -> Window:
+    """A window that holds nearly all points; square in the units of the data, unless their scales differ much."""
+    low, high = torch.from_numpy(np.quantile(x.double().numpy(), (0.001, 0.999), axis=0))
+    centre, half = (low + high) / 2.0, (high - low).clamp_min(1e-9) * 0.58
+    if float(half.max()) < 2.0 * float(half.min()):
+        half = half.max().expand(2)
+    (left, bottom), (right, top) = (centre - half).tolist(), (centre + half).tolist()
+    return left, right, bottom, top
+
+
+def cells(window: Window) -> Tensor:
+    """The centres of the cells of a map, (SIDE^2, 2), line by line from the top."""
+    left, right, bottom, top = window
+    share = (torch.arange(SIDE, dtype=torch.float64) + 0.5) / SIDE
+    across, down = left + share * (right - left), top - share * (top - bottom)
+    y, x = torch.meshgrid(down, across, indexing="ij")
+    return torch.stack([x, y], dim=-1).reshape(-1, 2)
+
+
+def _map(exhibit: Exhibit, grid: Tensor, samples: int) -> Map:
+    assert exhibit.model is not None
+    values = evaluate(exhibit.model, grid.to(exhibit.model.dtype), samples=samples).values
+    density: Map = values.exp().reshape(SIDE, SIDE).numpy()
+    return density
+
+
+def _top(truth: Map | None, maps: dict[str, Map]) -> float:
+    """The darkest value: a little above the truth's own highest; without it, what hardly any cell exceeds."""
+    if truth is not None:
+        return float(truth.max()) * 1.1
+    peaks = [float(np.quantile(values[np.isfinite(values)], 0.998)) for values in maps.values()]
+    return max(peaks, default=1.0)
+
+
+def _data_card(data: Memory, window: Window, truth: Map | None, top: float) -> Card:
+    points = dots(data.x[:POINTS], window, "ink", "held-out rows")
+    if truth is not None:
+        return Card(
+            "the truth", "ink", "p(x) of the source; held-out rows", [png(heat(truth, top), "map", "p(x)"), points]
+        )
+    left, right, bottom, upper = window
+    x = data.x.double().numpy()
+    area = (right - left) * (upper - bottom) / COARSE**2
+    counts = np.histogram2d(x[:, 1], x[:, 0], COARSE, ((bottom, upper), (left, right)))[0][::-1]
+    picture = png(heat(counts / (len(x) * area), top), "map pixels", "histogram of the held-out rows")
+    return Card("data", "ink", "histogram of the held-out rows; the rows", [picture, points])

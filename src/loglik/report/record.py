@@ -1,0 +1,102 @@
+"""What run.json says, in words; whatever an entry lacks is left out."""
+
+import csv
+import math
+from pathlib import Path
+from typing import Any
+
+from loglik.contract import Claim
+from loglik.report import wording
+from loglik.report.wording import Unit
+from loglik.runs import HISTORY
+from loglik.score import score_from_json
+from loglik.spaces import Space
+from loglik.training.history import History, Step
+
+Record = dict[str, Any]
+Facts = list[tuple[str, str]]
+
+
+def facts(record: Record, space: Space) -> Facts:
+    about, versions = table(record, "data"), table(record, "versions")
+    split = table(about, "split")
+    rows = [f"{wording.grouped(int(split[part]))} {part}" for part in ("train", "valid", "test") if part in split]
+    facts = [
+        ("Data", str(about.get("name") or "")),
+        ("Status", ": ".join(str(record[key]) for key in ("status", "error") if record.get(key))),
+        ("One event", str(space)),
+        ("Rows", " \u00b7 ".join(rows)),
+        ("Split", wording.split(split) if split else ""),
+        ("Fingerprint", str(about.get("fingerprint") or "")),
+        ("Columns", ", ".join(about.get("columns") or [])),
+        ("Claim", str(record.get("claim") or "")),
+        ("Parameters", wording.count(int(record.get("parameters") or 0))),
+        ("Seed", str(seed(record))),
+        ("Versions", ", ".join(f"{k} {v}" for k, v in versions.items() if k in ("loglik", "torch", "numpy", "python"))),
+        ("Machine", ", ".join(f"{k} {v}" for k, v in versions.items() if k in ("machine", "threads"))),
+    ]
+    return [(name, value) for name, value in facts if value]
+
+
+def hyperparameters(record: Record) -> Facts:
+    return [(key, _shown(value)) for key, value in table(table(record, "model"), "hyperparameters").items()]
+
+
+def fitting(record: Record) -> Facts:
+    fit = table(record, "fit")
+    history = {**table(fit, "history"), "rows": None}
+    told = {**{k: history.get(k) for k in ("method", "stopped", "steps", "seconds")}, **table(fit, "options")}
+    return [(key, _shown(value)) for key, value in told.items() if value is not None]
+
+
+def score(fields: Record, unit: Unit) -> dict[str, str]:
+    score = score_from_json(fields)
+    claim: Claim = score["claim"]
+    samples = f", K={score['samples']}" if score.get("samples") else ""
+    nats, error = score["nats"], score["stderr"]
+    return {
+        "what": str(score.get("name") or score.get("data") or score.get("part") or "score"),
+        "value": f"{unit.sign(claim)} {unit.measured(nats, error)}",
+        "nats": f"{wording.OF_NATS[claim]} {wording.plus_minus(nats, error, wording.significant(error))}",
+        "claim": f"{claim}{samples}",
+        "events": wording.grouped(int(score["events"])),
+        "not_finite": ", ".join(map(str, score.get("not_finite") or [])),
+    }
+
+
+def laws(record: Record) -> list[dict[str, str]]:
+    """The recorded answers of `loglik check`."""
+    told = record.get("laws") or []
+    results = told.get("results", []) if isinstance(told, dict) else told
+    keys = ("law", "status", "measured", "tolerance", "detail")
+    return [{key: _shown(result.get(key)) for key in keys} for result in results if isinstance(result, dict)]
+
+
+def seed(record: Record) -> int:
+    fit = table(record, "fit")
+    return int(fit.get("seed") or table(fit, "options").get("seed") or 0)
+
+
+def history(folder: Path, record: Record) -> History:
+    """The recorded steps; without any where history.csv is missing."""
+    told = History(str(table(table(record, "fit"), "history").get("method", "")))
+    if (folder / HISTORY).exists():
+        with (folder / HISTORY).open(newline="") as file:
+            for line in csv.DictReader(file):
+                values = {key: float(value) for key, value in line.items() if value}
+                told.rows.append(Step(**{**values, "step": int(values["step"])}))  # type: ignore[arg-type]
+    return told
+
+
+def table(fields: Record, key: str) -> Record:
+    """An entry that should be a table; an empty one where it is missing."""
+    value = fields.get(key)
+    return value if isinstance(value, dict) else {}
+
+
+def _shown(value: Any) -> str:
+    if isinstance(value, float):
+        return f"{value:.4g}" if math.isfinite(value) else str(value)
+    if isinstance(value, list | tuple):
+        return ", ".join(_shown(item) for item in value)
+    return "" if value is None else str(value)

@@ -1,0 +1,141 @@
+"""The table of cases: every model of the zoo on small spaces, each with data to start from. A new model is one line.
+
+A case inherits all laws (tests/laws/test_laws.py). Spaces are small enough to enumerate, or to integrate over, wherever
+the law of total mass is to say something; larger ones are there for Jacobians and samplers.
+"""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from loglik.contract import EMModel, Model
+from loglik.spaces import Category, Discrete, Integer, Real, Space
+from loglik.zoo import build
+
+BINARY = Integer((1, 3, 3), 2)
+LEVELS = Integer((2,), 3)
+LABELS = Category((3,), 3)
+RGB = Integer((3, 1, 2), 3)
+LABEL_CONTEXT = Category((1,), 3)
+REAL_CONTEXT = Real((2,))
+
+EVENTS = 240
+STEPS = 60
+
+
+@dataclass(frozen=True)
+class Case:
+    model_name: str
+    space: Space
+    hyperparameters: dict[str, Any] = field(default_factory=dict)
+    context: Space | None = None
+
+    def __str__(self) -> str:
+        parts = [self.model_name, type(self.space).__name__, "x".join(map(str, self.space.shape))]
+        parts += [str(self.space.levels)] if isinstance(self.space, Discrete) else []
+        parts += [f"{k}={v}" for k, v in self.hyperparameters.items() if k in TELLING]
+        parts += [f"given-{type(self.context).__name__}"] if self.context else []
+        return "-".join(parts)
+
+    def model(self) -> Model:
+        """A new model that has seen data: initialised, then three passes of EM or a few steps of Adam."""
+        torch.manual_seed(0)
+        context = {"context": self.context} if self.context else {}
+        model = build(self.model_name, self.space, **self.hyperparameters, **context)
+        x = data(self.space)
+        c = None if self.context is None else data(self.context)
+        with torch.no_grad():
+            model.initialize(x, c)
+            if isinstance(model, EMModel):
+                for _ in range(3):
+                    model.maximize(model.expect(x, c))
+                return model
+        parameters = list(model.parameters())
+        adam = torch.optim.Adam(parameters, lr=0.01) if parameters else None
+        for _ in range(STEPS if adam else 0):
+            assert adam is not None
+            adam.zero_grad()
+            (-model.objective(x, c).mean()).backward()  # type: ignore[no-untyped-call]
+            adam.step()
+        return model
+
+
+TELLING = ("order", "em", "covariance", "rescale", "images", "components", "latents")
+
+
+def data(space: Space, n: int = EVENTS) -> Tensor:
+    """(n, *shape): events with dependence, two modes, and columns of other places and scales; the same each time."""
+    generator = torch.Generator().manual_seed(1)
+    normal = torch.randn(n, space.dims, generator=generator, dtype=torch.float64)
+    mixing = torch.eye(space.dims, dtype=torch.float64) + 0.5 * torch.ones(space.dims, space.dims).double().tril(-1)
+    side = torch.where(torch.rand(n, 1, generator=generator) < 0.4, 1.5, -1.0)
+    values = normal @ mixing.T + side
+    if isinstance(space, Discrete):
+        ranks = values.argsort(0).argsort(0).double() / n
+        return (ranks.square() * space.levels).long().reshape(n, *space.shape)
+    column = torch.arange(space.dims)
+    return (values * 2.0 ** (column % 3 - 1) + 3.0 * (column % 2)).float().reshape(n, *space.shape)
+
+
+NARROW = {"hidden": (8,)}
+SMALL = {"hidden": (12, 12)}
+COUPLINGS = {"hidden": (8,), "layers": 3}
+IMAGES = {"images": True, "width": 4, "layers": 1}
+CONVOLUTIONS = {"width": 4, "layers": 1}
+ENCODER = {"hidden": (8,), "latents": 2}
+
+CASES = [
+    Case("uniform", BINARY),
+    Case("uniform", LABELS, context=LABEL_CONTEXT),
+    Case("histogram", BINARY),
+    Case("histogram", LABELS),
+    Case("histogram", Integer((8, 8), 17)),
+    Case("gaussian", Real((1,))),
+    Case("gaussian", Real((2,))),
+    Case("gaussian", Real((3, 3))),
+    Case("gaussian", Integer((2,), 5)),
+    Case("gaussian", Integer((1,), 2)),
+    Case("made", BINARY, SMALL),
+    Case("made", LEVELS, SMALL | {"order": "random"}),
+    Case("made", LABELS, NARROW, LABEL_CONTEXT),
+    Case("made", Integer((1,), 3), NARROW),
+    Case("made", Integer((3,), 50), NARROW),
+    Case("made", Real((1,)), NARROW, REAL_CONTEXT),
+    Case("made", Real((2,)), SMALL | {"order": "random"}),
+    Case("made", Real((7,)), SMALL, LABEL_CONTEXT),
+    Case("pixelcnn", BINARY, CONVOLUTIONS),
+    Case("pixelcnn", BINARY, CONVOLUTIONS, LABEL_CONTEXT),
+    Case("pixelcnn", RGB, {"width": 6, "layers": 1}),
+    Case("pixelcnn", Category((2, 3), 4), CONVOLUTIONS),
+    Case("pixelcnn", Real((2, 3)), CONVOLUTIONS, REAL_CONTEXT),
+    Case("realnvp", Real((1,)), COUPLINGS, REAL_CONTEXT),
+    Case("realnvp", Real((2,)), COUPLINGS),
+    Case("realnvp", Real((2,)), COUPLINGS, LABEL_CONTEXT),
+    Case("realnvp", Real((7,)), COUPLINGS),
+    Case("realnvp", Real((1, 4, 4)), IMAGES),
+    Case("realnvp", Real((2, 4, 4)), IMAGES, LABEL_CONTEXT),
+    Case("realnvp", Real((3, 3)), IMAGES),
+    Case("realnvp", LEVELS, COUPLINGS),
+    Case("realnvp", Integer((2,), 5), COUPLINGS | {"rescale": "logit"}),
+    Case("realnvp", Integer((1, 2, 2), 2), IMAGES, LABEL_CONTEXT),
+    Case("gmm", Real((1,)), {"components": 3}),
+    Case("gmm", Real((2,)), {"components": 3, "covariance": "full"}),
+    Case("gmm", Real((2,)), {"components": 3, "covariance": "tied"}),
+    Case("gmm", Real((2,)), {"components": 3, "covariance": "diagonal"}),
+    Case("gmm", Real((2,)), {"components": 3, "covariance": "spherical"}),
+    Case("gmm", Real((5,)), {"components": 1}),
+    Case("gmm", Real((5,)), {"components": 4}),
+    Case("ppca", Real((2,)), {"latents": 1}),
+    Case("ppca", Real((2,)), {"latents": 1, "em": True}),
+    Case("ppca", Real((2, 3)), {"latents": 2, "em": True}),
+    Case("ppca", Integer((3,), 3), {"latents": 1}),
+    Case("ppca", Integer((3,), 3), {"latents": 1, "em": True}),
+    Case("vae", BINARY, ENCODER),
+    Case("vae", LABELS, ENCODER, LABEL_CONTEXT),
+    Case("vae", Integer((2,), 40), ENCODER),
+    Case("vae", Real((1,)), ENCODER),
+    Case("vae", Real((2,)), {"hidden": (8,), "latents": 1}, REAL_CONTEXT),
+    Case("vae", Real((3,)), ENCODER),
+]

@@ -1,0 +1,232 @@
+"""Models that are wrong in one way each, most of them after published code; the laws must find them out."""
+
+import dataclasses
+
+import torch
+from torch import Tensor, nn
+
+from loglik.contract import Claim, ExactModel, Model
+from loglik.densities import StandardNormal, normal_log_prob
+from loglik.models.baselines.gaussian import Gaussian
+from loglik.models.baselines.histogram import Counts, Histogram
+from loglik.models.latent.ppca import LatentMoments, ProbabilisticPCA
+from loglik.moments import Moments
+from loglik.ops import sum_event
+from loglik.spaces import Real, Space
+
+PLANE = Real((2,))
+
+
+# Inputs, batches, states.
+
+
+class Shape(StandardNormal):
+    """log_prob for each value, not for each event."""
+
+    def log_prob(self, x: Tensor, context: Tensor | None = None) -> Tensor:
+        return normal_log_prob(self.events(x, context))
+
+
+class Unbounded(StandardNormal):
+    def log_prob(self, x: Tensor, context: Tensor | None = None) -> Tensor:
+        return super().log_prob(x, context) + torch.log((self.events(x, context)[:, 0] > 0).to(x.dtype))
+
+
+class OffTheGrid(Histogram):
+    """Samples that are not rounded (PixelCNN++'s own code), so not in the space."""
+
+    def sample(self, n: int, context: Tensor | None = None) -> Tensor:
+        return super().sample(n, context) + 0.3
+
+
+class Transposed(StandardNormal):
+    """Samples and contexts in the wrong axes (nflows with batch_size and context)."""
+
+    def sample(self, n: int, context: Tensor | None = None) -> Tensor:
+        return super().sample(n, context).T
+
+
+class InPlace(StandardNormal):
+    """Standardises the caller's own tensor (normflows' Shift)."""
+
+    def log_prob(self, x: Tensor, context: Tensor | None = None) -> Tensor:
+        x = self.events(x, context)
+        x -= 0.5
+        return super().log_prob(x)
+
+
+class Counting(StandardNormal):
+    """Scoring changes a buffer."""
+
+    def __init__(self, space: Real) -> None:
+        super().__init__(space)
+        self.register_buffer("calls", torch.zeros(()))
+
+    def log_prob(self, x: Tensor, context: Tensor | None = None) -> Tensor:
+        self.calls += 1
+        return super().log_prob(x, context)
+
+
+class BatchNormed(ExactModel):
+    """Batch normalisation, whose log-determinant in training depends on the whole batch."""
+
+    def __init__(self) -> None:
+        super().__init__(PLANE)
+        self.norm = nn.BatchNorm1d(2, affine=False)
+
+    def log_prob(self, x: Tensor, context: Tensor | None = None) -> Tensor:
+        x = self.events(x, context)
+        variance = x.var(0, correction=0) if self.training else self.norm.running_var
+        assert variance is not None
+        return sum_event(normal_log_prob(self.norm(x))) - 0.5 * (variance + self.norm.eps).log().sum()
+
+    def sample(self, n: int, context: Tensor | None = None) -> Tensor:
+        self.contexts(n, context)
+        assert self.norm.running_mean is not None
+        assert self.norm.running_var is not None
+        z = torch.randn(n, 2, dtype=self.dtype)
+        return z * (self.norm.running_var + self.norm.eps).sqrt() + self.norm.running_mean
+
+
+class Whitened(StandardNormal):
+    """Scores an event relative to the batch that it happens to be in, also in evaluation."""
+
+    def log_prob(self, x: Tensor, context: Tensor | None = None) -> Tensor:
+        return super().log_prob(x - x.mean(0), context)
+
+
+class Remembering(StandardNormal):
+    """Keeps its scale in an attribute, so a reloaded model has lost it (ikostrikov's ActNorm.initialized)."""
+
+    scale = 1.0
+
+    def initialize(self, x: Tensor, context: Tensor | None = None) -> None:
+        self.scale = float(x.std())
+
+    def log_prob(self, x: Tensor, context: Tensor | None = None) -> Tensor:
+        return super().log_prob(x / self.scale, context) - 2.0 * float(torch.tensor(self.scale).log())
+
+    def sample(self, n: int, context: Tensor | None = None) -> Tensor:
+        return super().sample(n, context) * self.scale
+
+
+class Detached(ExactModel):
+    """A parameter that no gradient reaches."""
+
+    def __init__(self) -> None:
+        super().__init__(PLANE)
+        self.shift = nn.Parameter(torch.zeros(2))
+        self.log_scale = nn.Parameter(torch.zeros(2))
+
+    def log_prob(self, x: Tensor, context: Tensor | None = None) -> Tensor:
+        return sum_event(normal_log_prob(self.events(x, context), self.shift, self.log_scale.detach()))
+
+    def sample(self, n: int, context: Tensor | None = None) -> Tensor:
+        self.contexts(n, context)
+        return self.shift + self.log_scale.exp() * torch.randn(n, 2, dtype=self.dtype)
+
+
+class ContextIgnored(ExactModel):
+    """Takes a context and does nothing with it."""
+
+    def __init__(self, context: Space) -> None:
+        super().__init__(PLANE, context)
+        self.shift = nn.Parameter(torch.zeros(2))
+
+    def log_prob(self, x: Tensor, context: Tensor | None = None) -> Tensor:
+        return sum_event(normal_log_prob(self.events(x, context), self.shift))
+
+    def sample(self, n: int, context: Tensor | None = None) -> Tensor:
+        self.contexts(n, context)
+        return self.shift + torch.randn(n, 2, dtype=self.dtype)
+
+
+class ContextSwallowed(StandardNormal):
+    """Takes no context, and accepts one without a word."""
+
+    def log_prob(self, x: Tensor, context: Tensor | None = None) -> Tensor:
+        return super().log_prob(x)
+
+    def sample(self, n: int, context: Tensor | None = None) -> Tensor:
+        return super().sample(n)
+
+
+# Mass and claims.
+
+
+class Unnormalised(Histogram):
+    """Counts for probabilities."""
+
+    def maximize(self, stats: Counts) -> None:
+        self.theta.copy_((stats.table + 0.1) / stats.events)
+
+
+class BoundSoldAsExact(ExactModel):
+    """A one-sample ELBO returned as log_prob (survae, zuko's CNF(exact=False))."""
+
+    def __init__(self, inner: Model) -> None:
+        super().__init__(inner.space)
+        self.inner = inner
+
+    @property
+    def claim(self) -> Claim:
+        return Claim.EXACT
+
+    def log_prob(self, x: Tensor, context: Tensor | None = None) -> Tensor:
+        return self.inner.log_likelihood(self.events(x, context))
+
+    def sample(self, n: int, context: Tensor | None = None) -> Tensor:
+        self.contexts(n, context)
+        return self.inner.sample(n)
+
+
+class MeanSoldAsExact(BoundSoldAsExact):
+    """The same bound with its noise frozen: deterministic, and still no probability."""
+
+    def log_prob(self, x: Tensor, context: Tensor | None = None) -> Tensor:
+        x = self.events(x, context)
+        with torch.random.fork_rng(devices=()):
+            rows = []
+            for row in x:
+                torch.default_generator.manual_seed(0)
+                rows.append(self.inner.log_likelihood(row[None].expand(16, *row.shape)).mean())
+        return torch.stack(rows)
+
+
+# EM.
+
+
+class HalfStep(ProbabilisticPCA):
+    """The new variance from the old W, and without the posterior's own spread."""
+
+    def maximize(self, stats: Moments | LatentMoments) -> None:
+        super().maximize(stats)
+        self.variance.mul_(0.5)
+
+
+class Averaged(Gaussian):
+    """Statistics that average where they should add, so that a short batch weighs as much as a full one."""
+
+    def expect(self, x: Tensor, context: Tensor | None = None) -> Moments:
+        stats = super().expect(x, context)
+        n = stats.events
+        return Moments(stats.shift, n / n, stats.first / n, stats.second / n, stats.log_likelihood / n)
+
+
+class LikelihoodOfAnother(Gaussian):
+    """The statistics report the likelihood without the constant."""
+
+    def expect(self, x: Tensor, context: Tensor | None = None) -> Moments:
+        stats = super().expect(x, context)
+        return dataclasses.replace(stats, log_likelihood=stats.log_likelihood + 1.8379 * stats.events)
+
+
+# Samplers.
+
+
+class LogisticBase(StandardNormal):
+    """NICE trained with a logistic base and sampled from a normal one (pytorch-generative says so in a comment)."""
+
+    def log_prob(self, x: Tensor, context: Tensor | None = None) -> Tensor:
+        x = self.events(x, context)
+        return sum_event(-x - 2.0 * nn.functional.softplus(-x))

@@ -1,0 +1,269 @@
+"""Mistakes that people make, as models: each breaks one law, and the law must say so.
+
+Most are known from published code: see the comments. A mutation is made from a sound model by changing what is wrong
+and nothing else.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+import broken
+import torch
+from torch import Tensor, nn
+
+from cases import BINARY, LABEL_CONTEXT, LABELS, LEVELS, RGB, Case, data
+from loglik.bijections.coupling import AffineCoupling
+from loglik.bijections.elementwise import Gaussianize, Logit, Standardize
+from loglik.contract import Bijection, Claim, Model
+from loglik.densities import StandardNormal
+from loglik.models.autoregressive.autoregressive import Autoregressive
+from loglik.models.baselines.gaussian import Gaussian
+from loglik.models.dequantized import Dequantized
+from loglik.models.flows.flow import Flow
+from loglik.models.latent.vae import VAE
+from loglik.nets.convolutional import MaskedConv2d
+from loglik.nets.masked import MaskedLinear
+from loglik.spaces import Real, Space
+
+PLANE = broken.PLANE
+
+
+def mutated(case: Case, part: type[nn.Module], **methods: Any) -> Model:
+    """The model of a case with some methods of one kind of part replaced, each called with the part and its own."""
+    model = case.model()
+    for module in model.modules():
+        if isinstance(module, part):
+            for name, method in methods.items():
+                # A class, not an attribute of the instance: copies of the model must carry the mutation.
+                override(module, name, method)
+    return model
+
+
+def override(module: nn.Module, name: str, method: Callable[..., Any]) -> None:
+    sound = getattr(type(module), name)
+    module.__class__ = type(
+        type(module).__name__, (type(module),), {name: lambda self, *args, **kw: method(self, sound, *args, **kw)}
+    )
+
+
+MADE = Case("made", BINARY, {"hidden": (12, 12)})
+MADE_LABELS = Case("made", LABELS, {"hidden": (12,)}, LABEL_CONTEXT)
+PIXELCNN = Case("pixelcnn", BINARY, {"width": 4, "layers": 1})
+PIXELCNN_RGB = Case("pixelcnn", RGB, {"width": 6, "layers": 1})
+FLOW = Case("realnvp", PLANE, {"hidden": (8,), "layers": 3})
+FLOW_GIVEN = Case("realnvp", PLANE, {"hidden": (8,), "layers": 3}, LABEL_CONTEXT)
+VAE_CASE = Case("vae", LABELS, {"hidden": (8,), "latents": 2})
+LOOSE_VAE = Case("vae", BINARY, {"hidden": (8,), "latents": 2})
+GAUSSIAN = Case("gaussian", PLANE)
+HISTOGRAM = Case("histogram", LABELS)
+PPCA = Case("ppca", Real((3,)), {"latents": 1, "em": True})
+GMM = Case("gmm", PLANE, {"components": 3})
+
+
+# Causality.
+
+
+def own_pixel_in_first_layer() -> Model:
+    """Mask B where mask A belongs: the classic leak, after which the loss falls to zero."""
+    model = PIXELCNN.model()
+    assert isinstance(model, Autoregressive)
+    first = model.net.first
+    assert isinstance(first, MaskedConv2d)
+    first.mask[:, :, -1, first.reach] = 1.0
+    return model
+
+
+def later_colours() -> Model:
+    """1 x 1 convolutions without masks: red sees green and blue of its own pixel."""
+    model = PIXELCNN_RGB.model()
+    assert isinstance(model, Autoregressive)
+    assert isinstance(model.net.top, MaskedConv2d)
+    model.net.top.mask.fill_(1.0)
+    return model
+
+
+def interleaved_colours() -> Model:
+    """One layer groups its channels r g b r g b, the others r r g g b b."""
+    model = PIXELCNN_RGB.model()
+    assert isinstance(model, Autoregressive)
+    top = model.net.top
+    assert isinstance(top, MaskedConv2d)
+    shuffled = torch.arange(len(top.mask)).reshape(3, -1).T.flatten()
+    top.mask.copy_(top.mask[shuffled])
+    return model
+
+
+def outputs_see_their_own_input() -> Model:
+    """MADE with >= at the outputs, where > belongs."""
+    model = MADE.model()
+    assert isinstance(model, Autoregressive)
+    net = model.net.net
+    last = net.last
+    assert isinstance(last, MaskedLinear)
+    degrees = torch.arange(12) * 8 // 12 + 1
+    last.mask.copy_((torch.arange(1, 10)[:, None] >= degrees[None, :]).float())
+    return model
+
+
+def masked_once() -> Model:
+    """The mask multiplies the weights at the start alone; the first step of training un-masks them."""
+
+    def unmasked(layer: MaskedLinear, sound: Any, x: Tensor) -> Tensor:
+        return nn.functional.linear(x, layer.weight, layer.bias)
+
+    model = mutated(MADE, MaskedLinear, forward=unmasked)
+    with torch.no_grad():
+        for layer in model.modules():
+            if isinstance(layer, MaskedLinear):
+                layer.weight.mul_(layer.mask)
+    return model
+
+
+def wrong_order() -> Model:
+    """The net is causal in one order, and the model samples in another."""
+    model = MADE.model()
+    assert isinstance(model, Autoregressive)
+    model.order.copy_(model.order.flip(0))
+    return model
+
+
+def sees_nothing() -> Model:
+    """All masks closed: sound as a density, and useless."""
+    model = MADE.model()
+    for layer in model.modules():
+        if isinstance(layer, MaskedLinear):
+            layer.mask.zero_()
+    return model
+
+
+# Change of variables.
+
+
+def flipped_log_det() -> Model:
+    def forward(self: Bijection, sound: Any, x: Tensor, context: Tensor | None = None) -> tuple[Tensor, Tensor]:
+        z, log_det = sound(self, x, context)
+        return z, -log_det
+
+    return mutated(FLOW, AffineCoupling, forward=forward)
+
+
+def without_log_det(sound: Any, x: Tensor, context: Tensor | None) -> tuple[Tensor, Tensor]:
+    z, log_det = sound(x, context)
+    return z, torch.zeros_like(log_det)
+
+
+class Forgetful(Bijection):
+    """A bijection whose log-determinant was forgotten, in both directions."""
+
+    def __init__(self, bijection: Bijection) -> None:
+        super().__init__()
+        self.bijection = bijection
+
+    def forward(self, x: Tensor, context: Tensor | None = None) -> tuple[Tensor, Tensor]:
+        return without_log_det(self.bijection, x, context)
+
+    def inverse(self, z: Tensor, context: Tensor | None = None) -> tuple[Tensor, Tensor]:
+        return without_log_det(self.bijection.inverse, z, context)
+
+
+def forgotten_standardize() -> Model:
+    scale = Standardize((2,))
+    scale.scale.fill_(3.0)
+    return Flow(PLANE, Forgetful(scale), StandardNormal(PLANE))
+
+
+def forgotten_logit() -> Model:
+    return Dequantized(LEVELS, Flow(PLANE, Forgetful(Logit(0.0, 3.0)), StandardNormal(PLANE)))
+
+
+def forgotten_gaussianize() -> Model:
+    return Dequantized(LEVELS, Flow(PLANE, Forgetful(Gaussianize(LEVELS)), StandardNormal(PLANE)))
+
+
+def one_sided_coupling() -> Model:
+    """The inverse steers by z where it should steer by the part that passed."""
+
+    def inverse(self: AffineCoupling, sound: Any, z: Tensor, context: Tensor | None = None) -> tuple[Tensor, Tensor]:
+        x, log_det = sound(self, z, context)
+        return x + 1e-6 * self.mask, log_det
+
+    return mutated(FLOW, AffineCoupling, inverse=inverse)
+
+
+# Mass, claims and bounds.
+
+
+def unnormalised_histogram() -> Model:
+    model = broken.Unnormalised(LABELS, 0.1)
+    x = torch.randint(3, (50, 3))
+    model.maximize(model.expect(x))
+    return model
+
+
+def exact_by_claim() -> Model:
+    model = VAE_CASE.model()
+    model.__class__ = type("VAE", (VAE,), {"claim": property(lambda self: Claim.EXACT)})
+    return model
+
+
+def with_terms(change: Callable[[dict[str, Tensor]], dict[str, Tensor]]) -> Model:
+    def elbo_terms(self: VAE, sound: Any, x: Tensor, context: Tensor | None = None) -> dict[str, Tensor]:
+        return change(sound(self, x, context))
+
+    return mutated(VAE_CASE, VAE, elbo_terms=elbo_terms)
+
+
+def with_bound(bound: Callable[[Tensor], Tensor]) -> Model:
+    """A VAE whose K-sample bound joins the log weights (B, K) in another way."""
+
+    def joined(self: VAE, sound: Any, x: Tensor, context: Tensor | None = None, *, samples: int = 1) -> Tensor:
+        return bound(torch.stack([self.log_likelihood(x, context) for _ in range(samples)], dim=1))
+
+    return mutated(LOOSE_VAE, VAE, bound=joined)
+
+
+# Samplers.
+
+
+def wider_sampler() -> Model:
+    def sample(self: Gaussian, sound: Any, n: int, context: Tensor | None = None) -> Tensor:
+        return self.mean + 1.15 * (sound(self, n, context) - self.mean)
+
+    return mutated(GAUSSIAN, Gaussian, sample=sample)
+
+
+def sampler_of_the_likeliest() -> Model:
+    """argmax in place of a draw."""
+    model = MADE.model()
+    assert isinstance(model, Autoregressive)
+    override(model.head, "sample", lambda head, sound, params: (params.squeeze(-1) > 0).long())
+    return model
+
+
+def independent_sampler() -> Model:
+    """The right marginals without their dependence."""
+
+    def sample(self: Model, sound: Any, n: int, context: Tensor | None = None) -> Tensor:
+        x = sound(self, n, context)
+        return torch.stack([column[torch.randperm(n)] for column in x.unbind(1)], dim=1)
+
+    return mutated(GMM, type(GMM.model()), sample=sample)
+
+
+def shrunken_latents() -> Model:
+    """Samples from the decoder at z = 0."""
+
+    def sample(self: VAE, sound: Any, n: int, context: Tensor | None = None) -> Tensor:
+        self.contexts(n, context)
+        return self.head.sample(self._decode(torch.zeros(n, self.latents, dtype=self.dtype), context))
+
+    return mutated(VAE_CASE, VAE, sample=sample)
+
+
+def fitted(model: Any, space: Space) -> Model:
+    """Initialised and after one pass of EM on the cases' data."""
+    x = data(space)
+    model.initialize(x)
+    model.maximize(model.expect(x))
+    assert isinstance(model, Model)
+    return model

@@ -1,0 +1,91 @@
+"""Each law can fail: the mistakes of `mutations` and `broken` break the law that is named beside them."""
+
+from collections.abc import Callable
+
+import broken
+import mutations as m
+import pytest
+
+from cases import LABEL_CONTEXT, LABELS
+from loglik.bijections.compose import Chain
+from loglik.contract import Model
+from loglik.errors import LawBroken
+from loglik.laws import LAWS, Status, check
+from loglik.models.flows.flow import Flow
+from loglik.ops import log_mean_exp
+from loglik.spaces import Real
+
+MUTATIONS: dict[str, tuple[str, Callable[[], Model]]] = {
+    "log_prob for each value": ("shapes", lambda: broken.Shape(m.PLANE)),
+    "log_prob of minus infinity": ("shapes", lambda: broken.Unbounded(m.PLANE)),
+    "samples off the grid": ("samples", lambda: m.fitted(broken.OffTheGrid(LABELS, 0.1), LABELS)),
+    "samples transposed": ("samples", lambda: broken.Transposed(m.PLANE)),
+    "a bound sold as exact": ("claim", lambda: broken.BoundSoldAsExact(m.VAE_CASE.model())),
+    "an integral that claims to be exact": ("claim", m.exact_by_claim),
+    "input changed in place": ("inputs unchanged", lambda: broken.InPlace(m.PLANE)),
+    "state changed in scoring": ("inputs unchanged", lambda: broken.Counting(m.PLANE)),
+    "batch norm in training": ("events apart", broken.BatchNormed),
+    "events scored relative to their batch": ("events apart", lambda: broken.Whitened(m.PLANE)),
+    "histogram without normalisation": ("total mass", m.unnormalised_histogram),
+    "standardize without log-det": ("total mass", m.forgotten_standardize),
+    "logit without log-det": ("total mass", m.forgotten_logit),
+    "gaussianize without log-det": ("total mass", m.forgotten_gaussianize),
+    "a frozen bound sold as exact": ("total mass", lambda: broken.MeanSoldAsExact(m.VAE_CASE.model())),
+    "entropy term dropped": ("total mass", lambda: m.with_terms(lambda t: t | {"-log q(z|x)": 0.0 * t["-log q(z|x)"]})),
+    "KL with the wrong sign": (
+        "total mass",
+        lambda: m.with_terms(lambda t: {k: v if k == "log p(x|z)" else -v for k, v in t.items()}),
+    ),
+    "prior counted twice": ("total mass", lambda: m.with_terms(lambda t: t | {"again": t["log p(z)"]})),
+    "sign of log-det turned, mass": ("total mass", m.flipped_log_det),
+    "mask B in the first layer": ("causality", m.own_pixel_in_first_layer),
+    "mask B in the first layer, mass": ("total mass", m.own_pixel_in_first_layer),
+    "1 x 1 convolutions without masks": ("causality", m.later_colours),
+    "colour groups interleaved in one layer": ("causality", m.interleaved_colours),
+    "MADE outputs with >=": ("causality", m.outputs_see_their_own_input),
+    "masks applied once at the start": ("causality", m.masked_once),
+    "sampling in another order than the masks'": ("causality", m.wrong_order),
+    "masks that let nothing through": ("causality", m.sees_nothing),
+    "an inverse that is not quite one": ("inverse", m.one_sided_coupling),
+    "sign of log-det turned": ("log-determinant", m.flipped_log_det),
+    "standardize without log-det, Jacobian": ("log-determinant", m.forgotten_standardize),
+    "logit without log-det, Jacobian": ("log-determinant", m.forgotten_logit),
+    "gaussianize without log-det, Jacobian": ("log-determinant", m.forgotten_gaussianize),
+    # AntixK/PyTorch-VAE: softmax of the errors, so bad samples weigh more.
+    "importance weights upside down": ("bounds", lambda: m.with_bound(lambda log_w: -log_mean_exp(-log_w, 1))),
+    "sum where the mean belongs": ("bounds", lambda: m.with_bound(lambda log_w: log_w.sum(1))),
+    "an M-step that is wrong": (
+        "em ascends",
+        lambda: m.fitted(broken.HalfStep(Real((3,)), 1, em=True, floor=1e-6), Real((3,))),
+    ),
+    "likelihood without its constant": (
+        "em ascends",
+        lambda: m.fitted(broken.LikelihoodOfAnother(m.PLANE, 1e-6), m.PLANE),
+    ),
+    "statistics that average": ("statistics add", lambda: m.fitted(broken.Averaged(m.PLANE, 1e-6), m.PLANE)),
+    "samples too wide": ("sampler", m.wider_sampler),
+    "another base in the sampler": ("sampler", lambda: Flow(m.PLANE, Chain([]), broken.LogisticBase(m.PLANE))),
+    "argmax for a draw": ("sampler", m.sampler_of_the_likeliest),
+    "samples of the margins": ("sampler", m.independent_sampler),
+    "samples at z = 0": ("sampler", m.shrunken_latents),
+    "a parameter without gradient": ("gradients", broken.Detached),
+    "state outside the state dict": ("persistence", lambda: broken.Remembering(m.PLANE)),
+    "context ignored": ("contexts", lambda: broken.ContextIgnored(LABEL_CONTEXT)),
+    "context swallowed": ("contexts", lambda: broken.ContextSwallowed(m.PLANE)),
+}
+
+
+@pytest.mark.parametrize("mistake", MUTATIONS)
+def test_the_law_finds_the_mistake(mistake: str) -> None:
+    law, build = MUTATIONS[mistake]
+    report = check(build())
+    result = report[law]
+    assert result.status is Status.FAILED, str(report)
+    assert "It threw" not in result.detail
+    assert law in [broken.law for broken in report.broken]
+    with pytest.raises(LawBroken, match=law):
+        report.raise_if_failed()
+
+
+def test_every_law_has_a_mistake_that_breaks_it() -> None:
+    assert {law for law, _ in MUTATIONS.values()} == {law.name for law in LAWS}

@@ -1,0 +1,97 @@
+"""MADE: conditionals see exactly the past, in any order and at any size, and the probabilities sum to one."""
+
+import pytest
+import torch
+from torch import Tensor
+
+from loglik.errors import UsageError
+from loglik.laws.causality import visible
+from loglik.laws.enumeration import all_events
+from loglik.laws.subject import varied
+from loglik.models.autoregressive.autoregressive import Autoregressive
+from loglik.models.autoregressive.made import made
+from loglik.models.flows.flow import Flow
+from loglik.nets.masked import MaskedMLP
+from loglik.spaces import Category, Integer, Real, Space
+
+pytestmark = pytest.mark.usefixtures("float64")
+
+
+def disturbed(space: Space, **hyperparameters: object) -> Autoregressive:
+    """With weights everywhere, so that what could depend does."""
+    model = made(space, **hyperparameters)  # type: ignore[arg-type]
+    model = varied(model, model.sample(8), None, seed=0)  # type: ignore[assignment]
+    part = model.base if isinstance(model, Flow) else model
+    assert isinstance(part, Autoregressive)
+    return part
+
+
+def paths(model: Autoregressive) -> Tensor:
+    """(D, D): how many ways lead from input j to output i, by the product of the masks."""
+    net = model.net.net
+    assert isinstance(net, MaskedMLP)
+    counts = net.direct.mask.double()
+    if net.last is not None:
+        way = net.last.mask.double()
+        for layer in reversed(net.hidden):
+            way = way @ layer.mask.double()
+        counts = counts + way
+    dims = model.space.dims
+    return counts.reshape(dims, model.head.params, dims, model.head.inputs).sum((1, 3))
+
+
+SHAPES = [(1, (4,)), (2, (4,)), (2, (1,)), (5, (3,)), (5, (16, 16)), (9, (2, 2)), (6, ())]
+
+
+@pytest.mark.parametrize("order", ["natural", "random"])
+@pytest.mark.parametrize(("dims", "hidden"), SHAPES)
+def test_the_jacobian_has_the_pattern_of_the_masks(dims: int, hidden: tuple[int, ...], order: str) -> None:
+    model = disturbed(Real((dims,)), hidden=hidden, order=order)
+    seen = visible(model, torch.randn(8, dims))
+    assert torch.equal(seen, paths(model) > 0)
+    # And that is all of the past: no width is so small that a value goes unseen.
+    assert torch.equal(seen[model.order][:, model.order], torch.ones(dims, dims).tril(-1).bool())
+
+
+@pytest.mark.parametrize("space", [Integer((6,), 2), Integer((4,), 3), Category((2, 2), 5)], ids=str)
+def test_discrete_heads_keep_the_pattern(space: Space) -> None:
+    model = disturbed(space, hidden=(16,), order="random")
+    seen = visible(model, model.sample(16))
+    assert torch.equal(seen[model.order][:, model.order], torch.ones(space.dims, space.dims).tril(-1).bool())
+
+
+@pytest.mark.parametrize("order", ["natural", "random"])
+@pytest.mark.parametrize("space", [Integer((9,), 2), Integer((12,), 2), Integer((1,), 2), Category((7,), 3)], ids=str)
+def test_sums_to_one(space: Space, order: str) -> None:
+    model = disturbed(space, hidden=(8, 8), order=order)
+    with torch.no_grad():
+        total = model.log_prob(all_events(model)).exp().sum()
+    assert float(total) == pytest.approx(1.0, abs=1e-12)
+
+
+def test_one_pass_gives_the_conditionals_of_sampling() -> None:
+    """log p accumulated value by value, with what comes later unknown, is the log_prob of one pass."""
+    model = disturbed(Integer((6,), 3), hidden=(16,), order="random")
+    x = model.sample(20)
+    total = torch.zeros(20)
+    for step, place in enumerate(model.order.tolist()):
+        known = torch.randint(3, x.shape)
+        known[:, model.order[:step]] = x[:, model.order[:step]]
+        total += model.head.log_prob(model.conditionals(known)[:, place], x[:, place])
+    torch.testing.assert_close(total, model.log_prob(x))
+
+
+def test_a_random_order_is_drawn_from_the_seed() -> None:
+    def order(seed: int) -> Tensor:
+        torch.manual_seed(seed)
+        model = made(Integer((20,), 2), hidden=(8,), order="random")
+        assert isinstance(model, Autoregressive)
+        return model.order
+
+    assert torch.equal(order(1), order(1))
+    assert not torch.equal(order(1), order(2))
+
+
+def test_an_unknown_order_is_refused() -> None:
+    with pytest.raises(UsageError, match="'natural' or 'random'"):
+        made(Integer((3,), 2), order="raster")

@@ -1,0 +1,125 @@
+"""Probabilistic PCA is the ground truth of latent variables: everything about it is known in closed form."""
+
+import math
+
+import pytest
+import torch
+from torch import Tensor
+from torch.distributions import MultivariateNormal
+
+from cases import data
+from loglik.errors import UsageError
+from loglik.models.latent.ppca import ProbabilisticPCA, ppca
+from loglik.spaces import Real
+
+pytestmark = pytest.mark.usefixtures("float64")
+
+
+def fitted(x: Tensor, latents: int, *, em: bool = False, passes: int = 1, floor: float = 0.0) -> ProbabilisticPCA:
+    model = ProbabilisticPCA(Real(tuple(x.shape[1:])), latents, em=em, floor=floor)
+    model.initialize(x)
+    for _ in range(passes):
+        model.maximize(model.expect(x))
+    return model
+
+
+def dense(model: ProbabilisticPCA) -> Tensor:
+    """C = W W^T + sigma^2 I"""
+    return model.weight @ model.weight.T + model.variance * torch.eye(len(model.mean))
+
+
+@pytest.mark.parametrize(("dims", "latents"), [(2, 1), (3, 1), (5, 2), (7, 6)])
+def test_log_prob_is_that_of_the_dense_gaussian(dims: int, latents: int) -> None:
+    x = data(Real((dims,))).double()
+    model = fitted(x, latents)
+    truth = MultivariateNormal(model.mean, dense(model)).log_prob(x)
+    torch.testing.assert_close(model.log_prob(x), truth, rtol=1e-10, atol=1e-10)
+
+
+def test_the_posterior_is_gaussian_conditioning() -> None:
+    """From the joint covariance [[I, W^T], [W, C]] of (z, x): mean W^T C^-1 (x - mu), covariance I - W^T C^-1 W."""
+    x = data(Real((5,))).double()
+    model = fitted(x, 2)
+    gain = model.weight.T @ torch.linalg.inv(dense(model))
+    mean, covariance = model.posterior(x)
+    torch.testing.assert_close(mean, (x - model.mean) @ gain.T, rtol=1e-10, atol=1e-10)
+    torch.testing.assert_close(covariance, torch.eye(2) - gain @ model.weight, rtol=1e-10, atol=1e-10)
+
+
+def test_the_closed_form_reaches_the_known_maximum() -> None:
+    """-(D log 2 pi + sum of the q largest log eigenvalues + (D - q) log sigma^2 + D) / 2 for each event."""
+    x = data(Real((5,))).double()
+    values = torch.linalg.eigvalsh(torch.cov(x.T, correction=0)).flip(0)
+    noise = values[2:].mean()
+    expected = -0.5 * (5 * math.log(2 * math.pi) + values[:2].log().sum() + 3 * noise.log() + 5)
+    assert float(fitted(x, 2).log_prob(x).mean()) == pytest.approx(float(expected), abs=1e-10)
+
+
+def test_em_reaches_the_closed_form() -> None:
+    x = data(Real((5,))).double()
+    closed, em = fitted(x, 2), fitted(x, 2, em=True, passes=3_000)
+    best = float(closed.log_prob(x).mean())
+    assert float(em.log_prob(x).mean()) == pytest.approx(best, rel=1e-8)
+    # W is known up to a rotation; W W^T is known.
+    torch.testing.assert_close(em.weight @ em.weight.T, closed.weight @ closed.weight.T, rtol=1e-5, atol=1e-5)
+
+
+def test_the_gradient_vanishes_at_the_maximum() -> None:
+    x = data(Real((4,))).double()
+    model = fitted(x, 2)
+    state = {name: getattr(model, name).clone().requires_grad_() for name in ("mean", "weight", "variance")}
+    torch.func.functional_call(model, state, (x,)).mean().backward()
+    for value in state.values():
+        assert value.grad is not None
+        assert float(value.grad.abs().max()) < 1e-9
+
+
+def test_all_but_one_latent_is_the_full_gaussian() -> None:
+    x = data(Real((4,))).double()
+    covariance = torch.cov(x.T, correction=0)
+    truth = MultivariateNormal(x.mean(0), covariance).log_prob(x)
+    torch.testing.assert_close(fitted(x, 3).log_prob(x), truth, rtol=1e-9, atol=1e-9)
+
+
+def test_without_noise_the_posterior_is_the_projection_of_pca() -> None:
+    x = data(Real((4,))).double()
+    model = fitted(x, 2)
+    model.variance.fill_(1e-12)
+    z, _ = model.posterior(x)
+    projection = model.weight @ torch.linalg.pinv(model.weight)
+    torch.testing.assert_close(z @ model.weight.T, (x - model.mean) @ projection.T, rtol=1e-6, atol=1e-6)
+
+
+@pytest.mark.peer
+def test_agrees_with_scikit_learn() -> None:
+    decomposition = pytest.importorskip("sklearn.decomposition")
+    x = data(Real((6,)), 500).double()
+    theirs = decomposition.PCA(n_components=2).fit(x.numpy())
+    # scikit-learn divides the covariance by n - 1; rescaled, it is the maximum of the likelihood.
+    theirs.explained_variance_ *= (len(x) - 1) / len(x)
+    theirs.noise_variance_ *= (len(x) - 1) / len(x)
+    ours = fitted(x, 2).log_prob(x)
+    torch.testing.assert_close(ours, torch.from_numpy(theirs.score_samples(x.numpy())), rtol=1e-8, atol=1e-8)
+
+
+@pytest.mark.parametrize("em", [False, True])
+@pytest.mark.parametrize(
+    "x",
+    [torch.ones(1, 3), torch.ones(6, 3), torch.cat([torch.randn(20, 2), torch.ones(20, 1)], 1), torch.randn(2, 6)],
+    ids=["one row", "equal rows", "a constant column", "fewer rows than dims"],
+)
+def test_degenerate_data_give_a_finite_answer(x: Tensor, em: bool) -> None:
+    model = fitted(x, 1, em=em, passes=5, floor=1e-6)
+    assert torch.isfinite(model.log_prob(x)).all()
+    assert torch.isfinite(model.sample(3)).all()
+
+
+@pytest.mark.parametrize("latents", [0, 3, 4])
+def test_latents_lie_between_one_and_the_dims(latents: int) -> None:
+    with pytest.raises(UsageError, match="1 <= latents < 3"):
+        ppca(Real((3,)), latents=latents)
+
+
+def test_one_dimension_has_no_room() -> None:
+    with pytest.raises(UsageError, match="Use gaussian"):
+        ppca(Real((1,)))

@@ -1,0 +1,108 @@
+"""The house rules that can be read off the source: layers, file sizes, names, the public list, and a light import."""
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import loglik
+
+SOURCE = Path(loglik.__file__).parent
+
+# Lowest first. A file imports only from lower layers, or from its own.
+LAYERS: list[tuple[str, ...]] = [
+    ("errors", "ops", "version"),
+    ("storage",),
+    ("spaces",),
+    ("contract",),
+    ("score",),
+    ("densities", "moments", "nets"),
+    ("heads",),
+    ("bijections",),
+    ("models",),
+    ("data",),
+    ("inference",),
+    ("training",),
+    ("hyperparameters",),
+    ("zoo",),
+    ("runs",),
+    ("tasks", "laws"),
+    ("report",),
+    ("cli",),
+]
+RANK = {name: rank for rank, names in enumerate(LAYERS) for name in names}
+FILES = sorted(SOURCE.rglob("*.py"))
+BANNED = {"utils", "misc", "helpers", "common", "base", "core", "types"}
+
+
+def room(path: Path) -> str:
+    """The top-level module or folder a file belongs to."""
+    return path.relative_to(SOURCE).parts[0].removesuffix(".py")
+
+
+def imported_rooms(path: Path) -> set[str]:
+    rooms = set()
+    for node in ast.walk(ast.parse(path.read_text())):
+        names = []
+        if isinstance(node, ast.ImportFrom) and node.module:
+            inside = node.module == "loglik"
+            names = [f"loglik.{alias.name}" for alias in node.names] if inside else [node.module]
+        elif isinstance(node, ast.Import):
+            names = [alias.name for alias in node.names]
+        rooms |= {name.split(".")[1] for name in names if name.startswith("loglik.")}
+    return rooms
+
+
+def test_every_room_has_a_layer() -> None:
+    assert {room(path) for path in FILES} - {"__init__", "__main__"} == set(RANK)
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda p: str(p.relative_to(SOURCE)))
+def test_imports_point_downwards(path: Path) -> None:
+    if path.parent == SOURCE and path.stem in ("__init__", "__main__"):
+        return  # the front door sees the whole house
+    own = RANK[room(path)]
+    above = {
+        other for other in imported_rooms(path) if RANK[other] > own or (RANK[other] == own and other != room(path))
+    }
+    assert not above, f"{path.relative_to(SOURCE)} imports from {above}, which is not below it"
+
+
+def test_the_layer_rule_can_fail(tmp_path: Path) -> None:
+    upward = tmp_path / "contract.py"
+    upward.write_text("from loglik.training.fit import fit\n")
+    assert RANK[imported_rooms(upward).pop()] > RANK["contract"]
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda p: str(p.relative_to(SOURCE)))
+def test_files_hold_one_idea(path: Path) -> None:
+    assert path.stem not in BANNED
+    assert len(path.read_text().splitlines()) <= 300
+    assert ast.get_docstring(ast.parse(path.read_text())), f"{path} says nothing of itself"
+
+
+def test_only_the_command_prints_and_exits() -> None:
+    for path in FILES:
+        if room(path) in ("cli", "__main__"):
+            continue
+        calls = [n.func for n in ast.walk(ast.parse(path.read_text())) if isinstance(n, ast.Call)]
+        named = {f.id for f in calls if isinstance(f, ast.Name)}
+        assert not named & {"print", "exit", "quit"}, path
+
+
+def test_public_names_are_sorted_and_there() -> None:
+    assert loglik.__all__ == sorted(loglik.__all__)
+    for name in loglik.__all__:
+        assert getattr(loglik, name) is not None
+    with pytest.raises(AttributeError, match="no_such_name"):
+        loglik.no_such_name  # noqa: B018
+
+
+def test_import_is_light() -> None:
+    """What `import loglik` loads beside torch: nothing that plots, reads tables or parses commands."""
+    heavy = {"sklearn", "scipy", "pandas", "polars", "pyarrow", "matplotlib", "jinja2", "typer", "rich", "narwhals"}
+    code = f"import sys, loglik; print(sorted({heavy} & sys.modules.keys()))"
+    shown = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
+    assert shown.strip() == "[]"
