@@ -37,9 +37,7 @@ class Model(nn.Module, ABC):
     of the kinds below) and `sample`. What it may override: `objective`, `initialize`.
     """
 
-    def __init__(
-        self, space: Space, context: Space | None = None, dtype: torch.dtype | None = None
-    ) -> None:
+    def __init__(self, space: Space, context: Space | None = None, dtype: torch.dtype | None = None) -> None:
         super().__init__()
         self.space = space
         self.context = context

@@ -34,9 +34,7 @@ def checked(builder: Callable[..., Any], model: str, given: Mapping[str, Any]) -
         try:
             values[name] = _convert(value, hints[name])
         except (TypeError, ValueError):
-            raise UsageError(
-                f"Expected {name} of {model} to be {_describe(hints[name])}; got {value!r}."
-            ) from None
+            raise UsageError(f"Expected {name} of {model} to be {_describe(hints[name])}; got {value!r}.") from None
     return values
 
 

@@ -69,7 +69,9 @@ def load(folder: str | Path) -> Model:
     folder = Path(folder)
     record = read_record(folder)
     if not (folder / WEIGHTS).exists() and record.get("status") == "training":
-        raise RunNotFound(f"The run at {folder} is not finished. Continue it with `loglik fit DATA -o {folder} --resume`.")
+        raise RunNotFound(
+            f"The run at {folder} is not finished. Continue it with `loglik fit DATA -o {folder} --resume`."
+        )
     tensors, _ = read_tensors(folder / WEIGHTS)
     try:
         recipe = record["model"]
@@ -87,7 +89,9 @@ def read_record(folder: Path) -> dict[str, Any]:
         with folder.open("rb") as file:
             head = file.read(4)
         if head.startswith(PICKLE_MAGIC):
-            raise PickleRefused(f"{folder} is a pickle, and loading one may run any code. Expected the folder of a run.")
+            raise PickleRefused(
+                f"{folder} is a pickle, and loading one may run any code. Expected the folder of a run."
+            )
         raise RunNotFound(f"Expected the folder of a run; {folder} is a file.")
     if not (folder / RUN).exists():
         raise RunNotFound(f"Expected a run at {folder}; there is no {RUN}. `loglik fit DATA -o {folder}` makes one.")

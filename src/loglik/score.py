@@ -130,12 +130,7 @@ class Difference:
         log p_a >= a's number when a is a bound, and log p_b = b's number when b is exact, so a bound that beats an exact
         value has won. Where b is a bound its true value may be higher, so nothing follows; nor does it from an estimate.
         """
-        return (
-            self.significant
-            and self.nats > 0
-            and self.claim_a is not Claim.ESTIMATE
-            and self.claim_b is Claim.EXACT
-        )
+        return self.significant and self.nats > 0 and self.claim_a is not Claim.ESTIMATE and self.claim_b is Claim.EXACT
 
     def __neg__(self) -> "Difference":
         return Difference(-self.values, self.claim_b, self.claim_a)
@@ -167,4 +162,8 @@ def incomparable(a: Score, b: Score) -> str:
 
 def score_from_json(fields: dict[str, Any]) -> dict[str, Any]:
     """A recorded score with its space rebuilt; the values of the rows are not recorded."""
-    return {**fields, "space": space_from_json(fields["space"]), "claim": Claim[fields["claim"].upper().replace(" ", "_")]}
+    return {
+        **fields,
+        "space": space_from_json(fields["space"]),
+        "claim": Claim[fields["claim"].upper().replace(" ", "_")],
+    }

@@ -34,8 +34,7 @@ class Space(ABC):
     measure: ClassVar[Measure]
 
     def __post_init__(self) -> None:
-        shape = (self.shape,) if isinstance(self.shape, int) else self.shape
-        object.__setattr__(self, "shape", tuple(int(size) for size in shape))
+        object.__setattr__(self, "shape", tuple(int(size) for size in _sizes(self.shape)))
         if any(size < 1 for size in self.shape):
             raise UsageError(f"A space needs sizes of at least 1; got shape {self.shape}.")
 
@@ -151,6 +150,11 @@ class Category(Discrete):
     @property
     def width(self) -> int:
         return self.dims * self.levels
+
+
+def _sizes(shape: Any) -> tuple[Any, ...]:
+    """A single number is taken for a vector's length."""
+    return (shape,) if isinstance(shape, int) else tuple(shape)
 
 
 SPACES: dict[str, type[Space]] = {"Real": Real, "Integer": Integer, "Category": Category}

@@ -42,7 +42,9 @@ def write_atomic(path: Path, data: bytes) -> None:
         with contextlib.suppress(OSError):
             os.unlink(temporary)
         what = "the disk is full" if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG) else error.strerror
-        raise WriteFailed(f"Could not write {path}: {what}. Nothing was changed; free space or choose another place.") from None
+        raise WriteFailed(
+            f"Could not write {path}: {what}. Nothing was changed; free space or choose another place."
+        ) from None
 
 
 def write_json(path: Path, value: Any) -> None:

@@ -8,14 +8,17 @@ import typer
 from loglik.cli.console import command_line, progress, say, say_json, talk
 from loglik.cli.leaderboard import leaderboard
 from loglik.cli.options import ContextWords, Data, Json, Samples, Seed, SpaceWords, opened
-from loglik.tasks.compare import SAMPLES, Entrant, compare as compare_models
+from loglik.tasks.compare import SAMPLES, Entrant
+from loglik.tasks.compare import compare as compare_models
 from loglik.tasks.fitting import prepare
 from loglik.tasks.saving import free_folder, save_comparison
 
 
 def compare(
     data: Data,
-    models: Annotated[str | None, typer.Option(help="Names separated by commas; by default all that suit the data.")] = None,
+    models: Annotated[
+        str | None, typer.Option(help="Names separated by commas; by default all that suit the data.")
+    ] = None,
     budget: Annotated[str, typer.Option(help="Time for all fits together, such as 90s, 10m or 1h.")] = "2m",
     samples: Samples = SAMPLES,
     seed: Seed = 0,

@@ -15,13 +15,17 @@ from loglik.zoo import default_model
 
 def fit(
     data: Data,
-    model: Annotated[str | None, typer.Option(help="A name of the zoo (`loglik models`); by default what suits the data.")] = None,
+    model: Annotated[
+        str | None, typer.Option(help="A name of the zoo (`loglik models`); by default what suits the data.")
+    ] = None,
     out: Annotated[Path | None, typer.Option("-o", "--out", help="The run folder; by default runs/DATA-MODEL.")] = None,
     steps: Annotated[int | None, typer.Option(help="Gradient steps, or EM passes.")] = None,
     epochs: Annotated[float | None, typer.Option(help="Passes over the training rows.")] = None,
     budget: Annotated[str | None, typer.Option(help="Time to train, such as 60s, 5m or 1h.")] = None,
     seed: Seed = 0,
-    set_: Annotated[list[str] | None, typer.Option("--set", help="A hyperparameter, KEY=VALUE; `loglik models NAME` lists them.")] = None,
+    set_: Annotated[
+        list[str] | None, typer.Option("--set", help="A hyperparameter, KEY=VALUE; `loglik models NAME` lists them.")
+    ] = None,
     batch: Annotated[int | None, typer.Option(help="Rows in a gradient step.")] = None,
     lr: Annotated[float | None, typer.Option(help="The highest learning rate.")] = None,
     precision: Annotated[str | None, typer.Option(help="auto, float32 or bfloat16 (inside nets).")] = None,

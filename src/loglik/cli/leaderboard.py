@@ -16,7 +16,17 @@ def leaderboard(comparison: Comparison) -> str:
     """Best first; then what could not be ranked or fitted, with the reason."""
     mass = comparison.data.space.measure is Measure.MASS
     truth = comparison.truth
-    head = ["", "model", "bits/dim" if mass else "nats", "+-", "claim", "behind (nats)", "verdict", "fit s", "parameters"]
+    head = [
+        "",
+        "model",
+        "bits/dim" if mass else "nats",
+        "+-",
+        "claim",
+        "behind (nats)",
+        "verdict",
+        "fit s",
+        "parameters",
+    ]
     if truth is not None:
         head.insert(6, "regret (nats)")
     rows = [_row(comparison, standing, mass, truth) for standing in comparison.standings]

@@ -1,7 +1,6 @@
 """`loglik check`, `report`, `models` and `data`: looking at what there is."""
 
 import inspect
-from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -71,11 +70,16 @@ def models(
         say_json({"name": name, "route": found.route, "models": found.models, "hyperparameters": values})
         return
     say(f"{name}: {inspect.getdoc(builder)}\n")
-    say(table(["--set", "default", "type"], [[n, str(p.default), _type(p)] for n, p in hyperparameters(builder).items()]))
+    say(
+        table(
+            ["--set", "default", "type"], [[n, str(p.default), _type(p)] for n, p in hyperparameters(builder).items()]
+        )
+    )
 
 
 def data(
-    name: Annotated[str | None, typer.Argument(help="One data set, for its space and split.")] = None, json: Json = False
+    name: Annotated[str | None, typer.Argument(help="One data set, for its space and split.")] = None,
+    json: Json = False,
 ) -> None:
     """List the built-in data sets, or describe one data set or file.
 
@@ -95,7 +99,14 @@ def data(
     found = open_dataset(name)
     parts = {part: getattr(found, part).rows for part in ("train", "valid", "test")}
     known = {"entropy in nats per event": found.entropy} if found.entropy is not None else {}
-    facts = {"name": found.name, "about": found.about, "space": str(found.space), **parts, "split": found.split, **known}
+    facts = {
+        "name": found.name,
+        "about": found.about,
+        "space": str(found.space),
+        **parts,
+        "split": found.split,
+        **known,
+    }
     say_json(facts) if json else say("\n".join(f"{key}: {value}" for key, value in facts.items()))
 
 

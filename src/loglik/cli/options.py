@@ -9,7 +9,9 @@ from loglik.errors import UsageError
 
 Data = Annotated[
     str,
-    typer.Argument(help="A built-in data set (`loglik data` lists them) or the path of a CSV, Parquet, NPY or NPZ file."),
+    typer.Argument(
+        help="A built-in data set (`loglik data` lists them) or the path of a CSV, Parquet, NPY or NPZ file."
+    ),
 ]
 Json = Annotated[bool, typer.Option("--json", help="Print the result as JSON.")]
 Seed = Annotated[int, typer.Option(help="Of everything drawn at random: weights, batches, noise.")]
@@ -18,7 +20,9 @@ Samples = Annotated[
 ]
 SpaceWords = Annotated[
     str | None,
-    typer.Option("--space", help="What the values of a file are: real, integer:LEVELS or category:LEVELS.", metavar="SPACE"),
+    typer.Option(
+        "--space", help="What the values of a file are: real, integer:LEVELS or category:LEVELS.", metavar="SPACE"
+    ),
 ]
 ContextWords = Annotated[
     str | None,

@@ -21,7 +21,9 @@ def score(
     run: RunFolder,
     data: Data,
     samples: Samples = SAMPLES,
-    part: Annotated[str | None, typer.Option(help="Of a built-in data set: train, valid, test (default) or all.")] = None,
+    part: Annotated[
+        str | None, typer.Option(help="Of a built-in data set: train, valid, test (default) or all.")
+    ] = None,
     context: ContextWords = None,
     rows: Annotated[Path | None, typer.Option(help="Also write log p of every row, to a CSV or NPY file.")] = None,
     seed: Seed = 0,
@@ -54,7 +56,9 @@ def score(
 def sample(
     run: RunFolder,
     n: Annotated[int, typer.Option("-n", help="How many.")] = 16,
-    out: Annotated[Path | None, typer.Option("-o", "--out", help="A .npy, .csv or .png file; CSV on stdout without.")] = None,
+    out: Annotated[
+        Path | None, typer.Option("-o", "--out", help="A .npy, .csv or .png file; CSV on stdout without.")
+    ] = None,
     context: Annotated[str | None, typer.Option(help="The context c of p(x|c): numbers separated by commas.")] = None,
     seed: Seed = 0,
 ) -> None:

@@ -26,7 +26,9 @@ class Pass:
     gain: float
 
 
-def em(model: EMModel, source: Source, *, seed: int, first_step: int = 0, last_nats: float | None = None) -> Iterator[Pass]:
+def em(
+    model: EMModel, source: Source, *, seed: int, first_step: int = 0, last_nats: float | None = None
+) -> Iterator[Pass]:
     """Alternate `expect` over all rows and `maximize`; the caller decides when to stop.
 
     Every pass draws the same noise (a dequantised model draws some), so that the likelihood of the same noisy data is

@@ -60,7 +60,10 @@ def resolved_integral(density: Callable[[Tensor], Tensor], x: Tensor) -> tuple[f
         for points in POINTS[dims]:
             grid = Grid.over(x, reach=reach, points=points)
             values = torch.cat([density(part) for part in torch.split(grid.points, AT_ONCE)])
-            require(bool(torch.isfinite(values).all()), "The density is not finite everywhere.")
+            require(
+                bool(torch.isfinite(values).all()),
+                "The density is NaN or infinite somewhere; where there is none, it is 0.",
+            )
             mass = grid.volumes * values
             total, rim = float(mass.sum()), float(mass[grid.rim].sum())
             if last is not None and abs(total - last) < STEADY:

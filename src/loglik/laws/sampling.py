@@ -31,7 +31,7 @@ from loglik.laws.enumeration import (
     mean_weights,
 )
 from loglik.laws.subject import context_rows, draws, given
-from loglik.laws.verdict import NotApplicable, Result, within
+from loglik.laws.verdict import NotApplicable, Result, require, within
 from loglik.ops import sum_event
 from loglik.spaces import Discrete
 
@@ -116,6 +116,7 @@ def _balance(model: Model, row: Tensor | None) -> Result:
     mirrored = _mirror(model, drawn, pilot)
     with torch.no_grad():
         log_p, log_t = (model.log_likelihood(t, given(row, n)).double() for t in (drawn, mirrored))
+    require(not bool(torch.isnan(log_t).any()), "log p(x) is NaN for some x near samples; where p is 0 it is -inf.")
     d = log_t - log_p
     accept = torch.sigmoid(d)
     centre, spread = _centre_and_spread(pilot)

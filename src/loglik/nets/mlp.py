@@ -13,7 +13,13 @@ class MLP(nn.Module):
     """
 
     def __init__(
-        self, inputs: int, hidden: Sequence[int], outputs: int, *, context: int = 0, dropout: float = 0.0,
+        self,
+        inputs: int,
+        hidden: Sequence[int],
+        outputs: int,
+        *,
+        context: int = 0,
+        dropout: float = 0.0,
         zero_last: bool = False,
     ) -> None:
         super().__init__()

@@ -153,9 +153,7 @@ def _fit(
     entrant.seconds = time.perf_counter() - started
 
 
-def _score(
-    entrant: Entrant, data: Dataset, samples: int, seed: int, done: Callable[[Entrant], None] | None
-) -> None:
+def _score(entrant: Entrant, data: Dataset, samples: int, seed: int, done: Callable[[Entrant], None] | None) -> None:
     if entrant.model is not None and not entrant.error:
         try:
             entrant.score = evaluate(entrant.model, data, samples=samples, seed=seed)
@@ -175,7 +173,8 @@ def _dataset(data: Any, seed: int) -> Dataset:
         raise DataError(f"Expected at least 3 rows, to train, validate and test; got {rows.rows}.")
     parts = split_rows(rows.rows, seed)
     split = {"how": "shuffled", "seed": seed, **{name: len(index) for name, index in parts.items()}}
-    return Dataset("data", *(rows.subset(parts[name]) for name in ("train", "valid", "test")), split)
+    train, valid, test = (rows.subset(parts[name]) for name in ("train", "valid", "test"))
+    return Dataset("data", train, valid, test, split)
 
 
 def _named(models: Any, data: Dataset) -> dict[str, str | Model]:

@@ -69,7 +69,7 @@ def png(x: Tensor) -> bytes:
 
 
 def parse_context(model: Model, words: str | None) -> Tensor | None:
-    """"3" or "0.5,1.2" as one context row for a model of p(x|c)."""
+    """ "3" or "0.5,1.2" as one context row for a model of p(x|c)."""
     if words is None:
         return None
     if model.context is None:

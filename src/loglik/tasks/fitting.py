@@ -142,7 +142,9 @@ def _resumable(
             f"{folder} was fitted to {record['data']['source']} with another content or split; resuming needs the same rows."
         )
     if model is not None and model != record["model"]["name"]:
-        raise RunMismatch(f"{folder} is a run of {record['model']['name']}; got --model {model}. Leave it out to resume.")
+        raise RunMismatch(
+            f"{folder} is a run of {record['model']['name']}; got --model {model}. Leave it out to resume."
+        )
     name = record["model"]["name"]
     recorded = checked(entry(name).load(), name, record["model"]["hyperparameters"])
     wanted = checked(entry(name).load(), name, hyperparameters or {})
@@ -151,5 +153,7 @@ def _resumable(
     for before, after in ((recorded, wanted), (stored, {name: now[name] for name in options})):
         for key, value in after.items():
             if key != "save_seconds" and before.get(key) != value:
-                raise RunMismatch(f"{folder} was started with {key}={before.get(key)}; got {value}. Leave it out to resume.")
+                raise RunMismatch(
+                    f"{folder} was started with {key}={before.get(key)}; got {value}. Leave it out to resume."
+                )
     return record

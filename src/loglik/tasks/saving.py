@@ -21,7 +21,9 @@ def save_comparison(comparison: Comparison, folder: Path, source: str, command: 
         options = entrant.options or Options()
         fitted = {"options": dataclasses.asdict(options), "history": entrant.history and entrant.history.summary()}
         scores = [{"part": "test", **entrant.score.to_json()}]
-        save(entrant.model, run, {"status": FINISHED, "data": about, "fit": fitted, "scores": scores, "command": command})
+        save(
+            entrant.model, run, {"status": FINISHED, "data": about, "fit": fitted, "scores": scores, "command": command}
+        )
         if entrant.history is not None:
             write_history(run, entrant.history)
     write_json(folder / "comparison.json", {**comparison.to_json(), "command": command})

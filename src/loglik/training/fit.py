@@ -7,7 +7,7 @@ from typing import Any
 import torch
 
 from loglik.contract import EMModel, Model
-from loglik.data import Dataset, Memory, Source, as_source, split_rows
+from loglik.data import Dataset, Memory, Source, split_rows
 from loglik.errors import UsageError
 from loglik.inference.em import em
 from loglik.inference.evaluate import rows_for
@@ -77,9 +77,7 @@ def fit(
     return history
 
 
-def _sources(
-    model: Model, data: Any, context: Any, valid: Any, options: Options
-) -> tuple[Source, Memory | None]:
+def _sources(model: Model, data: Any, context: Any, valid: Any, options: Options) -> tuple[Source, Memory | None]:
     """Training rows, and validation rows where the model can use them."""
     if isinstance(data, Dataset):
         if context is not None:
@@ -113,9 +111,7 @@ def _initialize(model: Model, source: Source) -> None:
     model.train(was_training)
 
 
-def _fit_by_em(
-    model: EMModel, source: Source, options: Options, noted: Interrupts, watch: Watch | None
-) -> History:
+def _fit_by_em(model: EMModel, source: Source, options: Options, noted: Interrupts, watch: Watch | None) -> History:
     """Passes until the gain per event is below the tolerance, or the steps or the time are used."""
     history = History("closed form" if model.closed_form else "EM")
     limit = 1 if model.closed_form else options.steps or MAX_PASSES

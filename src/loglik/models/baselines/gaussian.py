@@ -33,7 +33,7 @@ class Gaussian(ExactModel, EMModel):
 
     def log_prob(self, x: Tensor, context: Tensor | None = None) -> Tensor:
         centred = self.events(x, context).flatten(1) - self.mean
-        eps = torch.linalg.solve_triangular(self.cholesky, centred.T, upper=False)  # (D, B)
+        eps: Tensor = torch.linalg.solve_triangular(self.cholesky, centred.T, upper=False)  # (D, B)
         log_det = self.cholesky.diagonal().log().sum()
         return -0.5 * (self.space.dims * LOG_2PI + eps.square().sum(0)) - log_det
 
@@ -81,5 +81,7 @@ class DequantizedGaussian(Dequantized, EMModel):
 
 def gaussian(space: Space, *, floor: float | None = None) -> Model:
     """Full covariance, closed form. `floor` defaults to 1e-6 on reals, and to 0 on integers, whose noise is a floor."""
-    density = Gaussian(density_space(space, "gaussian"), (1e-6 if isinstance(space, Real) else 0.0) if floor is None else floor)
+    density = Gaussian(
+        density_space(space, "gaussian"), (1e-6 if isinstance(space, Real) else 0.0) if floor is None else floor
+    )
     return DequantizedGaussian(space, density) if isinstance(space, Integer) else density

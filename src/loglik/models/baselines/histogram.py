@@ -56,7 +56,7 @@ class Histogram(ExactModel, EMModel):
     def expect(self, x: Tensor, context: Tensor | None = None) -> Counts:
         log_likelihood = self.log_prob(x, context).sum()
         table = torch.zeros_like(self.theta)
-        for rows in self.events(x, context).flatten(1).split(1024):  # the one-hot form is levels times the data
+        for rows in torch.split(self.events(x, context).flatten(1), 1024):  # the one-hot form is levels times the data
             table += F.one_hot(rows, self.space.levels).sum(0)
         return Counts(table, log_likelihood)
 

@@ -23,7 +23,7 @@ COVARIANCES: dict[str, type[Diagonal] | type[Full] | type[Spherical] | type[Tied
     "diagonal": Diagonal,
     "spherical": Spherical,
 }
-START_EVENTS = 1 << 16  # k-means looks at so many events at most; the start needs no more
+START_EVENTS = 1 << 15  # k-means looks at so many events at most; the start needs no more
 LLOYD_STEPS = 8
 SOFTNESS = 0.02  # of each event is shared among all components at the start, so none begins on a single event
 NO_EVENTS = 1e-100  # a component that explains less than this keeps its mean and covariance
@@ -52,7 +52,7 @@ class GaussianMixture(ExactModel, EMModel):
     def __init__(self, space: Real, covariance: Covariance) -> None:
         super().__init__(space, dtype=torch.float64)
         if covariance.dims != space.dims:
-            raise UsageError(f"Expected covariances over {space.dims} dimensions, those of {space}; got {covariance.dims}.")
+            raise UsageError(f"Expected covariances over the {space.dims} dims of {space}; got {covariance.dims}.")
         self.covariance = covariance
         self.logits = nn.Parameter(torch.zeros(covariance.components, dtype=torch.float64))
         self.locations = nn.Parameter(torch.randn(covariance.components, space.dims, dtype=torch.float64))
@@ -198,9 +198,7 @@ class GaussianMixture(ExactModel, EMModel):
     unit: Tensor
 
 
-def gmm(
-    space: Space, *, components: int = 10, covariance: str = "full", floor: float | None = None
-) -> Model:
+def gmm(space: Space, *, components: int = 10, covariance: str = "full", floor: float | None = None) -> Model:
     """A mixture of `components` Gaussians whose covariances are full, tied, diagonal or spherical.
 
     `floor` is the least variance of a component in any direction, as a share of the data's (of each column; for

@@ -65,7 +65,8 @@ class ProbabilisticPCA(ExactModel, EMModel):
     def log_prob(self, x: Tensor, context: Tensor | None = None) -> Tensor:
         centred = self.events(x, context).flatten(1) - self.mean
         root = torch.linalg.cholesky(self._m())
-        explained = torch.linalg.solve_triangular(root, (centred @ self.weight).T, upper=False).square().sum(0)
+        whitened: Tensor = torch.linalg.solve_triangular(root, (centred @ self.weight).T, upper=False)  # (q, B)
+        explained = whitened.square().sum(0)
         distance = (centred.square().sum(1) - explained) / self.variance
         dims, latents = self.weight.shape
         log_det = 2.0 * root.diagonal().log().sum() + (dims - latents) * self.variance.log()

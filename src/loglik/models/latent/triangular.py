@@ -12,6 +12,11 @@ from loglik.models.latent.covariances import Covariance, Whitener
 class Triangular(Covariance):
     """Sigma_k = L_k L_k^T with L_k lower triangular; `scale` is (K, D, D), or (1, D, D) if all components share it."""
 
+    @property
+    def lower(self) -> Tensor:
+        """L_k, whatever gradient steps may have left above its diagonal."""
+        return self.scale.tril()
+
     def log_det(self) -> Tensor:
         return self.scale.diagonal(dim1=1, dim2=2).abs().log().sum(1)
 
@@ -21,14 +26,14 @@ class Triangular(Covariance):
     def whitening(self) -> Tensor:
         """L_k^-1: with it one GEMM whitens a whole slice, many times faster than a triangular solve for every slice."""
         identity = torch.eye(self.scale.shape[1], dtype=self.scale.dtype, device=self.scale.device)
-        inverse: Tensor = torch.linalg.solve_triangular(self.scale.tril(), identity.expand_as(self.scale), upper=False)
+        inverse: Tensor = torch.linalg.solve_triangular(self.lower, identity.expand_as(self.scale), upper=False)
         return inverse
 
     def colour(self, z: Tensor, k: int) -> Tensor:
-        return self.scale[k % len(self.scale)].tril() @ z
+        return self.lower[k % len(self.scale)] @ z
 
     def unwhiten(self, second: Tensor) -> Tensor:
-        return self.scale @ second @ self.scale.mT
+        return self.lower @ second @ self.lower.mT
 
     def factor(self, second: Tensor) -> Tensor:
         identity = torch.eye(second.shape[1], dtype=second.dtype, device=second.device)
@@ -42,8 +47,7 @@ class Triangular(Covariance):
         return root
 
     def dense(self) -> Tensor:
-        scale = self.scale.tril()
-        return (scale @ scale.mT).expand(self.components, self.dims, self.dims)
+        return (self.lower @ self.lower.mT).expand(self.components, self.dims, self.dims)
 
 
 class Full(Triangular):
@@ -151,7 +155,7 @@ class Tied(Triangular):
     def collect(self, totals: Tensor, scatter: Tensor, means: Tensor) -> tuple[Tensor, Tensor]:
         centre = means @ self.whitening()[0].T
         first, second = self.about(centre, totals[:, 0], totals[:, 1:-1], scatter[None])
-        return first @ self.scale[0].T, self.unwhiten(second)
+        return first @ self.lower[0].T, self.unwhiten(second)
 
 
 def write_products(dims: int, phi: Tensor) -> None:

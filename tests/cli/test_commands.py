@@ -1,0 +1,131 @@
+"""The commands, from data to report, as a user types them."""
+
+import json
+import math
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from loglik.cli.app import run
+from loglik.zoo import ZOO
+
+FAST = ["--models", "uniform,histogram,gaussian,made", "--budget", "2s", "--samples", "2"]
+
+
+def words(capsys: pytest.CaptureFixture[str], arguments: list[str]) -> str:
+    capsys.readouterr()
+    assert run(arguments) == 0
+    return capsys.readouterr().out
+
+
+def test_compare_makes_a_leaderboard_a_report_and_runs(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    folder = tmp_path / "c"
+    out = words(capsys, ["compare", "digits", *FAST, "-o", str(folder)])
+    assert "= 4.0875" in out  # log2(17), exactly
+    assert "lower bound, K=2" in out
+    assert "undecided" in out
+    assert (folder / "report.html").stat().st_size > 10_000
+    recorded = json.loads((folder / "comparison.json").read_text())
+    assert [row["place"] for row in recorded["standings"]] == [1, 2, 3, 4]
+    for row in recorded["standings"]:
+        scored = json.loads(words(capsys, ["score", str(folder / row["name"]), "digits", "--samples", "2", "--json"]))
+        assert scored["nats"] == row["score"]["nats"]
+
+
+def test_compare_as_json(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    shown = json.loads(
+        words(capsys, ["compare", "ising", "--models", "histogram,uniform", "--json", "-o", str(tmp_path / "c")])
+    )
+    uniform = next(row for row in shown["standings"] if row["name"] == "uniform")
+    assert uniform["score"]["bits_per_dim"] == pytest.approx(1.0)
+    assert uniform["score"]["claim"] == "exact"
+    assert shown["truth"]["nats"] > uniform["score"]["nats"]
+
+
+def test_a_model_that_does_not_suit_is_listed_and_stops_no_other(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = words(capsys, ["compare", "moons", "--models", "gaussian,histogram", "-o", str(tmp_path / "c")])
+    assert "failed: `histogram` models Integer and Category data" in out
+    assert "regret" in out
+
+
+def test_fit_score_sample_report_check_on_a_table(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    table, folder = tmp_path / "table.csv", tmp_path / "run"
+    rng = np.random.default_rng(0)
+    rows = rng.normal(size=(200, 2)) @ [[2.0, 1.0], [0.0, 0.3]] + [10.0, -3.0]
+    np.savetxt(table, rows, delimiter=",", header="height,weight", comments="")
+    out = words(capsys, ["fit", str(table), "--model", "gaussian", "-o", str(folder)])
+    assert "log density = " in out
+    assert "nats per event (exact, 40 events" in out
+    scores = tmp_path / "scores.csv"
+    assert "200 events" in words(capsys, ["score", str(folder), str(table), "--rows", str(scores)])
+    assert len(scores.read_text().splitlines()) == 201
+    shown = words(capsys, ["sample", str(folder), "-n", "500"])
+    drawn = np.array([[float(cell) for cell in line.split(",")] for line in shown.splitlines()[1:]])
+    assert shown.startswith("height,weight\n")
+    assert abs(drawn.mean(0) - rows.mean(0)).max() < 0.5
+    assert "Report: " in words(capsys, ["report", str(folder)])
+    assert (folder / "report.html").exists()
+    assert "passed" in words(capsys, ["check", str(folder)])
+    assert json.loads(words(capsys, ["check", str(folder), "--json"]))["passed"] is True
+
+
+def test_the_columns_of_the_run_are_found_by_name(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "a.csv").write_text("a,b\n" + "".join(f"{i}.0,{i * i}.5\n" for i in range(40)))
+    (tmp_path / "b.csv").write_text("note,b,a\n" + "".join(f"{i},{i * i}.5,{i}.0\n" for i in range(40)))
+    run(["fit", str(tmp_path / "a.csv"), "--model", "gaussian", "-o", str(tmp_path / "run")])
+    first, second = (
+        json.loads(words(capsys, ["score", str(tmp_path / "run"), str(tmp_path / f), "--json"]))
+        for f in ("a.csv", "b.csv")
+    )
+    assert first["nats"] == second["nats"]
+
+
+@pytest.mark.parametrize("suffix", [".npy", ".csv", ".png"])
+def test_samples_as_files(suffix: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    folder, out = tmp_path / "run", tmp_path / f"samples{suffix}"
+    run(["fit", "digits", "--model", "histogram", "-o", str(folder)])
+    words(capsys, ["sample", str(folder), "-n", "10", "-o", str(out)])
+    if suffix == ".npy":
+        assert np.load(out).shape == (10, 1, 8, 8)
+    assert out.stat().st_size > 100
+    assert words(capsys, ["sample", str(folder), "-n", "3", "--seed", "1"]) == words(
+        capsys, ["sample", str(folder), "-n", "3", "--seed", "1"]
+    )
+
+
+def test_a_conditional_model_from_the_command_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    folder = tmp_path / "run"
+    arguments = ["fit", "digits", "--model", "made", "--set", "hidden=32", "--steps", "60", "--context", "label"]
+    words(capsys, [*arguments, "-o", str(folder)])
+    with_labels = json.loads(words(capsys, ["score", str(folder), "digits", "--context", "label", "--json"]))
+    assert math.isfinite(with_labels["nats"])
+    assert run(["score", str(folder), "digits"]) == 4
+    assert len(words(capsys, ["sample", str(folder), "-n", "4", "--context", "3"]).splitlines()) == 5
+    assert run(["sample", str(folder), "-n", "4"]) == 4
+    assert run(["sample", str(folder), "-n", "4", "--context", "10"]) == 16
+
+
+def test_lists(capsys: pytest.CaptureFixture[str]) -> None:
+    listed = words(capsys, ["models"])
+    assert all(name in listed for name in ZOO)
+    assert "(512, 512)" in words(capsys, ["models", "made"])
+    assert "digits" in words(capsys, ["data"])
+    assert "1258" in words(capsys, ["data", "digits"])
+    assert json.loads(words(capsys, ["models", "--json"]))[0]["name"] == "uniform"
+    assert json.loads(words(capsys, ["models", "gmm", "--json"]))["hyperparameters"]["components"] == "10"
+    assert json.loads(words(capsys, ["data", "--json"]))
+
+
+@pytest.mark.parametrize("command", ["compare", "fit", "score", "sample", "check", "report", "models", "data"])
+def test_every_help_has_examples(command: str, capsys: pytest.CaptureFixture[str]) -> None:
+    out = words(capsys, [command, "--help"])
+    assert f"loglik {command}" in out.split("Examples:")[1]
+
+
+def test_version(capsys: pytest.CaptureFixture[str]) -> None:
+    import loglik
+
+    assert words(capsys, ["--version"]).strip() == f"loglik {loglik.__version__}"
