@@ -33,8 +33,8 @@ class Claim(IntEnum):
 class Model(nn.Module, ABC):
     """A distribution over the events of one space, possibly given a context c.
 
-    A subclass calls `super().__init__(space, context)`, states its `claim`, and implements `log_likelihood` (through one
-    of the kinds below) and `sample`. What it may override: `objective`, `initialize`.
+    A subclass calls `super().__init__(space, context)`, states its `claim`, and implements `log_likelihood` (through
+    one of the kinds below) and `sample`. What it may override: `objective`, `initialize`.
     """
 
     def __init__(self, space: Space, context: Space | None = None, dtype: torch.dtype | None = None) -> None:

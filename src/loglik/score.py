@@ -20,7 +20,7 @@ class Score:
     """The mean log-likelihood of the rows of one data set, in nats per event.
 
     `values` holds log p of every row, float64 (N,). A row that is not finite makes the score not finite, and is listed
-    in `not_finite`; none is ever dropped. `samples` is the K of a K-sample bound, None where there is nothing to sample.
+    in `not_finite`; none is ever dropped. `samples` is the K of a K-sample bound, None if there is nothing to sample.
     `rows` fingerprints the rows scored: two scores can be paired only on the same rows.
     """
 
@@ -127,8 +127,8 @@ class Difference:
     def decided(self) -> bool:
         """Whether a surely has the higher likelihood: its number is ahead, and b's is exact.
 
-        log p_a >= a's number when a is a bound, and log p_b = b's number when b is exact, so a bound that beats an exact
-        value has won. Where b is a bound its true value may be higher, so nothing follows; nor does it from an estimate.
+        log p_a >= a's number when a is a bound, and log p_b = b's number when b is exact, so a bound that beats an
+        exact value has won. Where b is a bound its true value may be higher, so nothing follows; nor from an estimate.
         """
         return self.significant and self.nats > 0 and self.claim_a is not Claim.ESTIMATE and self.claim_b is Claim.EXACT
 

@@ -59,7 +59,7 @@ class Space(ABC):
     def check_shape(self, x: Tensor) -> None:
         if tuple(x.shape[1:]) != self.shape or x.ndim == 0:
             raise ShapeMismatch(
-                f"Expected a batch of events of shape {self.shape}, that is {('B', *self.shape)}; got {tuple(x.shape)}. "
+                f"Expected events of shape {self.shape} in a batch, {('B', *self.shape)}; got {tuple(x.shape)}. "
                 "There is always exactly one leading batch axis."
             )
 

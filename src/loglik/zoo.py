@@ -39,17 +39,19 @@ class Entry:
         return builder
 
 
+DISCRETE, DENSITY, ANY = "Integer, Category", "Real, Integer", "Real, Integer, Category"
+
 # fmt: off
 ZOO: dict[str, Entry] = {
-    "uniform": Entry("baselines.uniform:uniform", "baseline", "Integer, Category", "nothing", "1 / 1", "-"),
-    "histogram": Entry("baselines.histogram:histogram", "baseline", "Integer, Category", "closed form", "1 / 1", "-"),
-    "gaussian": Entry("baselines.gaussian:gaussian", "baseline", "Real, Integer", "closed form", "1 / 1", "-"),
-    "made": Entry("autoregressive.made:made", "autoregressive", "Real, Integer, Category", "gradients", "1 / D", "Germain et al. 2015"),
-    "pixelcnn": Entry("autoregressive.pixelcnn:pixelcnn", "autoregressive", "images", "gradients", "1 / D", "van den Oord et al. 2016"),
-    "realnvp": Entry("flows.realnvp:realnvp", "flow", "Real, Integer", "gradients", "1 / 1", "Dinh et al. 2017"),
-    "gmm": Entry("latent.gmm:gmm", "latent", "Real, Integer", "EM", "1 / 1", "Dempster et al. 1977"),
-    "ppca": Entry("latent.ppca:ppca", "latent", "Real, Integer", "closed form or EM", "1 / 1", "Tipping & Bishop 1999"),
-    "vae": Entry("latent.vae:vae", "latent", "Real, Integer, Category", "gradients", "K / 1", "Kingma & Welling 2014"),
+    "uniform": Entry("baselines.uniform:uniform", "baseline", DISCRETE, "nothing", "1 / 1", "-"),
+    "histogram": Entry("baselines.histogram:histogram", "baseline", DISCRETE, "closed form", "1 / 1", "-"),
+    "gaussian": Entry("baselines.gaussian:gaussian", "baseline", DENSITY, "closed form", "1 / 1", "-"),
+    "made": Entry("autoregressive.made:made", "autoregressive", ANY, "gradients", "1 / D", "Germain et al. 2015"),
+    "pixelcnn": Entry("autoregressive.pixelcnn:pixelcnn", "autoregressive", "images", "gradients", "1 / D", "van den Oord et al. 2016"),  # noqa: E501
+    "realnvp": Entry("flows.realnvp:realnvp", "flow", DENSITY, "gradients", "1 / 1", "Dinh et al. 2017"),
+    "gmm": Entry("latent.gmm:gmm", "latent", DENSITY, "EM", "1 / 1", "Dempster et al. 1977"),
+    "ppca": Entry("latent.ppca:ppca", "latent", DENSITY, "closed form or EM", "1 / 1", "Tipping & Bishop 1999"),
+    "vae": Entry("latent.vae:vae", "latent", ANY, "gradients", "K / 1", "Kingma & Welling 2014"),
 }
 # fmt: on
 

@@ -66,7 +66,8 @@ def test_a_run_loaded_in_a_new_process_scores_the_same(tmp_path: Path) -> None:
         here = evaluate(load(folder), digits, samples=2)
         code = (
             "import sys, loglik; from loglik.data import open_dataset;"
-            "print(loglik.evaluate(loglik.load(sys.argv[1]), open_dataset('digits'), samples=2).values.numpy().tobytes().hex())"
+            "score = loglik.evaluate(loglik.load(sys.argv[1]), open_dataset('digits'), samples=2);"
+            "print(score.values.numpy().tobytes().hex())"
         )
         there = subprocess.run([sys.executable, "-c", code, str(folder)], capture_output=True, text=True, check=True)
         assert there.stdout.strip() == here.values.numpy().tobytes().hex(), model

@@ -44,8 +44,8 @@ class Standardize(Bijection):
 class Logit(Bijection):
     """z = log s - log(1 - s) with s = margin + (1 - 2 margin)(x - low) / (high - low), squeezed off the ends.
 
-    log|dz/dx| = log((1 - 2 margin) / (high - low)) - log s - log(1 - s).   Dinh et al. 2017, arXiv:1605.08803, sec. 4.1,
-    in the symmetric form of its code: the one printed there is infinite at x = high.
+    log|dz/dx| = log((1 - 2 margin) / (high - low)) - log s - log(1 - s).   Dinh et al. 2017, arXiv:1605.08803,
+    section 4.1, in the symmetric form of its code: the one printed there is infinite at x = high.
     """
 
     def __init__(self, low: float, high: float, margin: float = 0.05) -> None:

@@ -7,8 +7,9 @@ from loglik.contract import Bijection
 
 
 class ActNorm(Bijection):
-    """z = (x - shift) exp(-log_scale) for each channel (or dimension), learned, started so that the first data seen have
-    mean 0 and variance 1. For images log|det dz/dx| = -H W sum log_scale.
+    """z = (x - shift) exp(-log_scale) for each channel or dimension; for images log|det dz/dx| = -H W sum log_scale.
+
+    Both are learned, and start so that the first data seen get mean 0 and variance 1.
 
     It does the work of batch normalisation without ever mixing the events of a batch, so p(x) is p(x) in training too.
     Kingma & Dhariwal 2018, Glow, arXiv:1807.03039, section 3.1.

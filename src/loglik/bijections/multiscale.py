@@ -23,7 +23,7 @@ class Squeeze(Bijection):
 class FactorOut(Bijection):
     """Leave the first half of the channels as they are and send the rest through `rest`: z is both, flattened.
 
-    (B, C, H, W) -> (B, C H W): the first C // 2 channels are noise already at this scale; `rest` gives its own noise flat.
+    (B, C, H, W) -> (B, C H W): the first C // 2 channels are noise at this scale already; `rest` gives its noise flat.
     """
 
     def __init__(self, shape: tuple[int, int, int], rest: Bijection) -> None:

@@ -55,9 +55,10 @@ def fit(
     given = {"steps": steps, "epochs": epochs, "budget": budget, "batch": batch, "lr": lr, "precision": precision}
     options = {k: v for k, v in given.items() if v is not None} | ({} if resume and seed == 0 else {"seed": seed})
     with progress(opened_data.space) as watcher:
+        watch = watcher(f"{name} on {opened_data.name}")
         run = fit_run(
             opened_data, folder, source=data, model=name, hyperparameters=settings(set_), options=options,
-            resume=resume, overwrite=overwrite, samples=samples, command=command_line(), watch=watcher(f"{name} on {opened_data.name}"),
+            resume=resume, overwrite=overwrite, samples=samples, command=command_line(), watch=watch,
         )  # fmt: skip
     return _report(run, json)
 

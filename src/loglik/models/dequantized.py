@@ -14,10 +14,10 @@ from loglik.spaces import Integer, Real, Space
 
 
 class Dequantized(LatentModel):
-    """P(x) = int_[0,1)^D p(x + u) du, for x in {0..levels-1}^D; what lies outside [0, levels) counts for the end levels.
+    """P(x) = int_[0,1)^D p(x + u) du for x in {0..levels-1}^D; what lies outside [0, levels) counts for the end levels.
 
-    With q(u|x) uniform the ELBO is E_u log p(x + u) <= log P(x) (Jensen), in nats of the integers themselves: no offset.
-    More samples tighten it, as for any latent variable; a sample is a draw from the density, rounded down.
+    With q(u|x) uniform the ELBO is E_u log p(x + u) <= log P(x) (Jensen), in nats of the integers themselves, with no
+    offset. More samples tighten it, as for any latent variable; a sample is a draw from the density, rounded down.
     """
 
     def __init__(self, space: Integer, density: Model) -> None:

@@ -17,7 +17,9 @@ class MaskedConv2d(nn.Conv2d):
     """
 
     def __init__(self, inputs: int, outputs: int, kernel: int, *, mask: str, groups: int) -> None:
-        assert inputs % groups == 0 and outputs % groups == 0 and kernel % 2 == 1 and mask in ("A", "B")
+        assert inputs % groups == outputs % groups == 0, "features divide into groups"
+        assert kernel % 2 == 1
+        assert mask in ("A", "B")
         # The rows below the centre are masked whole, so they are not stored.
         super().__init__(inputs, outputs, (kernel // 2 + 1, kernel))
         self.reach = kernel // 2

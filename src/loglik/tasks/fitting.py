@@ -139,7 +139,7 @@ def _resumable(
         raise UsageError(f"{folder} was not made by `loglik fit`, so there is nothing to resume.")
     if record["data"]["fingerprint"] != data.train.fingerprint:
         raise RunMismatch(
-            f"{folder} was fitted to {record['data']['source']} with another content or split; resuming needs the same rows."
+            f"{folder} was fitted to other rows, of {record['data']['source']}; resuming needs the same rows and split."
         )
     if model is not None and model != record["model"]["name"]:
         raise RunMismatch(

@@ -24,8 +24,8 @@ Watch = Callable[[Step], None]
 class GradientTraining:
     """One training of one model; everything that the next step depends on is in here, so it can be saved and restored.
 
-    The batch of step t follows from the seed and t alone. Noise comes from torch's global generator, whose state is part
-    of the training state; validation draws its own, so that looking does not change the run.
+    The batch of step t follows from the seed and t alone. Noise comes from torch's global generator, whose state is
+    part of the training state; validation draws its own, so that looking does not change the run.
     """
 
     def __init__(self, model: Model, train: Memory, valid: Memory | None, options: Options) -> None:

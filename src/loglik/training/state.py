@@ -1,4 +1,4 @@
-"""The whole state of a training, in one file: restored, the run continues bit for bit as the unbroken one would have."""
+"""The whole state of a training in one file: restored, the run continues bit for bit as the unbroken one would."""
 
 import dataclasses
 from pathlib import Path

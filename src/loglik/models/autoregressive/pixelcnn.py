@@ -22,7 +22,7 @@ class PixelCNNNet(nn.Module):
     """(B, [C,] H, W, inputs) -> (B, [C,] H, W, params).
 
     7 x 7 convolution with mask A; residual blocks x + [ReLU, 1x1 B (2h -> h), ReLU, 3x3 B, ReLU, 1x1 B (h -> 2h)];
-    two layers of ReLU and 1x1 B (the paper's figure 5 and table 1). Features are split in C groups, one for each colour.
+    two layers of ReLU and 1x1 B (the paper's figure 5, table 1). Features are split in C groups, one for each colour.
     """
 
     def __init__(

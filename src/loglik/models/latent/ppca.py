@@ -70,7 +70,8 @@ class ProbabilisticPCA(ExactModel, EMModel):
         distance = (centred.square().sum(1) - explained) / self.variance
         dims, latents = self.weight.shape
         log_det = 2.0 * root.diagonal().log().sum() + (dims - latents) * self.variance.log()
-        return -0.5 * (dims * LOG_2PI + log_det + distance)
+        log_prob: Tensor = -0.5 * (dims * LOG_2PI + log_det + distance)
+        return log_prob
 
     def posterior(self, x: Tensor) -> tuple[Tensor, Tensor]:
         """p(z|x) = N(mean (B, q), covariance (q, q))."""

@@ -18,8 +18,9 @@ LOG_SCALE_LIMIT = 7.0
 
 
 class VAE(LatentModel):
-    """p(x) = int p(x|z) p(z) dz,  p(z) = N(0, I),  p(x|z) by the head on decoder(z),  q(z|x) = N(mean, scale^2)(encoder(x)).
+    """p(x) = int p(x|z) p(z) dz,  p(z) = N(0, I),  p(x|z) by the head on decoder(z).
 
+        q(z|x) = N(mean, scale^2),  mean and log scale by encoder(x)
         ELBO = E_q [log p(x|z) + log p(z) - log q(z|x)]
 
     Scoring uses one draw of z for every term, so that K draws give the K-sample bound; training uses the closed form of
@@ -87,7 +88,7 @@ def vae(
     dropout: float = 0.0,
     context: Space | None = None,
 ) -> VAE:
-    """Encoder and decoder are nets of `hidden` widths (reversed in the decoder); `latents` defaults to D / 2, at most 32.
+    """Encoder and decoder have `hidden` widths (reversed in the decoder); `latents` defaults to D / 2, at most 32.
 
     The likelihood of discrete data is a probability, by the head of their space; reals are standardised.
     """
