@@ -88,7 +88,7 @@ def contexts(model: Model, x: Tensor, context: Tensor | None) -> Result:
 def _refused(model: Model, x: Tensor, context: Tensor | None, otherwise: str) -> None:
     calls: dict[str, Callable[[], object]] = {
         "log_likelihood": lambda: model.log_likelihood(x, context),
-        "sample": lambda: model.sample(len(x), context),
+        "sample": lambda: model.sample(1, None if context is None else context[:1]),
     }
     for name, call in calls.items():
         try:

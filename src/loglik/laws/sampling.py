@@ -20,6 +20,7 @@ from collections.abc import Callable
 
 import torch
 from torch import Tensor
+from torch.utils.flop_counter import FlopCounterMode
 
 from loglik.contract import Claim, LatentModel, Model
 from loglik.laws.enumeration import (
@@ -37,8 +38,8 @@ from loglik.spaces import Discrete
 
 STANDARD_ERRORS = 5.0
 EXPECTED = 5.0  # events expected less often are counted together
-SAMPLES = 8_000
-VALUES = 100_000  # samples times dims; large events get fewer samples
+SAMPLES, FEWEST, PILOT = 8_000, 100, 400
+WORK = 100e9  # multiplications and additions that samples may take; a measure of time that is the same everywhere
 
 
 def sampler(model: Model, x: Tensor, context: Tensor | None) -> Result:
@@ -57,7 +58,8 @@ def _counts(model: Model, row: Tensor | None) -> Result:
     space = model.space
     assert isinstance(space, Discrete)
     events = all_events(model)
-    drawn = index_of(draws(model, SAMPLES, row, seed=1), space)
+    n = _affordable(model, row)
+    drawn = index_of(draws(model, n, row, seed=1), space)
     observed = torch.bincount(drawn, minlength=len(events)).double()
     if isinstance(model, LatentModel):
         found = mean_weights(model, events, row)
@@ -68,7 +70,7 @@ def _counts(model: Model, row: Tensor | None) -> Result:
         with torch.no_grad():
             p = model.log_likelihood(events, given(row, len(events))).double().exp()
         variance = torch.zeros_like(p)
-    return within(*_chi_square(observed, SAMPLES * p, SAMPLES**2 * variance))
+    return within(*_chi_square(observed, n * p, n**2 * variance))
 
 
 def _ends_together(
@@ -111,8 +113,8 @@ def _chi_square(observed: Tensor, expected: Tensor, variance: Tensor) -> tuple[f
 
 
 def _balance(model: Model, row: Tensor | None) -> Result:
-    n = max(400, min(SAMPLES, VALUES // model.space.dims))
-    pilot, drawn = draws(model, 400, row, seed=1), draws(model, n, row, seed=2)
+    n = _affordable(model, row)
+    pilot, drawn = draws(model, min(PILOT, n // 2), row, seed=1), draws(model, n, row, seed=2)
     mirrored = _mirror(model, drawn, pilot)
     with torch.no_grad():
         log_p, log_t = (model.log_likelihood(t, given(row, n)).double() for t in (drawn, mirrored))
@@ -137,6 +139,18 @@ def _balance(model: Model, row: Tensor | None) -> Result:
     return within(
         deviations[worst], STANDARD_ERRORS, f"Standard errors from detailed balance, worst in {worst}; {n} samples."
     )
+
+
+def _affordable(model: Model, row: Tensor | None) -> int:
+    """How many samples to draw, from the work that one takes; autoregressive models pass their net once for each value."""
+    with FlopCounterMode(display=False) as counter:
+        draws(model, 1, row)
+    n = min(SAMPLES, int(WORK / max(1.0, counter.get_total_flops())))
+    if n < FEWEST:
+        raise NotApplicable(
+            f"One sample takes {counter.get_total_flops():.1g} operations, too many for {FEWEST} samples."
+        )
+    return n
 
 
 def _mirror(model: Model, x: Tensor, pilot: Tensor) -> Tensor:

@@ -25,7 +25,7 @@ def curves(histories: dict[str, tuple[str, History]], unit: Unit, width: float =
             axes.plot(seconds, values, linestyle="-" if validated else (0, (3, 1.5)), color=light(colour))
         bottom, top = _window([values for _, (_, values), _ in lines.values()], unit)
         ends = {name: line[1][1][-1] for name, line in lines.items()}
-        for name, height in _apart(ends, 0.04 * (top - bottom)).items():
+        for name, height in _apart(ends, 0.05 * (top - bottom)).items():
             colour, (seconds, values), _ = lines[name]
             axes.annotate(
                 name, (seconds[-1], values[-1]), (seconds[-1] * 1.12, height), va="center", color=light("ink"),

@@ -24,9 +24,9 @@ COLOURS: dict[str, tuple[str, str]] = {
     "orange": ("#d99300", "#ffc04d"),
     "sky": ("#56b4e9", "#9ad4f7"),
     "olive": ("#857a00", "#e6dc5a"),
-    "stone": ("#8b919b", "#7d8490"),
-    "slate": ("#5d6470", "#b3b9c3"),
-    "ash": ("#abb0b8", "#5b626e"),
+    "stone": ("#7c828d", "#959ca8"),
+    "slate": ("#50565f", "#c3c8d0"),
+    "ash": ("#9ba1ab", "#737a86"),
 }
 SERIES = ("blue", "vermillion", "green", "purple", "orange", "sky", "olive")
 GREYS = ("ash", "stone", "slate")

@@ -59,12 +59,15 @@ def _dots(axes: "Axes", comparison: Comparison, shown: list[Exhibit], unit: Unit
             color=light("muted"),
         )  # fmt: skip
     places = {s.name: f"{s.place or ''}{'?' if s.open else ''}" for s in comparison.standings}
-    axes.set_yticks(
-        range(len(shown)), [f"{e.name}  {places[e.name]:<2}" for e in shown], color=light("ink"), fontsize=10
-    )
+    for line, exhibit in enumerate(shown):
+        axes.annotate(
+            places[exhibit.name], (0, line), (-20, 0), xycoords=axes.get_yaxis_transform(), textcoords="offset points",
+            va="center", color=light("muted"),
+        )  # fmt: skip
+    axes.set_yticks(range(len(shown)), [e.name for e in shown], color=light("ink"), fontsize=10)
+    axes.tick_params(axis="y", pad=24, left=False)
     axes.set_ylim(len(shown) - 0.5, -1.5 if pictured else -0.5)
     axes.set_xlabel(f"{unit.name} of held-out {comparison.data.name}, {unit.better}")
-    axes.tick_params(left=False)
     axes.spines["left"].set_visible(False)
     axes.grid(axis="y")
     axes.set_axisbelow(True)

@@ -41,7 +41,7 @@ def plane(data: Memory | None, exhibits: list[Exhibit], unit: Unit, density: Den
     left, right, bottom, upper = window
     area = f"{left:.3g} to {right:.3g} across, {bottom:.3g} to {upper:.3g} up"
     caption = (
-        f"Above p(x), on one scale: paper is 0, the darkest blue is {top:.3g} and more. Below up to {POINTS} draws, "
+        f"Above p(x), on one scale: paper is 0, the strongest blue is {top:.3g} and more. Below up to {POINTS} draws, "
         f"as they came. The window is {area}. Maps of bounds show the bound."
     )
     return Section("Densities and samples", caption, cards=cards)

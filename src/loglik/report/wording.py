@@ -1,6 +1,7 @@
 """Numbers and claims as a reader sees them: true minus signs, the sign of the claim, units people think in."""
 
 import math
+import statistics
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
@@ -33,7 +34,7 @@ class Unit:
         mass = space.measure is Measure.MASS
         per_nat = -1.0 / (space.dims * math.log(2.0)) if mass else 1.0
         errors = [e * abs(per_nat) for e in stderrs if 0.0 < e < math.inf]
-        digits = max(3 if mass else 2, significant(min(errors)) if errors else 0)
+        digits = 3 if mass else max(2, significant(statistics.median(errors)) if errors else 0)
         return cls("bits/dim" if mass else "nats", per_nat, digits)
 
     @property
@@ -73,8 +74,8 @@ def plus_minus(value: float, error: float, digits: int) -> str:
 
 
 def significant(error: float) -> int:
-    """The digits after the point that show two figures of a standard error, at most 4."""
-    return min(4, max(0, 1 - math.floor(math.log10(error)))) if 0.0 < error < math.inf else 2
+    """The digits after the point that show two figures of a standard error, at most 3."""
+    return min(3, max(0, 1 - math.floor(math.log10(error)))) if 0.0 < error < math.inf else 2
 
 
 def claim(score: Score) -> str:

@@ -102,7 +102,7 @@ def compare(
         models: names of the zoo, which are built and fitted, or fitted models, which are scored as they are; a mapping
             gives them other names. None takes all that suit the space.
         data: a name or path that `open_dataset` takes, a Dataset, or rows, of which a fifth is held out.
-        budget: for all fits together. EM and closed forms go first; gradients share what is left evenly.
+        budget: for all fits together, in even shares; what a fit leaves of its share, the later ones have.
         samples: K of the bounds of latent and dequantised models; it is printed beside the number.
         watch: given a name, the watcher of its fit. done: called with every entrant when it is finished.
         options: of every fit, see `training.options.Options`.
@@ -112,12 +112,11 @@ def compare(
     dataset = _dataset(data, seed)
     entrants = [_entrant(name, model, dataset, seed) for name, model in _named(models, dataset).items()]
     started, left = time.perf_counter(), seconds(budget)
-    # What converges by itself goes first; then gradients share evenly what is left of the budget.
-    unfitted = [e for e in entrants if e.to_fit]
-    slow = [e for e in unfitted if not isinstance(e.model, EMModel)]
-    for entrant in [e for e in unfitted if e not in slow] + slow:
-        share = left / (len(slow) - slow.index(entrant)) if entrant in slow else left
-        _fit(entrant, dataset, seed, max(share, LEAST_SECONDS), options, watch(entrant.name) if watch else None)
+    # What converges by itself goes first, and seldom uses its share; gradients have what is left.
+    unfitted = sorted((e for e in entrants if e.to_fit), key=lambda e: not isinstance(e.model, EMModel))
+    for place, entrant in enumerate(unfitted):
+        share = max(left / (len(unfitted) - place), LEAST_SECONDS)
+        _fit(entrant, dataset, seed, share, options, watch(entrant.name) if watch else None)
         left -= entrant.seconds
         _score(entrant, dataset, samples, seed, done)
     for entrant in entrants:

@@ -1,0 +1,59 @@
+"""python -m recipes list | run NAME ... | table [--check]
+
+`run` measures and records into recipes/results; `table` writes RESULTS.md from what is recorded, and with --check only
+tells, by its exit code, whether RESULTS.md is what would be written. Standard data sets are read under $LOGLIK_DATA.
+"""
+
+import argparse
+import sys
+
+from loglik.errors import LoglikError
+from recipes.recipe import HERE, picture, recipes, record, run
+from recipes.table import results
+
+RESULTS_MD = HERE.parent / "RESULTS.md"
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(prog="python -m recipes", description=__doc__.partition("\n")[2])
+    commands = parser.add_subparsers(dest="command", required=True)
+    commands.add_parser("list", help="the recipes")
+    running = commands.add_parser("run", help="measure, record, and write RESULTS.md anew")
+    running.add_argument("names", nargs="+", choices=[*recipes()], metavar="NAME")
+    table = commands.add_parser("table", help="write RESULTS.md from the recorded runs")
+    table.add_argument("--check", action="store_true", help="write nothing; exit 1 if RESULTS.md is out of date")
+    options = parser.parse_args()
+    if options.command == "list":
+        for name, recipe in recipes().items():
+            print(f"{name:<20} {recipe.command}")
+        return 0
+    if options.command == "table" and options.check:
+        return 0 if RESULTS_MD.exists() and RESULTS_MD.read_text() == results() else 1
+    try:
+        measure(getattr(options, "names", []))
+    except LoglikError as error:
+        print(error, file=sys.stderr)
+        return error.exit_code
+    RESULTS_MD.write_text(results())
+    print(f"Wrote {RESULTS_MD.name}.")
+    return 0
+
+
+def measure(names: list[str]) -> None:
+    for name in names:
+        recipe = recipes()[name]
+        print(f"{name}: {recipe.command}", flush=True)
+        comparison = run(recipe)
+        for standing in comparison.standings:
+            print(f"  {standing.name}: {standing.score}", flush=True)
+        for entrant in comparison.entrants:
+            if entrant.error:
+                print(f"  {entrant.name}: {entrant.error}", flush=True)
+        print(f"  recorded in {record(recipe, comparison).relative_to(HERE.parent)}")
+        drawn = picture(recipe, comparison)
+        if drawn:
+            print(f"  drawn in {drawn.relative_to(HERE.parent)}")
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

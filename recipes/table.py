@@ -1,0 +1,110 @@
+"""RESULTS.md, from the recorded runs of the recipes and of the benchmarks: the same records give the same text."""
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from loglik.report import wording
+from loglik.report.wording import Unit
+from loglik.score import score_from_json
+from recipes.recipe import HERE, RESULTS, Published, Recipe, recipes
+
+BENCHMARKS = HERE.parent / "benchmarks" / "results"
+HEAD = """\
+# Results
+
+Written by `python -m recipes table` from the recorded runs in `recipes/results` and `benchmarks/results`; not by hand.
+
+Every number says what it is. For bits/dim less is better, and `<=` marks what a lower bound of the likelihood gives:
+the model is at least that good. `+-` is one standard error over the held-out rows. Published numbers stand as they
+were published, with the kind their authors state.
+"""
+
+
+def results(folder: Path = HERE, recorded: Path = RESULTS, benchmarks: Path = BENCHMARKS) -> str:
+    """The text of RESULTS.md."""
+    done = [
+        (recipe, path) for recipe in recipes(folder).values() if (path := recorded / f"{recipe.name}.json").exists()
+    ]
+    runs = [(recipe, json.loads(path.read_text())) for recipe, path in done]
+    timed = [json.loads(path.read_text()) for path in sorted(benchmarks.glob("*.json"))]
+    parts = [HEAD, "## Likelihoods\n", _likelihoods(runs)]
+    if runs:
+        parts += ["## How each was measured\n", *(_recipe(recipe, run) for recipe, run in runs)]
+    if timed:
+        parts += ["## Speed beside other libraries\n", _speed(timed)]
+    return "\n".join(parts)
+
+
+def _likelihoods(runs: Sequence[tuple[Recipe, dict[str, Any]]]) -> str:
+    head = ["data", "model", "measured", "kind", "published", "kind", "rows", "fit", "recipe"]
+    lines = []
+    for recipe, run in runs:
+        for standing in run["standings"]:
+            published = recipe.published.get(standing["name"])
+            lines.append([run["data"]["name"], standing["name"], *_measured(standing["score"]), *_published(published),
+                          str(standing["score"]["events"]), _seconds(standing["fit_seconds"]),
+                          f"[{recipe.name}](#{recipe.name})"])  # fmt: skip
+        lines += [[run["data"]["name"], one["name"], "-", one["error"], *[""] * 5] for one in run["failed"]]
+    return table(head, lines) if lines else "None recorded yet: `python -m recipes run NAME`.\n"
+
+
+def _measured(fields: dict[str, Any]) -> tuple[str, str]:
+    score = score_from_json(fields)
+    unit, claim = Unit.of(score["space"], [score["stderr"]]), score["claim"]
+    sign = {"\u2264": "<=", "\u2265": ">="}.get(unit.sign(claim), unit.sign(claim))
+    value = unit.measured(score["nats"], score["stderr"]).replace("\u00b1", "+-").replace(wording.MINUS, "-")
+    return f"{sign} {value} {unit.name}", str(claim) + (f", K={score['samples']}" if score["samples"] else "")
+
+
+def _published(published: Published | None) -> tuple[str, str]:
+    return ("-", "") if published is None else (f"{published.value:.2f}", published.kind)
+
+
+def _seconds(seconds: float) -> str:
+    return wording.duration(seconds).replace(wording.THIN, " ")
+
+
+def _recipe(recipe: Recipe, run: dict[str, Any]) -> str:
+    """The command, the machine, the split and the sources of one recipe."""
+    hardware, versions = run["hardware"], run["versions"]
+    threads = f"{hardware['threads']} thread{'s' * (hardware['threads'] > 1)}"
+    machine = ", ".join([hardware["cpu"], threads] + ([hardware["gpu"]] if hardware["gpu"] else []))
+    sources = sorted({entry.source for entry in recipe.published.values()})
+    lines = [
+        f"### {recipe.name}\n",
+        f"{recipe.title}. {recipe.note}".strip() + "\n",
+        f"    {run['command']}\n",
+        f"{run['date']}, {_seconds(run['seconds'])} on {machine};",
+        f"loglik {versions['loglik']}, torch {versions['torch']}.",
+        f"Split: {wording.split(run['data']['split'])}.\n",
+        *(f"Published: {source}.\n" for source in sources),
+    ]
+    return "\n".join(lines)
+
+
+def _speed(records: Sequence[dict[str, Any]]) -> str:
+    """Ratios of the interleaved runs, and how far the libraries' answers are apart."""
+    head = ["benchmark", "loglik", "peer", "peer's time / ours", "range", "values differ by", "machine", "date"]
+    lines = []
+    for entry in records:
+        ours = f"{entry['ms']['loglik']:.1f} ms"
+        machine = f"{entry['cpu']}, {entry['threads']} threads"
+        for peer, ratio in entry["ratios"].items():
+            named = f"{peer} {entry['versions'].get(peer, '')}".strip()
+            between = f"{ratio['min']:.1f} to {ratio['max']:.1f} in {entry['rounds']} rounds"
+            apart = f"{entry['agreement'][peer]['relative_difference']:.0e}"
+            lines.append(
+                [entry["row"], ours, named, f"{ratio['median']:.1f}x", between, apart, machine, entry["date"][:10]]
+            )
+        lines += [[entry["row"], ours, peer, reason, "", "", machine, entry["date"][:10]]
+                  for peer, reason in entry["missing"].items()]  # fmt: skip
+    commands = sorted({entry["command"] for entry in records})
+    return table(head, lines) + "\n" + "".join(f"    {command}\n" for command in commands)
+
+
+def table(head: Sequence[str], lines: Sequence[Sequence[str]]) -> str:
+    """Markdown; a bar inside a cell is escaped."""
+    cells = [[cell.replace("|", "\\|") for cell in line] for line in (head, ["---"] * len(head), *lines)]
+    return "\n".join(f"| {' | '.join(line)} |" for line in cells) + "\n"
