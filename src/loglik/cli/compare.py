@@ -7,7 +7,7 @@ import typer
 
 from loglik.cli.console import command_line, progress, say, say_json, talk
 from loglik.cli.leaderboard import leaderboard
-from loglik.cli.options import ContextWords, Data, Json, Samples, Seed, SpaceWords, opened
+from loglik.cli.options import ContextWords, Data, Device, Json, Samples, Seed, SpaceWords, device_of, opened
 from loglik.tasks.compare import SAMPLES, Entrant
 from loglik.tasks.compare import compare as compare_models
 from loglik.tasks.fitting import prepare
@@ -26,6 +26,7 @@ def compare(
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace the comparison at -o.")] = False,
     space: SpaceWords = None,
     context: ContextWords = None,
+    device: Device = "auto",
     json: Json = False,
 ) -> None:
     """Fit several models to one data set and rank them on the same held-out rows.
@@ -47,7 +48,7 @@ def compare(
     with progress(dataset.space) as watch:
         result = compare_models(
             models.split(",") if models else None, dataset,
-            budget=budget, samples=samples, seed=seed, watch=watch, done=_announce,
+            budget=budget, samples=samples, seed=seed, watch=watch, done=_announce, device=device_of(device),
         )  # fmt: skip
     save_comparison(result, folder, data, command_line())
     report = comparison_report(result, folder, command_line())

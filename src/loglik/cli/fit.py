@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from loglik.cli.console import command_line, progress, say, say_json, talk
-from loglik.cli.options import ContextWords, Data, Json, Samples, Seed, SpaceWords, opened, settings
+from loglik.cli.options import ContextWords, Data, Device, Json, Samples, Seed, SpaceWords, device_of, opened, settings
 from loglik.runs import RUN, Run, read_record
 from loglik.tasks.compare import SAMPLES
 from loglik.tasks.fitting import FINISHED, INTERRUPTED, fit_run
@@ -32,6 +32,7 @@ def fit(
     samples: Samples = SAMPLES,
     space: SpaceWords = None,
     context: ContextWords = None,
+    device: Device = "auto",
     resume: Annotated[bool, typer.Option("--resume", help="Continue the run at -o exactly where it was.")] = False,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace the run at -o.")] = False,
     json: Json = False,
@@ -58,7 +59,7 @@ def fit(
         watch = watcher(f"{name} on {opened_data.name}")
         run = fit_run(
             opened_data, folder, source=data, model=name, hyperparameters=settings(set_), options=options,
-            resume=resume, overwrite=overwrite, samples=samples, command=command_line(), watch=watch,
+            resume=resume, overwrite=overwrite, samples=samples, command=command_line(), watch=watch, device=device_of(device),
         )  # fmt: skip
     return _report(run, json)
 

@@ -2,6 +2,7 @@
 
 from typing import Annotated
 
+import torch
 import typer
 
 from loglik.data import Dataset, open_dataset
@@ -24,6 +25,9 @@ SpaceWords = Annotated[
         "--space", help="What the values of a file are: real, integer:LEVELS or category:LEVELS.", metavar="SPACE"
     ),
 ]
+Device = Annotated[
+    str, typer.Option(help="Where to compute: cpu, cuda, cuda:1, ...; auto takes a GPU if there is one.")
+]
 ContextWords = Annotated[
     str | None,
     typer.Option(
@@ -36,6 +40,17 @@ ContextWords = Annotated[
 
 def opened(data: str, seed: int, space: str | None, context: str | None) -> Dataset:
     return open_dataset(data, seed=seed, space=space, context=context_of(data, context))
+
+
+def device_of(words: str) -> torch.device:
+    if words == "auto":
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    try:
+        device = torch.device(words)
+        torch.empty(0, device=device)
+    except (RuntimeError, AssertionError):
+        raise UsageError(f"Expected a device of this machine, such as cpu or cuda; got {words!r}.") from None
+    return device
 
 
 def context_of(data: str, words: str | None) -> bool | tuple[str, ...] | None:

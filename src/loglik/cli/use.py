@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from loglik.cli.console import say, say_json, talk
-from loglik.cli.options import ContextWords, Data, Json, Samples, Seed, context_of
+from loglik.cli.options import ContextWords, Data, Device, Json, Samples, Seed, context_of, device_of
 from loglik.data import open_source
 from loglik.inference.evaluate import evaluate
 from loglik.runs import Run
@@ -27,6 +27,7 @@ def score(
     context: ContextWords = None,
     rows: Annotated[Path | None, typer.Option(help="Also write log p of every row, to a CSV or NPY file.")] = None,
     seed: Seed = 0,
+    device: Device = "auto",
     json: Json = False,
 ) -> None:
     """How likely data are under a fitted model: mean log-likelihood, its error, its claim, bits/dim.
@@ -40,7 +41,7 @@ def score(
       loglik score my-run digits --samples 256 --json
     """
     opened = Run.open(run)
-    model = opened.model()
+    model = opened.model().to(device_of(device))
     columns = (opened.record.get("data") or {}).get("columns")
     source = open_source(data, part=part, context=context_of(data, context), space=model.space, columns=columns)
     result = evaluate(model, source, samples=samples, seed=seed)
@@ -61,6 +62,7 @@ def sample(
     ] = None,
     context: Annotated[str | None, typer.Option(help="The context c of p(x|c): numbers separated by commas.")] = None,
     seed: Seed = 0,
+    device: Device = "auto",
 ) -> None:
     """Draw new events from a fitted model.
 
@@ -71,7 +73,7 @@ def sample(
       loglik sample my-run -n 5 --context 3
     """
     opened = Run.open(run)
-    model = opened.model()
+    model = opened.model().to(device_of(device))
     x = draw(model, n, parse_context(model, context), seed=seed)
     columns = (opened.record.get("data") or {}).get("columns")
     if out is None:

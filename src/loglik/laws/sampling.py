@@ -142,7 +142,7 @@ def _balance(model: Model, row: Tensor | None) -> Result:
 
 
 def _affordable(model: Model, row: Tensor | None) -> int:
-    """How many samples to draw, from the work that one takes; autoregressive models pass their net once for each value."""
+    """How many samples to draw, from the work that one takes: autoregressive models pass their net for each value."""
     with FlopCounterMode(display=False) as counter:
         draws(model, 1, row)
     n = min(SAMPLES, int(WORK / max(1.0, counter.get_total_flops())))

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 from markupsafe import Markup
 
 from loglik.contract import Claim
-from loglik.report.drawing import panel, styled, to_svg
+from loglik.report.drawing import panel, seconds_axis, styled, to_svg
 from loglik.report.exhibits import Exhibit
 from loglik.report.palette import light
 from loglik.report.wording import Unit
@@ -34,11 +34,10 @@ def cost(exhibits: list[Exhibit], unit: Unit) -> Markup:
         places = [(max(e.seconds, LEAST_SECONDS), score.nats * unit.per_nat) for e, score in shown]
         for place, (exhibit, score) in zip(places, shown, strict=True):
             mark(axes, place, score, light(exhibit.colour), unit)
-        axes.set_xscale("log")
-        axes.xaxis.set_major_formatter("{x:g}")
-        axes.set_xlabel("seconds to fit")
         axes.set_ylabel(f"{unit.name}, {unit.better}")
+        axes.set_xscale("log")
         axes.margins(x=0.16, y=0.12)
+        seconds_axis(axes, "seconds to fit")
         axes.grid(axis="y")
         axes.set_axisbelow(True)
         _name(axes, places, [e.name for e, _ in shown])

@@ -5,7 +5,7 @@ import math
 from markupsafe import Markup
 
 from loglik.report.cost import LEAST_SECONDS
-from loglik.report.drawing import panel, styled, to_svg
+from loglik.report.drawing import panel, seconds_axis, styled, to_svg
 from loglik.report.palette import light
 from loglik.report.wording import Unit
 from loglik.training.history import History
@@ -33,10 +33,9 @@ def curves(histories: dict[str, tuple[str, History]], unit: Unit, width: float =
             )  # fmt: skip
             axes.plot(seconds[-1:], values[-1:], "o", ms=3.5, color=light(colour))
         axes.set_xscale("log")
-        axes.xaxis.set_major_formatter("{x:g}")
         axes.margins(x=0.12)
+        seconds_axis(axes, "seconds of fitting")
         axes.set_ylim(bottom, top)
-        axes.set_xlabel("seconds of fitting")
         axes.set_ylabel(f"validation {unit.name}, {unit.better}")
         axes.grid(axis="y")
         return to_svg(figure, "curves", f"validation {unit.name} against seconds of fitting")

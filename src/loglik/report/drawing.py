@@ -61,6 +61,19 @@ def panel(width: float, height: float) -> "tuple[Figure, Axes]":
     return figure, figure.subplots()
 
 
+def seconds_axis(axes: "Axes", name: str) -> None:
+    """A logarithmic axis of seconds with plain numbers; to be called when all is drawn."""
+    from matplotlib.ticker import LogLocator, NullFormatter
+
+    axes.set_xscale("log")
+    low, high = axes.get_xlim()
+    between = (1.0,) if high > 300.0 * low else (1.0, 2.0, 5.0)
+    axes.xaxis.set_major_locator(LogLocator(subs=between))
+    axes.xaxis.set_major_formatter("{x:g}")
+    axes.xaxis.set_minor_formatter(NullFormatter())
+    axes.set_xlabel(name)
+
+
 def to_svg(figure: "Figure", name: str, label: str) -> Markup:
     """The figure as an inline <svg>: colours by name, the page's font, ids of its own, no addresses of other hosts."""
     buffer = io.StringIO()

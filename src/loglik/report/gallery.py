@@ -53,8 +53,7 @@ def images(space: Space, data: Memory | None, exhibits: list[Exhibit], unit: Uni
             continue
         sheet = _sheet(exhibit.samples[: side * side], space, scale, side, f"samples of {exhibit.name}")
         cards.append(Card(exhibit.name, exhibit.colour, exhibit.summary(unit), [sheet]))
-    caption = "Draws from each model as they came, none picked out, in the order of the leaderboard."
-    return Section("Data and samples", caption if data is not None else "As they came, none picked out.", cards=cards)
+    return Section("Data and samples", "Draws from each model as they came, none picked out.", cards=cards)
 
 
 def _sheet(x: Tensor, space: Space, scale: tuple[float, float], side: int, label: str) -> Markup:

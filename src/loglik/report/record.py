@@ -15,6 +15,7 @@ from loglik.training.history import History, Step
 
 Record = dict[str, Any]
 Facts = list[tuple[str, str]]
+MACHINE = {"machine": "", "threads": " threads"}
 
 
 def facts(record: Record, space: Space) -> Facts:
@@ -33,7 +34,7 @@ def facts(record: Record, space: Space) -> Facts:
         ("Parameters", wording.count(int(record.get("parameters") or 0))),
         ("Seed", str(seed(record))),
         ("Versions", ", ".join(f"{k} {v}" for k, v in versions.items() if k in ("loglik", "torch", "numpy", "python"))),
-        ("Machine", ", ".join(f"{k} {v}" for k, v in versions.items() if k in ("machine", "threads"))),
+        ("Machine", ", ".join(f"{versions[k]}{word}" for k, word in MACHINE.items() if k in versions)),
     ]
     return [(name, value) for name, value in facts if value]
 

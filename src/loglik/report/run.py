@@ -33,13 +33,13 @@ def run_report(folder: Path, command: str) -> Path:
     record, model = run.record, run.model()
     name = str(record["model"]["name"])
     unit = Unit.of(model.space, [score["stderr"] for score in record.get("scores", [])])
-    data = _data(record, model.space)
+    data, place = _data(record, model.space), table(record, "data").get("name")
     learned = curves({name: (COLOUR, told.history(folder, record))}, unit, width=1080)
     sections = [Section("Learning curve", LEARNING, learned)] if learned else []
     return write_page(
         folder,
         "run.html.j2",
-        title=name,
+        title=f"{name} on {place}" if place else name,
         command=record.get("command") or command,
         facts=told.facts(record, model.space),
         hyperparameters=told.hyperparameters(record),

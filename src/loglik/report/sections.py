@@ -5,6 +5,9 @@ from dataclasses import dataclass, field
 from markupsafe import Markup
 
 
+LEAST = 3  # columns, so that one or two cards do not fill the page
+
+
 @dataclass(frozen=True)
 class Card:
     """A small multiple: a title in the model's colour, pictures one below the other, and a note."""
@@ -30,7 +33,7 @@ class Section:
     def columns(self) -> int:
         """Rows of cards as even as they can be, at most `most` in a row."""
         rows = -(-len(self.cards) // self.most) or 1
-        return -(-len(self.cards) // rows) or 1
+        return max(-(-len(self.cards) // rows), min(LEAST, self.most))
 
     @property
     def empty(self) -> bool:

@@ -5,6 +5,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+import torch
+
 from loglik.contract import Claim, EMModel, Model
 from loglik.data import Dataset, as_source, open_dataset, split_rows
 from loglik.errors import DataError, Diverged, LoglikError, UnknownName, UsageError
@@ -94,6 +96,7 @@ def compare(
     seed: int = 0,
     watch: Callable[[str], Watch | None] | None = None,
     done: Callable[[Entrant], None] | None = None,
+    device: torch.device | None = None,
     **options: Any,
 ) -> Comparison:
     """Fit the models that are named, score all on the same held-out rows, and rank what is comparable.
@@ -105,12 +108,13 @@ def compare(
         budget: for all fits together, in even shares; what a fit leaves of its share, the later ones have.
         samples: K of the bounds of latent and dequantised models; it is printed beside the number.
         watch: given a name, the watcher of its fit. done: called with every entrant when it is finished.
+        device: where models are fitted, the CPU if None.
         options: of every fit, see `training.options.Options`.
 
     A model that cannot be fitted is listed with its error, and does not stop the others.
     """
     dataset = _dataset(data, seed)
-    entrants = [_entrant(name, model, dataset, seed) for name, model in _named(models, dataset).items()]
+    entrants = [_entrant(name, model, dataset, seed, device) for name, model in _named(models, dataset).items()]
     started, left = time.perf_counter(), seconds(budget)
     # What converges by itself goes first, and seldom uses its share; gradients have what is left.
     unfitted = sorted((e for e in entrants if e.to_fit), key=lambda e: not isinstance(e.model, EMModel))
@@ -125,13 +129,13 @@ def compare(
     return Comparison(dataset, entrants, samples, time.perf_counter() - started)
 
 
-def _entrant(name: str, model: str | Model, data: Dataset, seed: int) -> Entrant:
+def _entrant(name: str, model: str | Model, data: Dataset, seed: int, device: torch.device | None) -> Entrant:
     """A model as it is, or a new one of the zoo; what cannot be built is an entrant with an error."""
     if isinstance(model, Model):
         return Entrant(name, model)
     try:
         with seeded(seed):
-            return Entrant(name, build(model, data.space), to_fit=True)
+            return Entrant(name, build(model, data.space).to(device or "cpu"), to_fit=True)
     except UnknownName:
         raise
     except LoglikError as error:

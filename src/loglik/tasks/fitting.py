@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import torch
+
 from loglik.contract import Model
 from loglik.data import Dataset
 from loglik.errors import Diverged, RunMismatch, UsageError
@@ -37,6 +39,7 @@ def fit_run(
     samples: int = SAMPLES,
     command: str = "",
     watch: Watch | None = None,
+    device: torch.device | None = None,
 ) -> Run:
     """Fit, score on the test part, and leave a run at `folder`; interrupted, it is a valid run that can be resumed.
 
@@ -65,6 +68,7 @@ def fit_run(
         about = {"data": data_record(data, source), "fit": {"options": dataclasses.asdict(stored)}, "command": command}
         record = {**describe(fitted), **about, "status": TRAINING}
         write_json(folder / RUN, record)
+    fitted.to(device or "cpu")
     return _finish(fitted, data, folder, record, stored, resume, samples, watch)
 
 

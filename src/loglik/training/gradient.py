@@ -21,6 +21,9 @@ from loglik.training.options import Options
 Watch = Callable[[Step], None]
 
 
+RESIDENT_BYTES = 2 << 30  # training rows of up to so many bytes stay on the model's device
+
+
 class GradientTraining:
     """One training of one model; everything that the next step depends on is in here, so it can be saved and restored.
 
@@ -29,7 +32,7 @@ class GradientTraining:
     """
 
     def __init__(self, model: Model, train: Memory, valid: Memory | None, options: Options) -> None:
-        self.model, self.train, self.valid, self.options = model, train, valid, options
+        self.model, self.train, self.valid, self.options = model, near(model, train), valid, options
         self.total_steps = options.total_steps(train.rows)
         self.parameters = [p for p in model.parameters() if p.requires_grad]
         decayed = [p for p in self.parameters if p.ndim >= 2]
@@ -125,8 +128,8 @@ class GradientTraining:
         per_epoch = -(-rows // size)
         epoch, place = divmod(self.step, per_epoch)
         order = torch.randperm(rows, generator=torch.Generator().manual_seed(self.options.seed * 1_000_003 + epoch))
-        x, context = self.train.take(order[place * size : (place + 1) * size])
         device = self.model.device
+        x, context = self.train.take(order[place * size : (place + 1) * size].to(self.train.x.device))
         return x.to(device), None if context is None or self.model.context is None else context.to(device)
 
     def _schedule(self) -> float:
@@ -169,3 +172,11 @@ class GradientTraining:
             if p.grad is not None and not bool(torch.isfinite(p.grad).all()):
                 return f"the gradient of {name!r}"
         return "the norm of the gradient"
+
+
+def near(model: Model, rows: Memory) -> Memory:
+    """The rows on the model's device, if they fit: no step then waits for a transfer."""
+    if rows.x.numel() * rows.x.element_size() > RESIDENT_BYTES or rows.x.device == model.device:
+        return rows
+    context = None if rows.context is None else rows.context.to(model.device)
+    return Memory(rows.space, rows.x.to(model.device), context, rows.context_space)
