@@ -4,12 +4,12 @@ import math
 
 from markupsafe import Markup
 
-from loglik.report.cost import LEAST_SECONDS
 from loglik.report.drawing import panel, seconds_axis, styled, to_svg
 from loglik.report.palette import light
 from loglik.report.wording import Unit
 from loglik.training.history import History
 
+LEAST = 1e-3  # seconds; what took less stands here
 Line = tuple[list[float], list[float]]  # seconds, values
 
 
@@ -28,9 +28,8 @@ def curves(histories: dict[str, tuple[str, History]], unit: Unit, width: float =
         for name, height in _apart(ends, 0.05 * (top - bottom)).items():
             colour, (seconds, values), _ = lines[name]
             axes.annotate(
-                name, (seconds[-1], values[-1]), (seconds[-1] * 1.12, height), va="center", color=light("ink"),
-                annotation_clip=False,
-            )  # fmt: skip
+                name, (seconds[-1], height), (7, 0), textcoords="offset points", va="center", annotation_clip=False
+            )
             axes.plot(seconds[-1:], values[-1:], "o", ms=3.5, color=light(colour))
         axes.set_xscale("log")
         axes.margins(x=0.12)
@@ -45,7 +44,7 @@ def curve(history: History, unit: Unit) -> tuple[Line, bool]:
     """Seconds and values, and whether these are of validation rows."""
     validated = [(row.seconds, row.valid_nats) for row in history.rows if row.valid_nats is not None]
     pairs = validated or [(row.seconds, row.nats) for row in history.rows]
-    pairs = [(max(s, LEAST_SECONDS), v * unit.per_nat) for s, v in pairs if math.isfinite(v)]
+    pairs = [(max(s, LEAST), v * unit.per_nat) for s, v in pairs if math.isfinite(v)]
     return ([s for s, _ in pairs], [v for _, v in pairs]), bool(validated)
 
 

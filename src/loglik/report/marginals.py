@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 Numbers = NDArray[np.float64]
 MOST = 12  # dimensions shown
 ACROSS = 4
-BINS = 40
+BINS = 30
 
 
 def marginals(space: Space, data: Memory | None, exhibits: list[Exhibit]) -> Section:

@@ -44,10 +44,11 @@ def hyperparameters(record: Record) -> Facts:
 
 
 def fitting(record: Record) -> Facts:
+    """How the fit went, and the options that were set."""
     fit = table(record, "fit")
-    history = {**table(fit, "history"), "rows": None}
-    told = {**{k: history.get(k) for k in ("method", "stopped", "steps", "seconds")}, **table(fit, "options")}
-    return [(key, _shown(value)) for key, value in told.items() if value is not None]
+    options = {k: v for k, v in table(fit, "options").items() if v is not None}
+    went = {k: v for k, v in table(fit, "history").items() if k in ("method", "stopped", "steps", "seconds")}
+    return [(key, _shown(value)) for key, value in {**options, **went}.items()]
 
 
 def score(fields: Record, unit: Unit) -> dict[str, str]:

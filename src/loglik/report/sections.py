@@ -4,7 +4,6 @@ from dataclasses import dataclass, field
 
 from markupsafe import Markup
 
-
 LEAST = 3  # columns, so that one or two cards do not fill the page
 
 

@@ -65,9 +65,8 @@ class Comparison:
         """The score of the source itself on the held-out rows, where its density is known."""
         if self.data.log_density is None:
             return None
-        first = next(e.score for e in self.entrants if e.score is not None)
         values = self.data.log_density(self.data.test.x).double()
-        return Score(values, self.data.space, Claim.EXACT, None, first.rows)
+        return Score(values, self.data.space, Claim.EXACT, None, self.data.test.fingerprint)
 
     def to_json(self) -> dict[str, Any]:
         rows = [

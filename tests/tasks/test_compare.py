@@ -1,0 +1,83 @@
+"""Comparing: names and fitted models, one set of rows, errors that stop nobody else."""
+
+import math
+
+import pytest
+import torch
+
+import loglik
+from loglik import Claim, Integer, Real, build, compare, fit
+from loglik.errors import UnknownName, UsageError
+from loglik.tasks.compare import Entrant
+
+
+def test_names_are_built_fitted_and_scored_on_the_same_rows() -> None:
+    seen: list[Entrant] = []
+    result = compare(["uniform", "histogram", "made"], "ising", steps=20, done=seen.append)
+    assert {e.name for e in seen} == {"uniform", "histogram", "made"}
+    assert len({s.score.rows for s in result.standings}) == 1
+    assert result.entrant("uniform").score.bits_per_dim == pytest.approx(1.0)
+    assert result.truth is not None
+    for standing in result.standings:
+        regret = result.truth - standing.score
+        assert regret.nats > -3 * regret.stderr
+
+
+def test_fitted_models_are_scored_as_they_are() -> None:
+    x = torch.randint(3, (300, 2))
+    model = build("histogram", Integer((2,), 3))
+    fit(model, x)
+    before = model.theta.clone()
+    result = compare({"mine": model, "zoo's": "uniform"}, x)
+    assert torch.equal(model.theta, before)
+    assert [s.name for s in result.standings] == ["mine", "zoo's"] or result.standings[0].score.nats >= -2 * math.log(3)
+
+
+def test_a_density_of_the_same_integers_is_not_ranked_with_a_mass() -> None:
+    x = torch.randint(3, (300, 2))
+    density = build("gaussian", Real((2,)))
+    fit(density, x.float())
+    result = compare([density, "uniform", "histogram"], x)
+    assert result.standings[-1].name == "gaussian"
+    assert "density" in result.standings[-1].verdict
+
+
+def test_no_fit_takes_the_time_of_the_others() -> None:
+    result = compare(["gmm", "made"], "digits", budget="6s", samples=1)
+    assert result.entrant("gmm").seconds < 5
+    assert result.entrant("made").history.steps > 10
+
+
+def test_unknown_names_are_refused_before_anything_is_fitted() -> None:
+    with pytest.raises(UnknownName, match="'made'"):
+        compare(["histogram", "nade"], "digits")
+    with pytest.raises(UsageError, match="at least one"):
+        compare([], "digits")
+
+
+STEPS = {"ppca": 1, "gmm": 10, "vae": 400, "made": 150, "realnvp": 100, "pixelcnn": 90}
+
+
+@pytest.mark.parametrize("name", STEPS)
+def test_every_trained_model_beats_the_histogram_on_digits(name: str) -> None:
+    """The first bar of the demo, in a few steps of each; the other baselines are there to be beaten."""
+    result = compare(["histogram", name], "digits", steps=STEPS[name], samples=8)
+    ahead = result.entrant(name).score - result.entrant("histogram").score
+    assert ahead.decided, str(ahead)
+    exact = name in ("made", "pixelcnn")
+    assert result.entrant(name).score.claim is (Claim.EXACT if exact else Claim.LOWER_BOUND)
+
+
+def test_same_seed_same_comparison() -> None:
+    first, second = (compare(["made", "vae"], "digits", steps=10, samples=2) for _ in range(2))
+    assert [s.score.nats for s in first.standings] == [s.score.nats for s in second.standings]
+
+
+def test_a_registered_model_takes_part(monkeypatch: pytest.MonkeyPatch) -> None:
+    from loglik import zoo
+
+    monkeypatch.setattr(zoo, "ZOO", dict(zoo.ZOO))
+    loglik.register("flat", lambda space: build("uniform", space))
+    assert compare(["flat"], "ising").entrant("flat").score.bits_per_dim == pytest.approx(1.0)
+    with pytest.raises(UsageError, match="already"):
+        loglik.register("made", lambda space: build("uniform", space))
