@@ -24,7 +24,8 @@ def main() -> int:
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
     rows = [row for row in ROWS if not options.rows or any(word in row.name for word in options.rows)]
-    command = f"python -m benchmarks {' '.join(options.rows)} --rounds {options.rounds} --threads {options.threads}"
+    words = [*options.rows, "--rounds", options.rounds, "--threads", options.threads]
+    command = " ".join(map(str, ["python -m benchmarks", *words]))
     records = []
     for row in rows:
         record = measure(row, options.rounds)

@@ -11,6 +11,7 @@ import datetime
 import gc
 import importlib.metadata
 import json
+import os
 import platform
 import statistics
 import time
@@ -110,7 +111,8 @@ def surroundings(packages: tuple[str, ...]) -> dict[str, Any]:
         except importlib.metadata.PackageNotFoundError:
             versions[package] = "not installed"
     now = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
-    return {"versions": versions, "cpu": cpu_name(), "threads": torch.get_num_threads(), "date": now}
+    threads = {"threads": torch.get_num_threads(), "omp_wait_policy": os.environ.get("OMP_WAIT_POLICY", "")}
+    return {"versions": versions, "cpu": cpu_name(), **threads, "date": now}
 
 
 def cpu_name() -> str:

@@ -14,6 +14,7 @@ from loglik.densities import normal_log_prob
 from loglik.ops import at_least_float32
 from loglik.spaces import Discrete, Integer, Space
 
+SMOOTHING = 0.1  # the count added to every level of a marginal
 ONE_HOT_LEVELS = 32  # ordered values of more levels are read as one number, scaled to [-1, 1]
 
 
@@ -35,6 +36,10 @@ class Head(nn.Module, ABC):
     def sample(self, params: Tensor) -> Tensor:
         """(..., params) -> values (...)."""
 
+    @abstractmethod
+    def marginal(self, x: Tensor) -> Tensor:
+        """Rows (B, ...) -> params (..., params) that fit each value's marginal: what a net says before it has looked."""
+
 
 class BernoulliHead(Head):
     """p(x=1) = sigmoid(logit), for two levels."""
@@ -51,6 +56,9 @@ class BernoulliHead(Head):
 
     def sample(self, params: Tensor) -> Tensor:
         return torch.bernoulli(torch.sigmoid(at_least_float32(params).squeeze(-1))).long()
+
+    def marginal(self, x: Tensor) -> Tensor:
+        return torch.logit((x.double().sum(0) + SMOOTHING) / (len(x) + 2.0 * SMOOTHING)).unsqueeze(-1)
 
 
 class CategoricalHead(Head):
@@ -77,6 +85,10 @@ class CategoricalHead(Head):
         logits = at_least_float32(params)
         return (logits - torch.empty_like(logits).exponential_().log()).argmax(-1)
 
+    def marginal(self, x: Tensor) -> Tensor:
+        counts = torch.stack([(x == level).sum(0) for level in range(self.levels)], dim=-1).double() + SMOOTHING
+        return torch.log(counts / counts.sum(-1, keepdim=True))
+
 
 class NormalHead(Head):
     """N(mean, exp(log_scale)^2), for real values on a scale near one. log_scale is held softly within +-`limit`."""
@@ -97,6 +109,10 @@ class NormalHead(Head):
     def sample(self, params: Tensor) -> Tensor:
         mean, log_scale = self._mean_and_log_scale(params)
         return mean + torch.exp(log_scale) * torch.randn_like(mean)
+
+    def marginal(self, x: Tensor) -> Tensor:
+        log_scale = x.double().std(0, correction=0).clamp(min=1e-3, max=1e3).log()
+        return torch.stack([x.double().mean(0), self.limit * torch.atanh(log_scale / self.limit)], dim=-1)
 
     def _mean_and_log_scale(self, params: Tensor) -> tuple[Tensor, Tensor]:
         mean, raw = at_least_float32(params).unbind(-1)

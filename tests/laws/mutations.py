@@ -227,7 +227,7 @@ def with_bound(bound: Callable[[Tensor], Tensor]) -> Model:
 
 def wider_sampler() -> Model:
     def sample(self: Gaussian, sound: Any, n: int, context: Tensor | None = None) -> Tensor:
-        return self.mean + 1.15 * (sound(self, n, context) - self.mean)
+        return self.mean + 1.1 * (sound(self, n, context) - self.mean)
 
     return mutated(GAUSSIAN, Gaussian, sample=sample)
 

@@ -107,6 +107,7 @@ def test_a_new_model_is_uniform_over_levels() -> None:
         (Integer((9,), 2), {}, "Use made for vectors"),
         (Integer((3, 4, 4), 2), {"width": 4}, "multiple of the 3 colours"),
         (Integer((4, 4), 2), {"kernel": 4}, "odd kernel"),
+        (Integer((4, 4), 2), {"kernel": 1}, "at least 3"),
     ],
 )
 def test_what_cannot_be_is_refused(space: Space, wrong: dict[str, int], says: str) -> None:

@@ -88,11 +88,15 @@ def _mirror(model: Model, row: Tensor | None, x: Tensor, centre: Tensor, spread:
 
 
 def _stretch(model: Model, row: Tensor | None, x: Tensor, centre: Tensor) -> dict[str, Tensor]:
+    """a h for h = u, the mean of u and of -u: what both have in common is noise, and cancels."""
     dims = model.space.dims
-    u = torch.randn(len(x), 1, dtype=centre.dtype, device=x.device) / dims**0.5
-    stretched = centre + (x.flatten(1).double() - centre) * u.exp()
-    d = _gain(model, row, x, stretched.reshape(x.shape)) + dims * u.squeeze(1)
-    return {"scale": torch.sigmoid(d) * u.squeeze(1).clamp(-5.0, 5.0)}
+    drawn = torch.randn(len(x), dtype=centre.dtype, device=x.device).clamp(-5.0, 5.0) / dims**0.5
+    value = torch.zeros_like(drawn)
+    for u in (drawn, -drawn):
+        stretched = centre + (x.flatten(1).double() - centre) * u.exp()[:, None]
+        d = _gain(model, row, x, stretched.reshape(x.shape)) + dims * u
+        value += torch.sigmoid(d) * u / 2.0
+    return {"scale": value}
 
 
 def _gain(model: Model, row: Tensor | None, x: Tensor, other: Tensor) -> Tensor:

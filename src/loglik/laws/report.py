@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Any
 
-from loglik.errors import LawBroken
+from loglik.errors import LawBroken, UnknownName
 from loglik.laws.verdict import Result, Status
 
 
@@ -26,7 +26,10 @@ class Report:
         return [result for result in self.results if result.status is Status.FAILED]
 
     def __getitem__(self, law: str) -> Result:
-        return next(result for result in self.results if result.law == law)
+        known = {result.law: result for result in self.results}
+        if law not in known:
+            raise UnknownName("law", law, known)
+        return known[law]
 
     def __str__(self) -> str:
         rows = [("law", "verdict", "measured", "allowed", "")]

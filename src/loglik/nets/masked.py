@@ -9,6 +9,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from loglik.nets.causal import CausalNet
+
 
 class MaskedLinear(nn.Linear):
     """A linear layer with the weight W * mask; the mask (out, in) is applied in every forward."""
@@ -28,7 +30,7 @@ class MaskedLinear(nn.Linear):
     mask: Tensor
 
 
-class MaskedMLP(nn.Module):
+class MaskedMLP(CausalNet):
     """(B, D, inputs) -> (B, D, outputs): output i depends on exactly the inputs earlier than i in the order.
 
     Every hidden unit k has a degree m(k): it may see the first m(k) values of the order. With m0(d) = 1..D the place of
@@ -85,6 +87,10 @@ class MaskedMLP(nn.Module):
         if self.context_out is not None and context is not None:
             out = out + self.context_out(context)
         return out.to(x.dtype).reshape(len(x), self.dims, self.outputs)  # type: ignore[no-any-return]
+
+    def start(self, outputs: Tensor) -> None:
+        with torch.no_grad():
+            self.direct.bias.copy_(outputs.flatten())
 
 
 def hidden_degrees(size: int, dims: int) -> Tensor:

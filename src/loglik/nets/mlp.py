@@ -35,6 +35,14 @@ class MLP(nn.Module):
             nn.init.zeros_(last.bias)
         self.layers = nn.Sequential(*layers, last)
 
+    def start(self, outputs: Tensor) -> None:
+        """Begin near constant outputs (outputs,): the last layer's bias, with its weights made small."""
+        last = self.layers[-1]
+        assert isinstance(last, nn.Linear)
+        with torch.no_grad():
+            last.weight.mul_(0.1)
+            last.bias.copy_(outputs)
+
     def forward(self, x: Tensor, context: Tensor | None = None) -> Tensor:
         h = x.flatten(1)
         if context is not None:

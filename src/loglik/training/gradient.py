@@ -21,6 +21,7 @@ from loglik.training.options import Options
 Watch = Callable[[Step], None]
 
 
+LEAST_STEPS = 200  # before this nothing is concluded from a validation that gets no better
 RESIDENT_BYTES = 2 << 30  # training rows of up to so many bytes stay on the model's device
 
 
@@ -100,7 +101,7 @@ class GradientTraining:
             self.recent = []
         if self.progress >= 1.0:
             self.history.stopped = "budget used"
-        elif self.not_better >= self.options.patience:
+        elif self.not_better >= self.options.patience and self.step >= LEAST_STEPS:
             self.history.stopped = "no better on validation"
         return step
 

@@ -6,7 +6,7 @@ Germain, Gregor, Murray, Larochelle 2015, MADE: Masked Autoencoder for Distribut
 from collections.abc import Sequence
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from loglik.bijections.elementwise import Standardize
 from loglik.contract import ExactModel
@@ -14,19 +14,23 @@ from loglik.errors import UsageError
 from loglik.heads import head_for
 from loglik.models.autoregressive.autoregressive import Autoregressive
 from loglik.models.flows.flow import Flow
+from loglik.nets.causal import CausalNet
 from loglik.nets.masked import MaskedMLP
 from loglik.spaces import Real, Space
 
 
-class Flattened(nn.Module):
+class Flattened(CausalNet):
     """Lets a net of vectors read events of any shape: (B, *event, inputs) -> (B, *event, params)."""
 
-    def __init__(self, net: nn.Module) -> None:
+    def __init__(self, net: MaskedMLP) -> None:
         super().__init__()
         self.net = net
 
     def forward(self, x: Tensor, context: Tensor | None = None) -> Tensor:
         return self.net(x.flatten(1, -2), context).unflatten(1, x.shape[1:-1])  # type: ignore[no-any-return]
+
+    def start(self, outputs: Tensor) -> None:
+        self.net.start(outputs.flatten(0, -2))
 
 
 def made(

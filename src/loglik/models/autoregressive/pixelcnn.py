@@ -14,11 +14,12 @@ from loglik.errors import UsageError
 from loglik.heads import head_for
 from loglik.models.autoregressive.autoregressive import Autoregressive
 from loglik.models.flows.flow import Flow
+from loglik.nets.causal import CausalNet
 from loglik.nets.convolutional import MaskedConv2d
 from loglik.spaces import Real, Space
 
 
-class PixelCNNNet(nn.Module):
+class PixelCNNNet(CausalNet):
     """(B, [C,] H, W, inputs) -> (B, [C,] H, W, params).
 
     7 x 7 convolution with mask A; residual blocks x + [ReLU, 1x1 B (2h -> h), ReLU, 3x3 B, ReLU, 1x1 B (h -> 2h)];
@@ -57,6 +58,12 @@ class PixelCNNNet(nn.Module):
         out = self.last(F.relu(self.top(F.relu(h)))).to(x.dtype)
         return out.unflatten(1, (self.colours, -1)).permute(0, 1, 3, 4, 2).reshape(len(x), *shape, -1)  # type: ignore[no-any-return]
 
+    def start(self, outputs: Tensor) -> None:
+        """One bias serves all pixels of a colour, so they begin at the mean of their outputs."""
+        assert self.last.bias is not None
+        with torch.no_grad():
+            self.last.bias.copy_(outputs.reshape(self.colours, -1, outputs.shape[-1]).mean(1).flatten())
+
 
 def raster_order(shape: tuple[int, ...]) -> Tensor:
     """(C, H, W) or (H, W): indices of the flattened event, pixel by pixel in raster order, colours innermost."""
@@ -83,8 +90,8 @@ def pixelcnn(
     width = (32 if colours == 1 else 16 * colours) if width is None else width
     if width < 1 or width % colours:
         raise UsageError(f"Expected width to be a multiple of the {colours} colours; got {width}.")
-    if kernel < 1 or kernel % 2 == 0:
-        raise UsageError(f"Expected an odd kernel; got {kernel}.")
+    if kernel < 3 or kernel % 2 == 0:  # a first layer of 1 x 1 with mask A sees no other pixel at all
+        raise UsageError(f"Expected an odd kernel of at least 3; got {kernel}.")
     head = head_for(space)
     condition = context.width if context else 0
     net = PixelCNNNet(colours, head.inputs, width, layers, head.params, kernel, condition, dropout)

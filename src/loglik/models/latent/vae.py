@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from loglik.bijections.compose import Chain
 from loglik.bijections.elementwise import Standardize
@@ -24,14 +24,15 @@ class VAE(LatentModel):
         ELBO = E_q [log p(x|z) + log p(z) - log q(z|x)]
 
     Scoring uses one draw of z for every term, so that K draws give the K-sample bound; training uses the closed form of
-    KL(q(z|x) | p(z)), which has less noise and the same mean. Reals are rescaled first, with the log-determinant.
+    KL(q(z|x) | p(z)), which has less noise and the same mean. Reals are rescaled first, with the log-determinant. The
+    decoder starts from the marginals of the data.
     """
 
     def __init__(
         self,
         space: Space,
-        encoder: nn.Module,
-        decoder: nn.Module,
+        encoder: MLP,
+        decoder: MLP,
         head: Head,
         rescale: Bijection,
         *,
@@ -65,7 +66,8 @@ class VAE(LatentModel):
         return self.rescale.inverse(y)[0]
 
     def initialize(self, x: Tensor, context: Tensor | None = None) -> None:
-        self.rescale.initialize(self.events(x, context))
+        y = self.rescale.initialize(self.events(x, context))
+        self.decoder.start(self.head.marginal(y).flatten())
 
     def _posterior(self, x: Tensor, context: Tensor | None) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         y, log_det = self.rescale(self.events(x, context))
