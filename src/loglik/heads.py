@@ -38,7 +38,7 @@ class Head(nn.Module, ABC):
 
     @abstractmethod
     def marginal(self, x: Tensor) -> Tensor:
-        """Rows (B, ...) -> params (..., params) that fit each value's marginal: what a net says before it has looked."""
+        """Rows (B, ...) -> params (..., params) that fit each value's marginal, for a net to start from."""
 
 
 class BernoulliHead(Head):

@@ -75,18 +75,19 @@ def _judged(found: Weights, volumes: Tensor, outside: float) -> Result:
     """The total of the weights against one.
 
     Weights may have heavy tails, whose rare large values are missing from the mean and from its standard error alike.
-    What is missing is about as much as the largest ones seen contribute, so a total may fall short by that much more.
+    What is missing is about as much as the largest ones seen contribute, so a total may fall short by that much more,
+    and one that they dominate decides nothing. A total that is too large is too large all the same.
     """
     total = float((volumes * found.weight).sum()) + outside
     stderr = float((volumes.square() * found.variance).sum().sqrt())
     largest = float((volumes * found.largest).sum())
     if not math.isfinite(total):
         raise Broken(f"The total of the weights is {total}.")
-    if stderr > RESOLUTION or largest > HEAVY:
-        raise NotApplicable(f"The weights vary too much to resolve their total, {total:.3f} +- {stderr:.3f}.")
     # A mass counted by samples has an error of its own.
     noise = math.hypot(stderr, math.sqrt(outside * (1.0 - outside) / COUNTED))
     allowed = STANDARD_ERRORS * noise + INTEGRATED + (largest if total < 1.0 else 0.0)
+    if (stderr > RESOLUTION or largest > HEAVY) and total <= 1.0 + allowed:
+        raise NotApplicable(f"The weights vary too much to resolve their total, {total:.3f} +- {stderr:.3f}.")
     elbo = float((volumes * found.log_weight.exp()).sum())
     share = f", {outside:.4f} of the density lies outside the levels" if outside else ""
     return within(

@@ -3,6 +3,7 @@
 import math
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import torch
@@ -85,19 +86,16 @@ class GradientTraining:
         self.history.steps, self.history.seconds = self.step, self.seconds
 
     def _advance(self) -> Step:
-        """One step, with a validation after it when one is due."""
+        """One step, with a validation after it when one is due; recorded then, with the mean objective since the last."""
         nats, grad_norm, lr = self._update()
         self.recent.append(nats)
         self.step += 1
-        valid_nats = None
+        step = Step(self.step, self.seconds, self.progress, nats, None, lr, grad_norm)
         due = math.floor(self.progress * self.options.evaluations + 1e-9)
         if due > self.validations or self.progress >= 1.0:
             self.validations = due
-            valid_nats = self._validate()
-        step = Step(self.step, self.seconds, self.progress, nats, valid_nats, lr, grad_norm)
-        if self.validations == due and (valid_nats is not None or due > len(self.history.rows)):
-            mean = sum(self.recent) / len(self.recent)
-            self.history.rows.append(Step(self.step, self.seconds, self.progress, mean, valid_nats, lr, grad_norm))
+            step = replace(step, valid_nats=self._validate())
+            self.history.rows.append(replace(step, nats=sum(self.recent) / len(self.recent)))
             self.recent = []
         if self.progress >= 1.0:
             self.history.stopped = "budget used"
