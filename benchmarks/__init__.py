@@ -2,7 +2,7 @@
 
 import os
 
-# Set before torch loads OpenMP, for all contenders alike. Idle threads that spin cost little on a quiet machine, but one
-# other busy process makes each parallel loop wait for its time slice: an EM step of 25 ms then takes 600. The record
-# names the policy.
+# Set before torch loads OpenMP, for all contenders alike: idle threads sleep. Threads that spin gain a little on a
+# quiet machine, but next to one other busy process every parallel loop waits for its time slice, and an EM step of 25
+# ms takes 600. Judge by records of a quiet machine: peers that parallelise by other means (OpenBLAS) keep spinning.
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")

@@ -28,12 +28,16 @@ def results(folder: Path = HERE, recorded: Path = RESULTS, benchmarks: Path = BE
         (recipe, path) for recipe in recipes(folder).values() if (path := recorded / f"{recipe.name}.json").exists()
     ]
     runs = [(recipe, json.loads(path.read_text())) for recipe, path in done]
-    timed = [json.loads(path.read_text()) for path in sorted(benchmarks.glob("*.json"))]
+    measured = [json.loads(path.read_text()) for path in sorted(benchmarks.glob("*.json"))]
+    timed = [entry for entry in measured if "ratios" in entry]
+    weighed = [entry for entry in measured if "peaks" in entry]
     parts = [HEAD, "## Likelihoods\n", _likelihoods(runs)]
     if runs:
         parts += ["## How each was measured\n", *(_recipe(recipe, run) for recipe, run in runs)]
     if timed:
         parts += ["## Speed beside other libraries\n", _speed(timed)]
+    if weighed:
+        parts += ["## Memory\n", _memory(weighed)]
     return "\n".join(parts)
 
 
@@ -102,6 +106,17 @@ def _speed(records: Sequence[dict[str, Any]]) -> str:
                   for peer, reason in entry["missing"].items()]  # fmt: skip
     commands = sorted({entry["command"] for entry in records})
     return table(head, lines) + "\n" + "".join(f"    {command}\n" for command in commands)
+
+
+def _memory(records: Sequence[dict[str, Any]]) -> str:
+    """Peaks over the idle process, beside what is allowed."""
+    head = ["measurement", "model", "peak over idle", "allowed", "time", "machine", "date"]
+    lines = [
+        [entry["row"], name, f"{peak['over_idle_mb']:.0f} MB", f"{entry['bar_mb']} MB", f"{peak['seconds']:.1f} s",
+         f"{entry['cpu']}, {entry['threads']} threads", entry["date"][:10]]
+        for entry in records for name, peak in entry["peaks"].items()
+    ]  # fmt: skip
+    return table(head, lines) + "\n" + "".join(f"    {entry['command']}\n" for entry in records)
 
 
 def table(head: Sequence[str], lines: Sequence[Sequence[str]]) -> str:

@@ -58,9 +58,19 @@ def fit(
     with progress(opened_data.space) as watcher:
         watch = watcher(f"{name} on {opened_data.name}")
         run = fit_run(
-            opened_data, folder, source=data, model=name, hyperparameters=settings(set_), options=options,
-            resume=resume, overwrite=overwrite, samples=samples, command=command_line(), watch=watch, device=device_of(device),
-        )  # fmt: skip
+            opened_data,
+            folder,
+            source=data,
+            model=name,
+            hyperparameters=settings(set_),
+            options=options,
+            resume=resume,
+            overwrite=overwrite,
+            samples=samples,
+            command=command_line(),
+            watch=watch,
+            device=device_of(device),
+        )
     return _report(run, json)
 
 

@@ -10,14 +10,15 @@ from loglik.cli.options import Json, Seed
 from loglik.cli.use import RunFolder
 from loglik.data import catalog, open_dataset
 from loglik.hyperparameters import hyperparameters
-from loglik.runs import Run
+from loglik.runs import Run, update_record
 from loglik.zoo import ZOO, entry
 
 
 def check(run: RunFolder, seed: Seed = 0, json: Json = False) -> None:
     """Prove a fitted model: does it sum to one, never look ahead, sample from its own density?
 
-    The laws are those the library's own tests run. Ends with 50 if one is broken.
+    The laws are those the library's own tests run. What they said is kept in the run, for its report. Ends with 50 if
+    one is broken.
 
     \b
     Examples:
@@ -26,6 +27,7 @@ def check(run: RunFolder, seed: Seed = 0, json: Json = False) -> None:
     from loglik.laws import check as check_laws
 
     report = check_laws(Run.open(run).model(), seed=seed)
+    update_record(run, laws=report.to_json())
     if json:
         say_json({"run": str(run), **report.to_json()})
     else:

@@ -35,7 +35,8 @@ class GradientTraining:
 
     def __init__(self, model: Model, train: Memory, valid: Memory | None, options: Options) -> None:
         self.model, self.train, self.valid, self.options = model, near(model, train), valid, options
-        self.total_steps = options.total_steps(train.rows)
+        self.batch = options.batch_rows(train.rows, model.space.dims)
+        self.total_steps = options.total_steps(train.rows, self.batch)
         self.parameters = [p for p in model.parameters() if p.requires_grad]
         decayed = [p for p in self.parameters if p.ndim >= 2]
         plain = [p for p in self.parameters if p.ndim < 2]
@@ -86,7 +87,7 @@ class GradientTraining:
         self.history.steps, self.history.seconds = self.step, self.seconds
 
     def _advance(self) -> Step:
-        """One step, with a validation after it when one is due; recorded then, with the mean objective since the last."""
+        """One step; when a validation is due it is made, and recorded with the mean objective since the last one."""
         nats, grad_norm, lr = self._update()
         self.recent.append(nats)
         self.step += 1
@@ -123,7 +124,7 @@ class GradientTraining:
         return float(nats.detach()), float(norm), lr
 
     def _batch(self) -> tuple[Tensor, Tensor | None]:
-        rows, size = self.train.rows, self.options.batch
+        rows, size = self.train.rows, self.batch
         per_epoch = -(-rows // size)
         epoch, place = divmod(self.step, per_epoch)
         order = torch.randperm(rows, generator=torch.Generator().manual_seed(self.options.seed * 1_000_003 + epoch))

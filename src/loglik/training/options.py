@@ -1,6 +1,7 @@
 """What a fit may be told: how long, how fast, when to stop."""
 
 import dataclasses
+import math
 import re
 from dataclasses import dataclass
 from typing import Any
@@ -8,6 +9,7 @@ from typing import Any
 from loglik.errors import UnknownName, UsageError
 
 DEFAULT_STEPS = 3000
+LARGE_EVENT = 256  # dimensions
 UNITS = {"s": 1.0, "m": 60.0, "h": 3600.0}
 
 
@@ -21,8 +23,8 @@ class Options:
     steps: int | None = None
     epochs: float | None = None
     budget: float | None = None  # seconds of training
-    batch: int = 128
-    lr: float = 2e-3
+    batch: int | None = None  # rows in a step; by default what suits the data, see `batch_rows`
+    lr: float = 3e-3
     weight_decay: float = 1e-4
     warmup: float = 0.03  # the share of the budget over which lr rises from 0; it then falls as a cosine
     clip: float = 1.0  # the largest norm of the gradient
@@ -69,12 +71,18 @@ class Options:
         """The options as keywords of `fit`."""
         return {name: value for name, value in dataclasses.asdict(self).items() if value is not None}
 
-    def total_steps(self, rows: int) -> int | None:
+    def batch_rows(self, rows: int, dims: int) -> int:
+        """The rows in a step: as given, or about 20 steps to an epoch, within 32 and 512 (128 for large events)."""
+        if self.batch is not None:
+            return self.batch
+        return max(32, min(rows // 20, 512 if dims <= LARGE_EVENT else 128))
+
+    def total_steps(self, rows: int, batch: int) -> int | None:
         """The number of steps this is, known beforehand; None under a budget of time."""
         if self.budget is not None:
             return None
         if self.epochs is not None:
-            return max(1, round(self.epochs * max(1, -(-rows // self.batch))))
+            return max(1, round(self.epochs * math.ceil(rows / batch)))
         return self.steps or DEFAULT_STEPS
 
 

@@ -74,7 +74,7 @@ def raster_order(shape: tuple[int, ...]) -> Tensor:
 def pixelcnn(
     space: Space,
     *,
-    layers: int = 7,
+    layers: int = 5,
     width: int | None = None,
     kernel: int = 7,
     dropout: float = 0.0,

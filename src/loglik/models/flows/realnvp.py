@@ -22,6 +22,8 @@ from loglik.nets.convolutional import ResidualNet
 from loglik.nets.mlp import MLP
 from loglik.spaces import Integer, Real, Space
 
+LOW_DIMENSIONS = 8  # each coupling moves few values there, so more of them are needed, and smaller ones do
+
 
 def vector_couplings(dims: int, layers: int, hidden: Sequence[int], dropout: float, context: int) -> list[Bijection]:
     """ActNorm and coupling, `layers` times; each second mask is the complement of a random half before it."""
@@ -79,12 +81,12 @@ def realnvp(
     rescale: str = "marginals",
     context: Space | None = None,
 ) -> Model:
-    """Affine couplings. On vectors `layers` couplings (default 8) with nets of `hidden` widths (default 128, 128);
-    with `images` the multi-scale architecture for (H, W) or (C, H, W), with residual nets of `width` channels and
-    `layers` blocks (default 2).
+    """Affine couplings, on vectors or on images.
 
-    Integers are dequantised and rescaled inside the model: "marginals" makes every marginal a standard normal, "logit"
-    is the paper's. Reals are standardised.
+    Vectors: `layers` couplings with nets of `hidden` widths; by default 8 of 128, 128, and up to 8 dimensions 12 of
+    64, 64. With `images` the multi-scale architecture for (H, W) or (C, H, W), whose residual nets have `width` channels
+    and `layers` blocks (default 2). Integers are dequantised and rescaled inside the model: "marginals" makes every
+    marginal a standard normal, "logit" is the paper's. Reals are standardised.
     """
     real = density_space(space, "realnvp")
     condition = context.width if context else 0
@@ -105,8 +107,10 @@ def realnvp(
         body = image_couplings((shape[0], shape[1], shape[2]), width, 2 if layers is None else layers, condition)
         parts = [scale, Reshape(real.shape, shape), body]
     else:
-        widths = (128, 128) if hidden is None else hidden
-        couplings = vector_couplings(real.dims, 8 if layers is None else layers, widths, dropout, condition)
+        low = real.dims <= LOW_DIMENSIONS
+        depth = (12 if low else 8) if layers is None else layers
+        widths = ((64, 64) if low else (128, 128)) if hidden is None else hidden
+        couplings = vector_couplings(real.dims, depth, widths, dropout, condition)
         parts = [scale, Reshape(real.shape, (real.dims,)), *couplings]
     flow = Flow(real, Chain(parts), StandardNormal(Real((real.dims,)), context))
     return Dequantized(space, flow) if isinstance(space, Integer) else flow

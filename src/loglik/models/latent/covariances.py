@@ -63,11 +63,11 @@ class Covariance(nn.Module, ABC):
 
     @abstractmethod
     def outer(self, a: Tensor, b: Tensor) -> Tensor:
-        """(K, D, n), (K, D, n) -> sum over n of a_k b_k^T, as much of it as this shape keeps."""
+        """(K, D, n), (K or 1, D, n) -> sum over n of a_k b_k^T, as much of it as this shape keeps."""
 
     @abstractmethod
-    def unwhiten(self, second: Tensor) -> Tensor:
-        """Second moments of z_k -> those of y: L_k second_k L_k^T."""
+    def unwhiten(self, mixed: Tensor) -> Tensor:
+        """Second moments of z_k and y -> those of y: L_k mixed_k."""
 
     @abstractmethod
     def mean(self, second: Tensor, counts: Tensor) -> Tensor:

@@ -34,8 +34,8 @@ class Diagonal(Covariance):
     def outer(self, a: Tensor, b: Tensor) -> Tensor:
         return (a * b).sum(2)
 
-    def unwhiten(self, second: Tensor) -> Tensor:
-        return self.scale.square() * second
+    def unwhiten(self, mixed: Tensor) -> Tensor:
+        return self.scale * mixed
 
     def mean(self, second: Tensor, counts: Tensor) -> Tensor:
         return second / counts[:, None]
@@ -95,8 +95,8 @@ class Spherical(Covariance):
     def outer(self, a: Tensor, b: Tensor) -> Tensor:
         return (a * b).sum((1, 2))[:, None]
 
-    def unwhiten(self, second: Tensor) -> Tensor:
-        return self.scale.square() * second
+    def unwhiten(self, mixed: Tensor) -> Tensor:
+        return self.scale * mixed
 
     def mean(self, second: Tensor, counts: Tensor) -> Tensor:
         return second / (self.dims * counts[:, None])

@@ -114,35 +114,39 @@ class ByFeatures(Expectation):
 
 
 class ByWhitening(Expectation):
-    """log p(k, y) = constant_k - |z_k|^2 / 2, and moments of z (K, D, n): every component in its own coordinates."""
+    """log p(k, y) = constant_k - |z_k|^2 / 2, with z (K, D, n), and the mixed moments sum_n r_nk z_nk y_n^T.
+
+    Having one whitened factor, these lose only half the digits that products y y^T would lose next to a tiny component.
+    """
 
     def __init__(self, covariance: Covariance, means: Tensor, log_prior: Tensor) -> None:
         super().__init__(covariance, means, log_prior, 2 * means.numel())
         self.whiten = covariance.whitener(means)
         self.counts = means.new_zeros(len(means))
         self.first = torch.zeros_like(means)
-        self.second = torch.zeros_like(covariance.scale)
-        self.memory = means.new_empty(2 * len(means) + 1, means.shape[1] * self.rows)
+        self.mixed = torch.zeros_like(covariance.scale)
+        self.memory = means.new_empty((2 * len(means) + 1) * covariance.dims * self.rows)
 
     def room(self, n: int) -> Tensor:
         components, dims = self.covariance.components, self.covariance.dims
-        flat = self.memory.view(-1)[: (2 * components + 1) * dims * n].view(-1, dims, n)
-        self.y, self.z, self.work = flat[0], flat[1 : 1 + components], flat[1 + components :]
+        parts = self.memory[: (2 * components + 1) * dims * n].view(-1, dims, n)
+        self.y, self.z, self.squares = parts[0], parts[1 : 1 + components], parts[1 + components :]
         return self.y
 
     def add(self, responsibilities: Tensor | None = None) -> None:
         z = self.whiten(self.y, out=self.z)
-        joint = torch.mul(z, z, out=self.work).sum(1).mul_(-0.5).add_(self.constant)
+        joint = torch.mul(z, z, out=self.squares).sum(1).mul_(-0.5).add_(self.constant)
         r = self.respond(joint, responsibilities)
-        weighted = torch.mul(z, r[:, None], out=self.work)
+        weighted = z.mul_(r[:, None])
         self.counts += r.sum(1)
         self.first += weighted.sum(2)
-        self.second += self.covariance.outer(weighted, z)
+        self.mixed += self.covariance.outer(weighted, self.y[None])
 
     def stats(self) -> MixtureStats:
+        mixed = self.mixed - self.covariance.outer(self.first[:, :, None], self.means[:, :, None])
         first = torch.stack([self.covariance.colour(z, k) for k, z in enumerate(self.first[:, :, None])])[:, :, 0]
         events = torch.full_like(self.log_likelihood, self.events)
-        return MixtureStats(events, self.log_likelihood, self.counts, first, self.covariance.unwhiten(self.second))
+        return MixtureStats(events, self.log_likelihood, self.counts, first, self.covariance.unwhiten(mixed))
 
 
 def expectation(covariance: Covariance, means: Tensor, log_prior: Tensor) -> Expectation:

@@ -32,8 +32,8 @@ class Triangular(Covariance):
     def colour(self, z: Tensor, k: int) -> Tensor:
         return self.lower[k % len(self.scale)] @ z
 
-    def unwhiten(self, second: Tensor) -> Tensor:
-        return self.lower @ second @ self.lower.mT
+    def unwhiten(self, mixed: Tensor) -> Tensor:
+        return self.lower @ mixed
 
     def factor(self, second: Tensor) -> Tensor:
         identity = torch.eye(second.shape[1], dtype=second.dtype, device=second.device)
@@ -72,6 +72,8 @@ class Full(Triangular):
         return whiten
 
     def outer(self, a: Tensor, b: Tensor) -> Tensor:
+        if len(b) < len(a):  # one GEMM for all components; a batched product with a repeated b is a third slower
+            return (a.flatten(0, 1) @ b[0].T).view(len(a), self.dims, self.dims)
         return a @ b.mT
 
     def mean(self, second: Tensor, counts: Tensor) -> Tensor:
@@ -125,7 +127,7 @@ class Tied(Triangular):
         return lambda y, out=None: torch.sub(whitening @ y, centre, out=out)
 
     def outer(self, a: Tensor, b: Tensor) -> Tensor:
-        return (a @ b.mT).sum(0, keepdim=True)
+        return a.sum(0, keepdim=True) @ b.mT if len(b) < len(a) else (a @ b.mT).sum(0, keepdim=True)
 
     def mean(self, second: Tensor, counts: Tensor) -> Tensor:
         return second / counts.sum()
@@ -155,7 +157,7 @@ class Tied(Triangular):
     def collect(self, totals: Tensor, scatter: Tensor, means: Tensor) -> tuple[Tensor, Tensor]:
         centre = means @ self.whitening()[0].T
         first, second = self.about(centre, totals[:, 0], totals[:, 1:-1], scatter[None])
-        return first @ self.lower[0].T, self.unwhiten(second)
+        return first @ self.lower[0].T, self.lower @ second @ self.lower.mT
 
 
 def write_products(dims: int, phi: Tensor) -> None:
