@@ -106,10 +106,13 @@ def test_divergence_names_the_step_and_the_quantity_and_keeps_the_last_good_weig
 
 def test_divergence_of_a_bound_names_the_term() -> None:
     model = build("vae", Integer((2,), 2), hidden=(4,))
-    with torch.no_grad():
-        model.decoder.layers[-1].bias.fill_(float("nan"))
+
+    def spoil(step: Step) -> None:
+        with torch.no_grad():
+            model.decoder.layers[-1].bias.fill_(float("nan"))
+
     with pytest.raises(Diverged, match=r"the term 'log p\(x\|z\)' of the bound"):
-        fit(model, coupled(), steps=2)
+        fit(model, coupled(), steps=5, watch=spoil)
 
 
 def test_ctrl_c_ends_at_the_next_step_with_valid_weights() -> None:
