@@ -58,40 +58,6 @@ class Histogram(ExactModel, EMModel):
         dims, levels = self.theta.shape
         cells = flat + levels * torch.arange(dims, device=flat.device)  # one cell for each level of each dimension
         table = torch.bincount(cells.flatten(), minlength=dims * levels).reshape(dims, levels).to(self.dtype)
-        return Counts(self.table + other.table, self.log_likelihood + other.log_likelihood)
-
-
-class Histogram(ExactModel, EMModel):
-    """P(x) = prod_d theta_d(x_d),  theta_d(k) = (n_dk + smoothing) / (n + levels * smoothing).
-
-    The counts' posterior mean under a symmetric Dirichlet prior: no level is ever impossible.
-    """
-
-    space: Discrete
-
-    def __init__(self, space: Discrete, smoothing: float) -> None:
-        super().__init__(space, dtype=torch.float64)
-        self.smoothing = smoothing
-        table = torch.full((space.dims, space.levels), 1.0 / space.levels, dtype=torch.float64)
-        self.register_buffer("theta", table)
-
-    @property
-    def closed_form(self) -> bool:
-        return True
-
-    def log_prob(self, x: Tensor, context: Tensor | None = None) -> Tensor:
-        flat = self.events(x, context).flatten(1)
-        return sum_event(self.theta.log().T.gather(0, flat))
-
-    def sample(self, n: int, context: Tensor | None = None) -> Tensor:
-        self.contexts(n, context)
-        return torch.multinomial(self.theta, n, replacement=True).T.reshape(n, *self.space.shape)
-
-    def expect(self, x: Tensor, context: Tensor | None = None) -> Counts:
-        log_likelihood = self.log_prob(x, context).sum()
-        table = torch.zeros_like(self.theta)
-        for rows in torch.split(self.events(x, context).flatten(1), 1024):  # the one-hot form is levels times the data
-            table += F.one_hot(rows, self.space.levels).sum(0)
         return Counts(table, log_likelihood)
 
     def maximize(self, stats: Counts) -> None:

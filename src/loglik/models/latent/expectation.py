@@ -94,7 +94,8 @@ class ByFeatures(Expectation):
         self.totals = torch.zeros_like(self.coefficients)
         self.scatter = means.new_zeros(dims, dims)
         self.complete = covariance.writer()
-        self.all_phi = means.new_ones(features, self.rows)
+        self.all_phi = means.new_empty(features, self.rows)
+        self.all_phi[0] = 1.0
 
     def room(self, n: int) -> Tensor:
         self.phi = self.all_phi[:, :n]
