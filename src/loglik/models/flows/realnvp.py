@@ -85,8 +85,8 @@ def realnvp(
 
     Vectors: `layers` couplings with nets of `hidden` widths; by default 8 of 128, 128, and up to 8 dimensions 12 of
     64, 64. With `images` the multi-scale architecture for (H, W) or (C, H, W), whose residual nets have `width`
-    channels and `layers` blocks (default 2). Integers are dequantised and rescaled inside the model: "marginals" makes every
-    marginal a standard normal, "logit" is the paper's. Reals are standardised.
+    channels and `layers` blocks (default 2). Integers are dequantised and rescaled inside the model: "marginals" makes
+    every marginal a standard normal, "logit" is the paper's. Reals are standardised.
     """
     real = density_space(space, "realnvp")
     condition = context.width if context else 0
