@@ -2,6 +2,10 @@
 
 import json
 import math
+import signal
+import subprocess
+import sys
+import time
 from pathlib import Path
 
 import numpy as np
@@ -129,3 +133,44 @@ def test_version(capsys: pytest.CaptureFixture[str]) -> None:
     import loglik
 
     assert words(capsys, ["--version"]).strip() == f"loglik {loglik.__version__}"
+
+
+def interrupted(arguments: list[str]) -> subprocess.CompletedProcess[str]:
+    """The command in a process of its own, sent Ctrl-C while it trains: after the line in its folder's run.json."""
+    command = [sys.executable, "-m", "loglik", *arguments]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    time.sleep(8.0)  # well into a budget of minutes, and past the imports
+    assert process.poll() is None, process.communicate()
+    process.send_signal(signal.SIGINT)
+    out, err = process.communicate(timeout=120)
+    assert "Traceback" not in err
+    return subprocess.CompletedProcess(arguments, process.returncode, out, err)
+
+
+def test_ctrl_c_leaves_a_valid_run(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    folder = tmp_path / "run"
+    ended = interrupted(["fit", "digits", "--model", "vae", "--set", "hidden=32", "--budget", "10m", "-o", str(folder)])
+    assert ended.returncode == 130, ended.stderr
+    assert "--resume" in ended.stderr
+    assert "359 events" in words(capsys, ["score", str(folder), "digits"])
+
+
+def test_ctrl_c_in_a_comparison_scores_what_was_fitted(tmp_path: Path) -> None:
+    arguments = ["compare", "digits", "--models", "histogram,pixelcnn,vae", "--budget", "20m", "--samples", "1"]
+    ended = interrupted([*arguments, "-o", str(tmp_path / "c")])
+    assert ended.returncode == 130, ended.stderr
+    assert "vae" in ended.stdout.split("interrupted before its turn")[0]
+    assert "histogram" in ended.stdout
+    assert (tmp_path / "c" / "pixelcnn" / "run.json").exists()
+
+
+def test_divergence_has_its_exit_code_and_leaves_a_valid_run(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = tmp_path / "run"
+    assert run(["fit", "moons", "--model", "realnvp", "--lr", "1e30", "--steps", "50", "-o", str(folder)]) == 40
+    err = capsys.readouterr().err
+    assert "step" in err
+    assert "not finite" in err
+    assert json.loads((folder / "run.json").read_text())["status"] == "diverged"
+    assert run(["sample", str(folder), "-n", "2"]) == 0

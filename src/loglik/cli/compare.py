@@ -28,7 +28,7 @@ def compare(
     context: ContextWords = None,
     device: Device = "auto",
     json: Json = False,
-) -> None:
+) -> int:
     """Fit several models to one data set and rank them on the same held-out rows.
 
     The leaderboard says what every number is: exact, a lower bound (with its K) or an estimate; differences are paired.
@@ -57,6 +57,7 @@ def compare(
     else:
         say(leaderboard(result))
         say(f"\nReport: {report}")
+    return 130 if result.interrupted else 0
 
 
 def _announce(entrant: Entrant) -> None:

@@ -61,6 +61,11 @@ class Comparison:
         return next(e for e in self.entrants if e.name == name)
 
     @property
+    def interrupted(self) -> bool:
+        """Whether a fit was interrupted; the ones after it were not begun."""
+        return any(e.history is not None and e.history.interrupted for e in self.entrants)
+
+    @property
     def truth(self) -> Score | None:
         """The score of the source itself on the held-out rows, where its density is known."""
         if self.data.log_density is None:
@@ -110,22 +115,28 @@ def compare(
         device: where models are fitted, the CPU if None.
         options: of every fit, see `training.options.Options`.
 
-    A model that cannot be fitted is listed with its error, and does not stop the others.
+    A model that cannot be fitted is listed with its error, and does not stop the others. An interrupt ends the fit it
+    meets, whose model is scored as it is, and keeps the rest from being begun.
     """
     dataset = _dataset(data, seed)
     entrants = [_entrant(name, model, dataset, seed, device) for name, model in _named(models, dataset).items()]
+    result = Comparison(dataset, entrants, samples)
     started, left = time.perf_counter(), seconds(budget)
     # What converges by itself goes first, and seldom uses its share; gradients have what is left.
     unfitted = sorted((e for e in entrants if e.to_fit), key=lambda e: not isinstance(e.model, EMModel))
     for place, entrant in enumerate(unfitted):
         share = max(left / (len(unfitted) - place), LEAST_SECONDS)
-        _fit(entrant, dataset, seed, share, options, watch(entrant.name) if watch else None)
+        if result.interrupted:
+            entrant.error = "not fitted: interrupted before its turn"
+        else:
+            _fit(entrant, dataset, seed, share, options, watch(entrant.name) if watch else None)
         left -= entrant.seconds
         _score(entrant, dataset, samples, seed, done)
     for entrant in entrants:
         if entrant not in unfitted:
             _score(entrant, dataset, samples, seed, done)
-    return Comparison(dataset, entrants, samples, time.perf_counter() - started)
+    result.seconds = time.perf_counter() - started
+    return result
 
 
 def _entrant(name: str, model: str | Model, data: Dataset, seed: int, device: torch.device | None) -> Entrant:

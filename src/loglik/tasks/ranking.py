@@ -56,13 +56,12 @@ def _standing(scores: dict[str, Score], order: list[str], place: int) -> Standin
         return Standing(name, score, 1, False, None, _leads(scores, order))
     behind = scores[leader] - score
     is_bound = score.claim is Claim.LOWER_BOUND
-    gap = f"{behind.nats:.2f} +- {behind.stderr:.2f} nats"
     if not behind.significant:
-        verdict = f"level with {leader} ({gap})"
+        verdict = f"level with {leader}"
     elif is_bound:
-        verdict = f"undecided: its bound is {gap} behind {leader}"
+        verdict = f"undecided: a bound, behind {leader}"
     else:
-        verdict = f"behind {leader} by {gap}"
+        verdict = f"behind {leader}"
     return Standing(name, score, place + 1, is_bound, behind, verdict)
 
 
