@@ -3,8 +3,8 @@
 Importing this package loads neither pyarrow nor scikit-learn nor a DataFrame library; opening data does, as needed.
 """
 
-from loglik.data.arrays import as_source
 from loglik.data.catalog import catalog, open_dataset, open_source
+from loglik.data.opening import as_source
 from loglik.data.source import Dataset, Memory, RowDigest, Source, split_rows
 
 __all__ = [

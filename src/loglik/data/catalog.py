@@ -7,11 +7,11 @@ from functools import partial
 
 import torch
 
-from loglik.data.arrays import as_source
 from loglik.data.digits import load_digits
 from loglik.data.infer import stated_space
 from loglik.data.ising import load_ising
 from loglik.data.markov import load_markov
+from loglik.data.opening import as_source
 from loglik.data.source import Dataset, Memory, Source
 from loglik.data.splits import shuffled
 from loglik.data.standard import FILES, load_binarized_mnist, load_cifar10, load_idx, missing

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from loglik.data.arrays import as_source, as_tensor
+from loglik.data.arrays import as_tensor, in_memory
 from loglik.data.checks import Origin, conform, one_line
 from loglik.data.infer import Evidence, stated_space
 from loglik.data.source import Batch, Source
@@ -74,7 +74,7 @@ def open_npz(
             raise UsageError(f"The context of an NPZ file is one array; got {len(context)} names.")
         beside = _member(archive, context[0], name)
     whole = x.read()
-    return as_source(whole.x, beside, whole.space)
+    return in_memory(whole.x, beside, whole.space)
 
 
 def _check_magic(path: str, name: str, magic: bytes) -> None:

@@ -1,6 +1,7 @@
 """`fit`: closed form, EM or gradients, whichever the model has."""
 
 import time
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,7 @@ from loglik.training.gradient import GradientTraining, Watch
 from loglik.training.history import History, Step
 from loglik.training.interrupts import Interrupts, interrupts
 from loglik.training.options import Options
-from loglik.training.state import restore_state
+from loglik.training.state import restore_state, save_state
 
 INITIAL_ROWS = 50_000  # so many rows are shown to `initialize`
 MAX_PASSES = 500  # of EM, where no number of steps is given
@@ -67,7 +68,7 @@ def fit(
             if resume and state is not None:
                 restore_state(state, training)
             try:
-                history = training.run(noted, watch, state)
+                history = training.run(noted, watch, partial(save_state, state) if state else None)
             except BaseException:
                 training.finish()
                 raise

@@ -4,7 +4,6 @@ import math
 import time
 from collections.abc import Callable
 from dataclasses import replace
-from pathlib import Path
 
 import torch
 from torch import Tensor
@@ -59,10 +58,13 @@ class GradientTraining:
         assert self.options.budget is not None
         return min(1.0, self.seconds / self.options.budget)
 
-    def run(self, interrupts: Interrupts, watch: Watch | None, state: Path | None) -> History:
-        """Train until the budget is used, validation stops improving, or someone interrupts; keep the best weights."""
-        from loglik.training.state import save_state
+    def run(
+        self, interrupts: Interrupts, watch: Watch | None, save: Callable[["GradientTraining"], None] | None
+    ) -> History:
+        """Train until the budget is used, validation stops improving, or someone interrupts; keep the best weights.
 
+        `save` keeps the state of the training, every `save_seconds` and at the end.
+        """
         saved = time.perf_counter()
         while not self.history.stopped:
             started = time.perf_counter()
@@ -72,8 +74,8 @@ class GradientTraining:
                 watch(step)
             if interrupts.asked:
                 self.history.stopped = "interrupted"
-            if state and (self.history.stopped or time.perf_counter() - saved >= self.options.save_seconds):
-                save_state(state, self)
+            if save and (self.history.stopped or time.perf_counter() - saved >= self.options.save_seconds):
+                save(self)
                 saved = time.perf_counter()
         self.finish()
         return self.history
