@@ -95,7 +95,7 @@ def test_missing_file(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Non
         (["models", "mad"], 3, ("'made'",)),
         (["data", "digit"], 3, ("'digits'",)),
         (["fit", "moons", "--model", "histogram"], 2, ("Integer", "Category")),
-        (["fit", "digits", "--model", "gaussian", "--context", "label"], 3, ("context",)),
+        (["fit", "digits", "--model", "gaussian", "--context", "label"], 4, ("gaussian", "context")),
     ],
     ids=lambda v: " ".join(v) if isinstance(v, list) else "",
 )

@@ -174,3 +174,30 @@ def test_divergence_has_its_exit_code_and_leaves_a_valid_run(
     assert "not finite" in err
     assert json.loads((folder / "run.json").read_text())["status"] == "diverged"
     assert run(["sample", str(folder), "-n", "2"]) == 0
+
+
+def test_comparing_conditional_models(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    arguments = [
+        "compare",
+        "digits",
+        "--models",
+        "uniform,made,gaussian",
+        "--budget",
+        "2s",
+        "--samples",
+        "1",
+        "--context",
+        "label",
+    ]
+    out = words(capsys, [*arguments, "-o", str(tmp_path / "c")])
+    assert "`gaussian` does not condition on a context" in out
+    assert json.loads((tmp_path / "c" / "made" / "run.json").read_text())["model"]["hyperparameters"]["context"]
+
+
+def test_a_run_is_not_given_up_for_one_that_cannot_be(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    folder = tmp_path / "run"
+    words(capsys, ["fit", "digits", "--model", "histogram", "-o", str(folder)])
+    before = (folder / "model.safetensors").read_bytes()
+    assert run(["fit", "digits", "--model", "made", "--set", "hidden=big", "-o", str(folder), "--overwrite"]) == 2
+    assert run(["compare", "digits", "--models", "nade", "-o", str(folder), "--overwrite"]) == 3
+    assert (folder / "model.safetensors").read_bytes() == before

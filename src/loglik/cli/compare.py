@@ -10,7 +10,7 @@ from loglik.cli.leaderboard import leaderboard
 from loglik.cli.options import ContextWords, Data, Device, Json, Samples, Seed, SpaceWords, device_of, opened
 from loglik.tasks.compare import SAMPLES, Entrant
 from loglik.tasks.compare import compare as compare_models
-from loglik.tasks.fitting import prepare
+from loglik.tasks.fitting import check_place, clear
 from loglik.tasks.saving import free_folder, save_comparison
 
 
@@ -44,12 +44,13 @@ def compare(
 
     dataset = opened(data, seed, space, context)
     folder = out or free_folder(Path("runs") / f"compare-{Path(data).stem}")
-    prepare(folder, overwrite)
+    check_place(folder, overwrite)
     with progress(dataset.space) as watch:
         result = compare_models(
             models.split(",") if models else None, dataset,
             budget=budget, samples=samples, seed=seed, watch=watch, done=_announce, device=device_of(device),
         )  # fmt: skip
+    clear(folder)
     save_comparison(result, folder, data, command_line())
     report = comparison_report(result, folder, command_line())
     if json:

@@ -9,7 +9,8 @@ import torch
 
 from loglik.contract import Claim, EMModel, Model
 from loglik.data import Dataset, as_source, open_dataset, split_rows
-from loglik.errors import DataError, Diverged, LoglikError, UnknownName, UsageError
+from loglik.errors import ContextError, DataError, Diverged, LoglikError, UnknownName, UsageError
+from loglik.hyperparameters import hyperparameters
 from loglik.inference.evaluate import evaluate
 from loglik.inference.randomness import seeded
 from loglik.runs import count_parameters
@@ -19,7 +20,7 @@ from loglik.training.fit import fit
 from loglik.training.gradient import Watch
 from loglik.training.history import History
 from loglik.training.options import Options, seconds
-from loglik.zoo import build, models_for
+from loglik.zoo import build, entry, models_for
 
 SAMPLES = 16  # K of the K-sample bounds, where none is given
 LEAST_SECONDS = 0.5  # a fit gets this much, even where the budget is used up
@@ -145,11 +146,20 @@ def _entrant(name: str, model: str | Model, data: Dataset, seed: int, device: to
         return Entrant(name, model)
     try:
         with seeded(seed):
-            return Entrant(name, build(model, data.space).to(device or "cpu"), to_fit=True)
+            return Entrant(name, build_for(model, data, {}).to(device or "cpu"), to_fit=True)
     except UnknownName:
         raise
     except LoglikError as error:
         return Entrant(name, error=str(error))
+
+
+def build_for(name: str, data: Dataset, given: Mapping[str, Any]) -> Model:
+    """A model of the zoo for the events of a data set; if they come with contexts, a model of p(x|c)."""
+    if data.context_space is None:
+        return build(name, data.space, **given)
+    if "context" not in hyperparameters(entry(name).load()):
+        raise ContextError(f"`{name}` does not condition on a context. Leave the context out, or take another model.")
+    return build(name, data.space, **{**given, "context": data.context_space})
 
 
 def _fit(

@@ -17,7 +17,7 @@ from loglik.inference.randomness import seeded
 from loglik.runs import RUN, STATE, Run, describe, read_record, save, update_record, write_history
 from loglik.spaces import Space
 from loglik.storage import write_json
-from loglik.tasks.compare import SAMPLES
+from loglik.tasks.compare import SAMPLES, build_for
 from loglik.training.fit import fit
 from loglik.training.gradient import Watch
 from loglik.training.options import Options
@@ -60,11 +60,11 @@ def fit_run(
         stored = Options(**record["fit"]["options"])
         fitted = _built(record, data.space)
     else:
-        prepare(folder, overwrite)
+        check_place(folder, overwrite)
         stored = Options.of(**given)
-        name = model or default_model(data.space)
         with seeded(stored.seed):
-            fitted = _build(name, data, dict(hyperparameters or {}))
+            fitted = build_for(model or default_model(data.space), data, hyperparameters or {})
+        clear(folder)
         about = {"data": data_record(data, source), "fit": {"options": dataclasses.asdict(stored)}, "command": command}
         record = {**describe(fitted), **about, "status": TRAINING}
         write_json(folder / RUN, record)
@@ -94,8 +94,8 @@ def _finish(
     return Run.open(folder)
 
 
-def prepare(folder: Path, overwrite: bool) -> None:
-    """An empty place for a run; what is there is removed only when told to, and only if it is a run."""
+def check_place(folder: Path, overwrite: bool) -> None:
+    """Whether a run may go there: what is there already is given up only when told to, and only if it is a run."""
     if not folder.exists() or (folder.is_dir() and not any(folder.iterdir())):
         return
     if not overwrite:
@@ -104,7 +104,12 @@ def prepare(folder: Path, overwrite: bool) -> None:
         )
     if not folder.is_dir() or not ((folder / RUN).exists() or (folder / "comparison.json").exists()):
         raise RunMismatch(f"{folder} is not a run of loglik, so it is not overwritten. Choose another place with -o.")
-    shutil.rmtree(folder)
+
+
+def clear(folder: Path) -> None:
+    """Remove the run that `check_place` has let go, once there is something to put in its place."""
+    if folder.exists():
+        shutil.rmtree(folder)
 
 
 def data_record(data: Dataset, source: str) -> dict[str, Any]:
@@ -119,13 +124,6 @@ def data_record(data: Dataset, source: str) -> dict[str, Any]:
         "columns": None if columns is None else list(columns),
         "context": None if data.context_space is None else data.context_space.to_json(),
     }
-
-
-def _build(name: str, data: Dataset, hyperparameters: dict[str, Any]) -> Model:
-    """Conditional, if the data bring contexts."""
-    if data.context_space is not None:
-        hyperparameters = {**hyperparameters, "context": data.context_space}
-    return build(name, data.space, **hyperparameters)
 
 
 def _built(record: dict[str, Any], space: Space) -> Model:
