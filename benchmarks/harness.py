@@ -1,10 +1,11 @@
 """Side-by-side timing: every contender takes its turn in every round, and only ratios within a round are judged.
 
-Machines are shared and have slow moments. A burst that hits one round slows all contenders of that round alike, so
+Machines are shared and have slow moments. Most of them slow all contenders of a round alike, so
 
     ratio = median over rounds of (peer's time / our time in the same round),   with its smallest and largest value
 
-says more than any time in milliseconds. A contender that is not installed is reported, never fatal.
+says more than any time in milliseconds; how busy other processes were is recorded beside it. A contender that is not
+installed is reported, never fatal.
 """
 
 import datetime
@@ -23,6 +24,8 @@ from typing import Any
 import torch
 
 OURS = "loglik"
+TURN = 4  # timed steps in a row of one contender, before the next one's turn
+NOISY = 0.2  # cores; with more work elsewhere, peers whose threads spin look slower than they are
 
 
 @dataclass(frozen=True)
@@ -61,10 +64,12 @@ def measure(row: Row, rounds: int) -> dict[str, Any]:
         contender.step()
     times: dict[str, list[float]] = {name: [] for name in ready}
     order = list(ready)
+    others = OtherWork()
     for _ in range(rounds):
         order = order[1:] + order[:1]  # nobody always runs after the same neighbour
         for name in order:
             times[name].append(timed(ready[name].step))
+    busy_elsewhere = others.cores()
     values = {name: contender.value() for name, contender in ready.items()}
     return {
         "row": row.name,
@@ -74,17 +79,24 @@ def measure(row: Row, rounds: int) -> dict[str, Any]:
         "values": values,
         "agreement": {peer: agreement(values, peer, row.agree.get(peer)) for peer in ready if peer != OURS},
         "missing": missing,
+        "busy_elsewhere": busy_elsewhere,
         **surroundings(row.packages),
     }
 
 
 def timed(step: Callable[[], object]) -> float:
-    """Milliseconds of one step; the garbage collector waits meanwhile."""
+    """Milliseconds of one step, the mean of a turn of several; the garbage collector waits meanwhile.
+
+    Nobody takes one step alone, and the first of a turn is not counted: there the thread pool of the contender before
+    may still be spinning, and our own has to wake up.
+    """
     gc.collect()
     gc.disable()
-    start = time.perf_counter()
     step()
-    milliseconds = (time.perf_counter() - start) * 1e3
+    start = time.perf_counter()
+    for _ in range(TURN):
+        step()
+    milliseconds = (time.perf_counter() - start) * 1e3 / TURN
     gc.enable()
     return milliseconds
 
@@ -115,6 +127,31 @@ def surroundings(packages: tuple[str, ...]) -> dict[str, Any]:
     return {"versions": versions, "cpu": cpu_name(), **threads, "date": now}
 
 
+class OtherWork:
+    """How many cores other processes kept busy since this was made; None where the system does not say."""
+
+    def __init__(self) -> None:
+        self.start = self.seconds()
+        self.clock = time.perf_counter()
+
+    def cores(self) -> float | None:
+        now = self.seconds()
+        if now is None or self.start is None:
+            return None
+        return max(0.0, round((now - self.start) / (time.perf_counter() - self.clock), 2))
+
+    @staticmethod
+    def seconds() -> float | None:
+        """Processor seconds spent by everyone, less our own and our children's."""
+        stat = Path("/proc/stat")
+        if not stat.exists():
+            return None
+        user, nice, system = map(int, stat.read_text().split()[1:4])
+        own = os.times()
+        ours = own.user + own.system + own.children_user + own.children_system
+        return (user + nice + system) / os.sysconf("SC_CLK_TCK") - ours
+
+
 def cpu_name() -> str:
     info = Path("/proc/cpuinfo")
     lines = info.read_text().splitlines() if info.exists() else []
@@ -139,7 +176,12 @@ def table_lines(record: dict[str, Any]) -> list[str]:
             f"({ratio['min']:.1f}..{ratio['max']:.1f}{bar})   values differ by {agree['relative_difference']:.1e}"
             + (" TOO MUCH" if agree["reached"] is False else "")
         )
-    return lines + [f"  {peer:<20} {reason}" for peer, reason in record["missing"].items()]
+    lines += [f"  {peer:<20} {reason}" for peer, reason in record["missing"].items()]
+    if (record["busy_elsewhere"] or 0.0) > NOISY:
+        lines.append(
+            f"  other processes kept {record['busy_elsewhere']:g} cores busy: measure again on a quiet machine"
+        )
+    return lines
 
 
 def write(record: dict[str, Any], folder: Path, command: str) -> Path:

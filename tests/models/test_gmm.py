@@ -96,7 +96,7 @@ def test_both_ways_of_expectation_agree(covariance: str, dims: int, monkeypatch:
     for name, largest in {"ByFeatures": math.inf, "ByWhitening": 0.0}.items():
         monkeypatch.setattr(expectation_file, "LARGEST_TERM", largest)
         monkeypatch.setattr(expectation_file, "FEATURES_PER_COMPONENT", math.inf)
-        monkeypatch.setattr(expectation_file, "WORKSPACE", 1)  # the smallest slices
+        monkeypatch.setattr(expectation_file, "FEATURE_VALUES", 1)  # the shortest slices
         with torch.no_grad():
             sums = expectation_file.expectation(model.covariance, model.locations, model.weights.log())
         assert type(sums).__name__ == name

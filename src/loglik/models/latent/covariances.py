@@ -103,6 +103,11 @@ class Covariance(nn.Module, ABC):
         """Sums of phi (K, F), and of phi_1..D phi_1..D^T (D, D) -> first (K, D) and second moments about the means."""
 
     @property
+    def any_layout(self) -> bool:
+        """Whether the writer is as fast when phi is the transpose of a contiguous (n, F)."""
+        return True
+
+    @property
     def scatters(self) -> bool:
         """Whether `collect` wants the scatter, which all components share."""
         return False

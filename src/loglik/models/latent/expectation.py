@@ -19,7 +19,11 @@ from torch import Tensor
 from loglik.densities import LOG_2PI
 from loglik.models.latent.covariances import Covariance
 
-WORKSPACE = 1 << 20  # values at work in one slice: 8 MB, which stays in the cache of a core or two
+FEATURE_VALUES = 1 << 20  # at work in one slice: 8 MB, for the many small operations on it want long rows
+WHITENED_VALUES = (
+    1 << 18
+)  # 2 MB, in a core's own cache: a shared cache may be busy with others, which costs a factor of 2
+LONG_EVENT = 32  # dimensions from which on a slice is written event by event, where the features allow it
 FEATURES_PER_COMPONENT = 50  # measured: the two are equally fast at D=16, K=3 (F=153) and at D=32, K=10 (F=561)
 NEVER = -600.0  # log of a responsibility that counts for nothing; beyond, exp underflows, which is 30 times slower
 LARGEST_TERM = 1e6  # of the expanded square: in float64 the difference of such terms is right to 1e-10 nats
@@ -54,10 +58,10 @@ class Expectation(ABC):
     The memory of a slice is allocated once: fresh pages for every slice would cost as much as the arithmetic.
     """
 
-    def __init__(self, covariance: Covariance, means: Tensor, log_prior: Tensor, width: int) -> None:
+    def __init__(self, covariance: Covariance, means: Tensor, log_prior: Tensor, rows: int) -> None:
         self.covariance, self.means = covariance, means
         self.constant = (log_prior - covariance.log_det() - 0.5 * covariance.dims * LOG_2PI)[:, None]  # (K, 1)
-        self.rows = max(256, WORKSPACE // width)
+        self.rows = max(256, rows)
         self.events = 0
         self.log_likelihood = torch.zeros((), dtype=torch.float64, device=means.device)
 
@@ -88,13 +92,16 @@ class ByFeatures(Expectation):
 
     def __init__(self, covariance: Covariance, means: Tensor, log_prior: Tensor) -> None:
         features, dims = covariance.feature_count, covariance.dims
-        super().__init__(covariance, means, log_prior, features + 2 * covariance.components)
+        by_event = covariance.any_layout and dims >= LONG_EVENT
+        values = FEATURE_VALUES // 2 if by_event else FEATURE_VALUES
+        super().__init__(covariance, means, log_prior, values // (features + 2 * covariance.components))
         self.coefficients = covariance.coefficients(means)
         self.coefficients[:, :1] += self.constant
         self.totals = torch.zeros_like(self.coefficients)
         self.scatter = means.new_zeros(dims, dims)
         self.complete = covariance.writer()
-        self.all_phi = means.new_empty(features, self.rows)
+        # Events with few values are transposed as they are written; long ones lie as they come, and BLAS transposes.
+        self.all_phi = means.new_empty(self.rows, features).T if by_event else means.new_empty(features, self.rows)
         self.all_phi[0] = 1.0
 
     def room(self, n: int) -> Tensor:
@@ -121,7 +128,7 @@ class ByWhitening(Expectation):
     """
 
     def __init__(self, covariance: Covariance, means: Tensor, log_prior: Tensor) -> None:
-        super().__init__(covariance, means, log_prior, 2 * means.numel())
+        super().__init__(covariance, means, log_prior, WHITENED_VALUES // (2 * means.numel()))
         self.whiten = covariance.whitener(means)
         self.counts = means.new_zeros(len(means))
         self.first = torch.zeros_like(means)

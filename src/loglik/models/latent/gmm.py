@@ -12,7 +12,7 @@ from loglik.models.dequantized import density_space
 from loglik.models.flows.gaussianized import gaussianized
 from loglik.models.latent.covariances import Covariance
 from loglik.models.latent.diagonal import Diagonal, Spherical
-from loglik.models.latent.expectation import WORKSPACE, MixtureStats, expectation
+from loglik.models.latent.expectation import MixtureStats, expectation
 from loglik.models.latent.kmeans import lloyd, plus_plus
 from loglik.models.latent.triangular import Full, Tied
 from loglik.spaces import Integer, Real, Space
@@ -23,6 +23,7 @@ COVARIANCES: dict[str, type[Diagonal] | type[Full] | type[Spherical] | type[Tied
     "diagonal": Diagonal,
     "spherical": Spherical,
 }
+SLICE_VALUES = 1 << 19  # z (K, D, n) of one slice where densities alone are wanted: 4 MB
 START_EVENTS = 1 << 15  # k-means looks at so many events at most; the start needs no more
 LLOYD_STEPS = 8
 SOFTNESS = 0.02  # of each event is shared among all components at the start, so none begins on a single event
@@ -187,7 +188,7 @@ class GaussianMixture(ExactModel, EMModel):
 
     def slices(self, x: Tensor) -> Iterator[Tensor]:
         """Parts of x that stay in the cache; one empty part if x is empty."""
-        rows = max(256, WORKSPACE // self.locations.numel())
+        rows = max(256, SLICE_VALUES // self.locations.numel())
         return (x[start : start + rows] for start in range(0, max(1, len(x)), rows))
 
     def row_mean(self, x: Tensor, value: Callable[[Tensor], Tensor]) -> Tensor:

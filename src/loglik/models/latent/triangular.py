@@ -71,6 +71,10 @@ class Full(Triangular):
 
         return whiten
 
+    @property
+    def any_layout(self) -> bool:
+        return False  # the products of single dimensions need them as rows
+
     def outer(self, a: Tensor, b: Tensor) -> Tensor:
         if len(b) < len(a):  # one GEMM for all components; a batched product with a repeated b is a third slower
             return (a.flatten(0, 1) @ b[0].T).view(len(a), self.dims, self.dims)
