@@ -34,7 +34,7 @@ def digits_run(tmp_path: Path) -> Path:
     return tmp_path / "histogram"
 
 
-def fails(capsys: pytest.CaptureFixture[str], arguments: list[str], code: int, *words: str) -> None:
+def expect_failure(capsys: pytest.CaptureFixture[str], arguments: list[str], code: int, *words: str) -> None:
     capsys.readouterr()
     assert run(arguments) == code
     out, err = capsys.readouterr()
@@ -64,15 +64,15 @@ def test_bad_data(case: str, tmp_path: Path, capsys: pytest.CaptureFixture[str])
     path = tmp_path / name
     path.write_bytes(content if isinstance(content, bytes) else content.encode())
     out = tmp_path / "run"
-    fails(capsys, ["fit", str(path), "--model", "gaussian", "-o", str(out)], code, *words)
+    expect_failure(capsys, ["fit", str(path), "--model", "gaussian", "-o", str(out)], code, *words)
     assert not out.exists()
-    fails(capsys, ["compare", str(path), "-o", str(out)], code, *words)
+    expect_failure(capsys, ["compare", str(path), "-o", str(out)], code, *words)
     assert not out.exists()
 
 
 def test_missing_file(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (tmp_path / "table.csv").write_text(GOOD)
-    fails(capsys, ["fit", str(tmp_path / "tabel.csv")], 11, "tabel.csv", "table.csv")
+    expect_failure(capsys, ["fit", str(tmp_path / "tabel.csv")], 11, "tabel.csv", "table.csv")
 
 
 @pytest.mark.parametrize(
@@ -104,20 +104,20 @@ def test_bad_words(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str],
 ) -> None:  # fmt: skip
     monkeypatch.chdir(tmp_path)
-    fails(capsys, arguments, code, *words)
+    expect_failure(capsys, arguments, code, *words)
     assert list(tmp_path.iterdir()) == []
 
 
 def test_wrong_shape_for_the_run(fitted: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     np.save(tmp_path / "three.npy", np.zeros((5, 3)))
-    fails(capsys, ["score", str(fitted), str(tmp_path / "three.npy")], 15, "(2,)", "3")
+    expect_failure(capsys, ["score", str(fitted), str(tmp_path / "three.npy")], 15, "(2,)", "3")
     (tmp_path / "other.csv").write_text("a,c\n1,2\n")
-    fails(capsys, ["score", str(fitted), str(tmp_path / "other.csv")], 15, "'b'")
+    expect_failure(capsys, ["score", str(fitted), str(tmp_path / "other.csv")], 15, "'b'")
 
 
 def test_levels_outside_the_space(digits_run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     np.save(tmp_path / "bright.npy", np.full((2, 1, 8, 8), 17, dtype=np.uint8))
-    fails(capsys, ["score", str(digits_run), str(tmp_path / "bright.npy")], 16, "17")
+    expect_failure(capsys, ["score", str(digits_run), str(tmp_path / "bright.npy")], 16, "17")
 
 
 def damage_weights(folder: Path) -> None:
@@ -165,8 +165,8 @@ def test_a_run_that_cannot_be_read(
     capsys: pytest.CaptureFixture[str],
 ) -> None:  # fmt: skip
     harm(digits_run)
-    fails(capsys, ["score", str(digits_run), "digits"], code, *words)
-    fails(capsys, ["sample", str(digits_run)], code, *words)
+    expect_failure(capsys, ["score", str(digits_run), "digits"], code, *words)
+    expect_failure(capsys, ["sample", str(digits_run)], code, *words)
 
 
 class Trap:
@@ -178,7 +178,7 @@ class Trap:
 
 def test_a_pickle_is_refused_unread(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (tmp_path / "model.pt").write_bytes(pickle.dumps(Trap()))
-    fails(capsys, ["score", str(tmp_path / "model.pt"), "digits"], 24, "pickle")
+    expect_failure(capsys, ["score", str(tmp_path / "model.pt"), "digits"], 24, "pickle")
     assert not Path("/tmp/loglik-was-here").exists()
 
 
@@ -191,15 +191,19 @@ def test_a_full_disk(digits_run: Path, capsys: pytest.CaptureFixture[str], monke
     before = {p.name: p.read_bytes() for p in digits_run.iterdir()}
     samples = digits_run.parent / "s.npy"
     monkeypatch.setattr(os, "fsync", full)
-    fails(capsys, ["sample", str(digits_run), "-n", "3", "-o", str(samples)], 30, "disk is full")
-    fails(capsys, ["fit", "digits", "--model", "histogram", "-o", str(digits_run.parent / "new")], 30, "disk is full")
+    expect_failure(capsys, ["sample", str(digits_run), "-n", "3", "-o", str(samples)], 30, "disk is full")
+    expect_failure(
+        capsys, ["fit", "digits", "--model", "histogram", "-o", str(digits_run.parent / "new")], 30, "disk is full"
+    )
     assert not samples.exists()
     assert not any((digits_run.parent / "new").glob("*"))
     assert {p.name: p.read_bytes() for p in digits_run.iterdir()} == before
 
 
 def test_a_place_that_is_taken(digits_run: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    fails(capsys, ["fit", "digits", "--model", "histogram", "-o", str(digits_run)], 25, "--resume", "--overwrite")
+    expect_failure(
+        capsys, ["fit", "digits", "--model", "histogram", "-o", str(digits_run)], 25, "--resume", "--overwrite"
+    )
 
 
 def test_a_law_that_is_broken_has_its_exit_code(

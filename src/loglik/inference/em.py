@@ -1,5 +1,7 @@
 """Fitting by expectation and maximisation, streaming over batches; a closed form is EM that needs one pass."""
 
+import itertools
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import reduce
@@ -26,17 +28,15 @@ class Pass:
     gain: float
 
 
-def em(
-    model: EMModel, source: Source, *, seed: int, first_step: int = 0, last_nats: float | None = None
-) -> Iterator[Pass]:
+def em(model: EMModel, source: Source, *, seed: int) -> Iterator[Pass]:
     """Alternate `expect` over all rows and `maximize`; the caller decides when to stop.
 
     Every pass draws the same noise (a dequantised model draws some), so that the likelihood of the same noisy data is
     compared from pass to pass, and cannot fall.
     """
     rows = max(1, min(ROWS_AT_ONCE, VALUES_AT_ONCE // model.space.dims))
-    step = first_step
-    while True:
+    last_nats = -math.inf
+    for step in itertools.count():
         with seeded(seed), evaluating(model):
             batches = (
                 model.expect(x.to(model.device), None if c is None or model.context is None else c.to(model.device))
@@ -47,6 +47,5 @@ def em(
             if not torch.isfinite(stats.log_likelihood):
                 raise Diverged("the log-likelihood of the training data", step)
             model.maximize(stats)
-        yield Pass(step, nats, nats - last_nats if last_nats is not None else float("inf"))
+        yield Pass(step, nats, nats - last_nats)
         last_nats = nats
-        step += 1

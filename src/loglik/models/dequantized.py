@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from loglik.contract import Claim, EMModel, ExactModel, LatentModel, Model
+from loglik.contract import Claim, EMModel, LatentModel, Model
 from loglik.errors import UsageError
 from loglik.spaces import Integer, Real, Space
 
@@ -79,9 +79,3 @@ def density_space(space: Space, name: str) -> Real:
         f"`{name}` is a density: it models Real data, and Integer data through dequantisation; got {space}. "
         "Models of Category data are histogram, made and vae."
     )
-
-
-def exact_density(model: Model) -> ExactModel:
-    """The model itself, once it is known to be exact."""
-    assert isinstance(model, ExactModel)
-    return model
