@@ -19,10 +19,10 @@ from torch import Tensor
 from loglik.densities import LOG_2PI
 from loglik.models.latent.covariances import Covariance
 
-FEATURE_VALUES = 1 << 20  # at work in one slice: 8 MB, for the many small operations on it want long rows
-WHITENED_VALUES = (
-    1 << 18
-)  # 2 MB, in a core's own cache: a shared cache may be busy with others, which costs a factor of 2
+# Values at work in one slice. The many small operations on features want long rows, 8 MB in a shared cache; whitened
+# values fit a core's own cache in 2 MB, for a shared one may be busy with others, which costs a factor of 2.
+FEATURE_VALUES = 1 << 20
+WHITENED_VALUES = 1 << 18
 LONG_EVENT = 32  # dimensions from which on a slice is written event by event, where the features allow it
 FEATURES_PER_COMPONENT = 50  # measured: the two are equally fast at D=16, K=3 (F=153) and at D=32, K=10 (F=561)
 NEVER = -600.0  # log of a responsibility that counts for nothing; beyond, exp underflows, which is 30 times slower
