@@ -12,8 +12,13 @@ BLOCKS = re.findall(r"```python\n(.*?)```", README, flags=re.DOTALL)
 
 
 @pytest.mark.parametrize("block", BLOCKS, ids=range(len(BLOCKS)))
-def test_python_blocks_run(block: str) -> None:
+def test_python_blocks_run_and_print_what_they_say(block: str, capsys: pytest.CaptureFixture[str]) -> None:
     exec(compile(block, "README.md", "exec"), {})
+    said = re.findall(r"# (log density) = \.\.\. (nats per event \(exact, 500 events)", block)
+    out = capsys.readouterr().out
+    assert said, "the block says what it prints"
+    assert all(word in out for words in said for word in words)
+    assert "paired over 500 rows" in out
 
 
 def test_there_are_blocks() -> None:
