@@ -1,8 +1,41 @@
-"""What an autoregressive model asks of its net."""
+"""What an autoregressive model asks of its net: all conditionals in one pass, or one after the other while sampling."""
 
 from abc import ABC, abstractmethod
+from typing import Protocol
 
+import torch
 from torch import Tensor, nn
+
+
+class Draws(Protocol):
+    """What turns outputs into values and values into inputs again; heads do."""
+
+    def encode(self, x: Tensor, dtype: torch.dtype) -> Tensor: ...
+
+    def sample(self, params: Tensor, noise: Tensor) -> Tensor: ...
+
+
+class Steps(ABC):
+    """A causal net evaluated site by site in the order of generation, for n events at once, keeping what it needs again.
+
+    A site is what the head draws at once: one value, or all colours of a pixel where the head draws them together.
+    Fed with the values of x, the outputs equal those of the net's one pass over x.
+    """
+
+    @abstractmethod
+    def __call__(self, previous: Tensor | None) -> Tensor:
+        """The encoded values of the site before, (n, inputs), None at the first -> outputs at the next site, (n, params)."""
+
+    def run(self, draws: Draws, noise: Tensor, given: Tensor) -> Tensor:
+        """Values (sites, n, ...) drawn with noise (sites, n, m), after those of the first sites, `given` (k, n, ...)."""
+        values: list[Tensor] = []
+        previous: Tensor | None = None
+        for i in range(len(noise)):
+            params = self(previous)
+            value = given[i] if i < len(given) else draws.sample(params, noise[i])
+            values.append(value)
+            previous = draws.encode(value, params.dtype)
+        return torch.stack(values)
 
 
 class CausalNet(nn.Module, ABC):
@@ -15,3 +48,29 @@ class CausalNet(nn.Module, ABC):
     @abstractmethod
     def start(self, outputs: Tensor) -> None:
         """Begin at constant outputs (*event, outputs), or as near to them as the net's biases allow."""
+
+    def steps(self, n: int, context: Tensor | None = None) -> Steps | None:
+        """A fresh incremental evaluation for n events, without gradients; None if the net knows only whole passes."""
+        return None
+
+
+class WholePasses(Steps):
+    """Every step is a pass over the whole event: what any causal net can do, and the truth for the incremental ones.
+
+    Args:
+        x: (n, *event, inputs), what the net reads while nothing is known; it is written to.
+        sites: (S,), for each step the place of its site among the flattened sites.
+    """
+
+    def __init__(self, net: CausalNet, x: Tensor, sites: Tensor, context: Tensor | None) -> None:
+        self.net, self.x, self.context = net, x, context
+        self.sites = sites.tolist()
+        self.place = 0
+
+    def __call__(self, previous: Tensor | None) -> Tensor:
+        flat = self.x.view(len(self.x), -1, self.x.shape[-1])
+        if previous is not None:
+            flat[:, self.sites[self.place - 1]] = previous
+        outputs: Tensor = self.net(self.x, self.context)
+        self.place += 1
+        return outputs.flatten(1, -2)[:, self.sites[self.place - 1]]

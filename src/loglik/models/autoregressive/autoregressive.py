@@ -1,11 +1,15 @@
 """The autoregressive model: a causal net whose outputs a head reads as conditional distributions."""
 
+import math
+from dataclasses import dataclass
+
 import torch
 from torch import Tensor
 
 from loglik.contract import ExactModel
+from loglik.errors import ShapeMismatch, UsageError
 from loglik.heads import Head
-from loglik.nets.causal import CausalNet
+from loglik.nets.causal import CausalNet, Steps, WholePasses
 from loglik.ops import sum_event
 from loglik.spaces import Space
 
@@ -13,14 +17,19 @@ from loglik.spaces import Space
 class Autoregressive(ExactModel):
     """log p(x) = sum_i log p(x_o(i) | x_o(<i)),  o the order in which values are generated.
 
-    One pass of the net gives all conditionals of a given x; a sample takes D passes, one for each value.
+    One pass of the net gives all conditionals of a given x. A sample is drawn value by value; nets that keep what they
+    have computed (`CausalNet.steps`) pay for each value once, all others for a whole pass.
+
+    Where the head draws the colours of a pixel together, x_o(i) stands for all of them: the events are (C, H, W) or
+    (H, W), the net reads and gives (B, H, W, ...), and o runs over the pixels in raster order.
 
     It starts from the marginals of the data, so what training gains is dependence.
 
     Args:
         net: (B, *event, head.inputs), context (B, C) or None -> (B, *event, head.params), where the outputs at value
             o(i) depend on the inputs at values o(<i) only.
-        order: (D,), indices into the flattened event.
+        order: (D,), indices into the flattened event, in the order of generation; values drawn together follow each
+            other.
     """
 
     def __init__(self, space: Space, net: CausalNet, head: Head, order: Tensor, context: Space | None = None) -> None:
@@ -29,26 +38,111 @@ class Autoregressive(ExactModel):
         self.head = head
         self.register_buffer("order", order)
 
+    @property
+    def sites(self) -> Tensor:
+        """(S,): the place of each step's site among the flattened sites; values themselves are sites of one."""
+        together = max(1, self.head.values)
+        return self.order[::together] % (len(self.order) // together)
+
+    def by_site(self, x: Tensor) -> Tensor:
+        """Events as net and head see them: as they are, or (B, H, W, C) where the head draws the colours together."""
+        if not self.head.values:
+            return x
+        return x.movedim(1, -1) if len(self.space.shape) == 3 else x.unsqueeze(-1)
+
     def conditionals(self, x: Tensor, context: Tensor | None = None) -> Tensor:
-        """(B, *event) -> (B, *event, params): what the head is told about each value, given those before it."""
-        outputs: Tensor = self.net(self.head.encode(x, self.dtype), self.condition(context))
+        """(B, *event) -> (B, *sites, params): what the head is told about each site, given those before it."""
+        outputs: Tensor = self.net(self.head.encode(self.by_site(x), self.dtype), self.condition(context))
         return outputs
 
     def log_prob(self, x: Tensor, context: Tensor | None = None) -> Tensor:
         x = self.events(x, context)
-        return sum_event(self.head.log_prob(self.conditionals(x, context), x))
+        return sum_event(self.head.log_prob(self.conditionals(x, context), self.by_site(x)))
 
     def initialize(self, x: Tensor, context: Tensor | None = None) -> None:
-        self.net.start(self.head.marginal(self.events(x, context)))
+        self.net.start(self.head.marginal(self.by_site(self.events(x, context))))
+
+    def steps(self, n: int, context: Tensor | None = None, *, whole: bool = False) -> Steps:
+        """The conditionals of n events one site after the other; `whole` takes a pass of the net for each."""
+        condition = self.condition(context)
+        incremental = None if whole else self.net.steps(n, condition)
+        if incremental is not None:
+            return incremental
+        blank = self.space.events(torch.zeros(n, *self.space.shape, device=self.device), self.dtype)
+        return WholePasses(self.net, self.head.encode(self.by_site(blank), self.dtype), self.sites, condition)
 
     @torch.no_grad()
-    def sample(self, n: int, context: Tensor | None = None) -> Tensor:
+    def sample(
+        self,
+        n: int,
+        context: Tensor | None = None,
+        *,
+        given: Tensor | None = None,
+        temperature: float = 1.0,
+        top_k: int | None = None,
+    ) -> Tensor:
+        """n draws, (n, *event).
+
+        Args:
+            given: the known beginning of the events, (n, ...) or (1, ...) for all: the first time steps of (T,), the
+                first rows of (H, W) or (C, H, W). What follows is drawn from p(rest | given).
+            temperature: divides the logits; below 1 the samples are likelier, and no longer draws from p(x).
+            top_k: draws only among the k likeliest levels.
+
+        Raises:
+            UsageError: a beginning that the order of generation does not begin with, an impossible temperature.
+        """
         context = self.contexts(n, context)
-        x = self.space.events(torch.zeros(n, *self.space.shape, device=self.device), self.dtype)
-        flat = x.flatten(1)
-        for place in self.order.tolist():
-            params = self.conditionals(x, context).flatten(1, -2)
-            flat[:, place] = self.head.sample(params[:, place]).to(x.dtype)
-        return x
+        known = torch.empty(n, 0, dtype=torch.long, device=self.device) if given is None else self._known(n, given)
+        together = max(1, self.head.values)
+        like = torch.empty(0, dtype=self.dtype, device=self.device)
+        noise = self.head.noise((self.space.dims // together, n), like)
+        beginning = known.reshape(n, -1, together) if self.head.values else known
+        draws = _draws(self.head, temperature, top_k)
+        values = self.steps(n, context).run(draws, noise, beginning.transpose(0, 1))
+        in_order = values.transpose(0, 1).reshape(n, -1)
+        x = torch.empty_like(in_order)
+        x[:, self.order] = in_order
+        return x.reshape(n, *self.space.shape)
+
+    def _known(self, n: int, given: Tensor) -> Tensor:
+        """(n, k): the first k values in the order of generation."""
+        shape = self.space.shape
+        axis = 1 if len(shape) == 3 else 0
+        part = tuple(given.shape[1:])
+        fits = len(part) == len(shape) and part[:axis] == shape[:axis] and part[axis + 1 :] == shape[axis + 1 :]
+        if not fits or len(given) not in (1, n) or part[axis] > shape[axis]:
+            raise ShapeMismatch(
+                f"Expected the beginning of {n} events (or of 1 for all) of shape {shape}, cut along axis {axis}; "
+                f"got {tuple(given.shape)}."
+            )
+        places = torch.arange(self.space.dims, device=self.device).reshape(shape).narrow(axis, 0, part[axis]).flatten()
+        first = self.order[: len(places)]
+        if not torch.equal(first.sort().values, places):
+            raise UsageError("The order of generation does not begin with what is given; build with order='natural'.")
+        whole = torch.zeros(len(given), *shape, dtype=given.dtype, device=self.device)
+        whole.narrow(axis + 1, 0, part[axis]).copy_(given)
+        return self.space.events(whole, self.dtype).flatten(1)[:, first].expand(n, -1)
 
     order: Tensor
+
+
+@dataclass(frozen=True)
+class Sharpened:
+    """A head that draws from p^(1/temperature), among the `top_k` likeliest levels."""
+
+    head: Head
+    temperature: float
+    top_k: int | None
+
+    def encode(self, x: Tensor, dtype: torch.dtype) -> Tensor:
+        return self.head.encode(x, dtype)
+
+    def sample(self, params: Tensor, noise: Tensor) -> Tensor:
+        return self.head.sample(self.head.sharpened(params, self.temperature, self.top_k), noise)
+
+
+def _draws(head: Head, temperature: float, top_k: int | None) -> Head | Sharpened:
+    if not 0 < temperature < math.inf or (top_k is not None and top_k < 1):
+        raise UsageError(f"Expected temperature > 0 and top_k >= 1; got {temperature} and {top_k}.")
+    return head if temperature == 1.0 and top_k is None else Sharpened(head, temperature, top_k)

@@ -1,0 +1,8 @@
+"""Heads: net outputs -> the conditional distribution of each value, one head for each kind of value."""
+
+from loglik.heads.choose import head_for
+from loglik.heads.discrete import BernoulliHead, CategoricalHead
+from loglik.heads.gaussian import NormalHead
+from loglik.heads.head import Head
+
+__all__ = ["BernoulliHead", "CategoricalHead", "Head", "NormalHead", "head_for"]

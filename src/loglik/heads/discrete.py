@@ -1,0 +1,67 @@
+"""Values of few levels: a coin, and a softmax over all levels."""
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from loglik.heads.head import Head
+from loglik.ops import at_least_float32
+
+SMOOTHING = 0.1  # the count added to every level of a marginal
+ONE_HOT_LEVELS = 32  # ordered values of more levels are read as one number, scaled to [-1, 1]
+
+
+class BernoulliHead(Head):
+    """p(x=1) = sigmoid(logit), for two levels."""
+
+    inputs = 1
+    params = 1
+
+    def encode(self, x: Tensor, dtype: torch.dtype) -> Tensor:
+        return (2.0 * x.to(dtype) - 1.0).unsqueeze(-1)
+
+    def log_prob(self, params: Tensor, x: Tensor) -> Tensor:
+        logit = at_least_float32(params).squeeze(-1)
+        return F.logsigmoid((2 * x - 1) * logit)
+
+    def draw(self, params: Tensor, noise: Tensor) -> Tensor:
+        return (noise < torch.sigmoid(at_least_float32(params))).squeeze(-1).long()
+
+    def marginal(self, x: Tensor) -> Tensor:
+        return torch.logit((x.double().sum(0) + SMOOTHING) / (len(x) + 2.0 * SMOOTHING)).unsqueeze(-1)
+
+
+class CategoricalHead(Head):
+    """p(x=k) = softmax(logits)_k. `ordered` values of many levels are read by nets as one scaled number."""
+
+    def __init__(self, levels: int, *, ordered: bool) -> None:
+        super().__init__()
+        self.levels = levels
+        self.scaled = ordered and levels > ONE_HOT_LEVELS
+        self.inputs = 1 if self.scaled else levels
+        self.params = levels
+
+    def encode(self, x: Tensor, dtype: torch.dtype) -> Tensor:
+        if self.scaled:
+            return (x.to(dtype) * (2.0 / (self.levels - 1)) - 1.0).unsqueeze(-1)
+        return F.one_hot(x, self.levels).to(dtype)
+
+    def log_prob(self, params: Tensor, x: Tensor) -> Tensor:
+        logits = at_least_float32(params)
+        return logits.gather(-1, x.unsqueeze(-1)).squeeze(-1) - logits.logsumexp(-1)
+
+    def draw(self, params: Tensor, noise: Tensor) -> Tensor:
+        # The levels whose cumulated probability a uniform number has passed; rounding never passes the last.
+        cumulated = torch.softmax(at_least_float32(params), -1).cumsum(-1)
+        return (cumulated[..., :-1] <= noise * cumulated[..., -1:]).sum(-1)
+
+    def sharpened(self, params: Tensor, temperature: float, top_k: int | None) -> Tensor:
+        logits = at_least_float32(params) / temperature
+        if top_k is None or top_k >= self.levels:
+            return logits
+        least = logits.topk(top_k, dim=-1).values[..., -1:]
+        return logits.masked_fill(logits < least, -torch.inf)
+
+    def marginal(self, x: Tensor) -> Tensor:
+        counts = torch.stack([(x == level).sum(0) for level in range(self.levels)], dim=-1).double() + SMOOTHING
+        return torch.log(counts / counts.sum(-1, keepdim=True))

@@ -1,0 +1,55 @@
+"""Heads read a net's outputs as the conditional distribution of each value: p(x_d | what the net saw).
+
+One head for each kind of value, shared by every model that predicts values. A head states how many numbers it wants
+to say about a value (`params`) and into how many a value is encoded when a net reads it (`inputs`).
+"""
+
+from abc import ABC, abstractmethod
+
+import torch
+from torch import Tensor, nn
+
+from loglik.errors import UsageError
+from loglik.ops import at_least_float32
+
+
+class Head(nn.Module, ABC):
+    """Net outputs (..., params) -> distribution of values (...).
+
+    A head that draws several values at once, the colours of a pixel, states how many in `values`; they are then the
+    last axis of x: (..., params) -> distribution of (..., values).
+    """
+
+    inputs: int
+    params: int
+    values: int = 0  # of a site, where the head draws them together; 0: one, without an axis of its own
+
+    @abstractmethod
+    def encode(self, x: Tensor, dtype: torch.dtype) -> Tensor:
+        """Values (...) -> what a net reads, (..., inputs)."""
+
+    @abstractmethod
+    def log_prob(self, params: Tensor, x: Tensor) -> Tensor:
+        """(..., params), (...) -> log p of each value, (...), in nats."""
+
+    def noise(self, shape: tuple[int, ...], like: Tensor) -> Tensor:
+        """What `sample` turns into values, (*shape, m): one uniform number each, unless the head says otherwise."""
+        return torch.rand(*shape, 1, dtype=at_least_float32(like).dtype, device=like.device)
+
+    @abstractmethod
+    def draw(self, params: Tensor, noise: Tensor) -> Tensor:
+        """(..., params), noise (..., m) -> values (...): a draw, and the same one for the same noise."""
+
+    def sample(self, params: Tensor, noise: Tensor | None = None) -> Tensor:
+        """(..., params) -> values (...), with fresh noise unless it is given."""
+        if noise is None:
+            noise = self.noise(tuple(params.shape[:-1]), params)
+        return self.draw(params, noise)
+
+    @abstractmethod
+    def marginal(self, x: Tensor) -> Tensor:
+        """Rows (B, ...) -> params (..., params) that fit each value's marginal, for a net to start from."""
+
+    def sharpened(self, params: Tensor, temperature: float, top_k: int | None) -> Tensor:
+        """params of p^(1/temperature), over the `top_k` likeliest levels only; for levels a net has a logit of."""
+        raise UsageError(f"{type(self).__name__} draws as it is; temperature and top_k are for categorical values.")
