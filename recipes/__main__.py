@@ -8,7 +8,7 @@ import argparse
 import sys
 
 from loglik.errors import LoglikError
-from recipes.recipe import HERE, picture, recipes, record, run
+from recipes.recipe import HERE, recipes, record, run
 from recipes.table import results
 
 RESULTS_MD = HERE.parent / "RESULTS.md"
@@ -43,16 +43,12 @@ def measure(names: list[str]) -> None:
     for name in names:
         recipe = recipes()[name]
         print(f"{name}: {recipe.command}", flush=True)
-        comparison = run(recipe)
-        for standing in comparison.standings:
-            print(f"  {standing.name}: {standing.score}", flush=True)
-        for entrant in comparison.entrants:
-            if entrant.error:
-                print(f"  {entrant.name}: {entrant.error}", flush=True)
-        print(f"  recorded in {record(recipe, comparison).relative_to(HERE.parent)}")
-        drawn = picture(recipe, comparison)
-        if drawn:
-            print(f"  drawn in {drawn.relative_to(HERE.parent)}")
+        measured = run(recipe)
+        for standing in measured["standings"]:
+            print(f"  {standing['name']}: {standing['score']['text']}", flush=True)
+        for entrant in measured["failed"]:
+            print(f"  {entrant['name']}: {entrant['error']}", flush=True)
+        print(f"  recorded in {record(recipe, measured).relative_to(HERE.parent)}")
 
 
 if __name__ == "__main__":

@@ -15,6 +15,7 @@ from loglik.data import open_dataset
 from loglik.report import leaderboard_picture
 from loglik.runs import versions
 from loglik.tasks.compare import SAMPLES, Comparison, compare
+from recipes.fits import Fit, run_fits
 
 HERE = Path(__file__).parent
 RESULTS = HERE / "results"
@@ -42,11 +43,16 @@ class Recipe:
     seed: int = 0
     note: str = ""
     picture: str = ""  # where the leaderboard is drawn, from the root of the repository
+    context: bool = False  # whether the labels of the data condition the models
+    device: str = "cpu"
+    fits: list[Fit] = field(default_factory=list)  # single fits, in place of a comparison
     published: dict[str, Published] = field(default_factory=dict)
 
     @property
     def command(self) -> str:
-        """The command that does the same."""
+        """The command that does the same; single fits have one each."""
+        if self.fits:
+            return "\n".join(fit.command(self.data, self.context, self.seed) for fit in self.fits)
         models = ["--models", ",".join(self.models)] if self.models else []
         options = ["--budget", self.budget, "--samples", str(self.samples), "--seed", str(self.seed)]
         return shlex.join(["loglik", "compare", self.data, *models, *options])
@@ -60,26 +66,38 @@ def read(path: Path) -> Recipe:
     """
     fields = tomllib.loads(path.read_text())
     published = {model: Published(**entry) for model, entry in fields.pop("published", {}).items()}
-    return Recipe(name=path.stem, published=published, **fields)
+    fits = [Fit(**entry) for entry in fields.pop("fits", [])]
+    return Recipe(name=path.stem, published=published, fits=fits, **fields)
 
 
 def recipes(folder: Path = HERE) -> dict[str, Recipe]:
     return {path.stem: read(path) for path in sorted(folder.glob("*.toml"))}
 
 
-def run(recipe: Recipe) -> Comparison:
+def run(recipe: Recipe) -> dict[str, Any]:
+    """Measure: what happened, as JSON; a comparison also draws its picture, where the recipe wants one."""
+    if recipe.fits:
+        return run_fits(
+            recipe.name, recipe.fits, recipe.data, context=recipe.context, seed=recipe.seed, device=recipe.device
+        )
+    comparison = run_comparison(recipe)
+    picture(recipe, comparison)
+    return comparison.to_json()
+
+
+def run_comparison(recipe: Recipe) -> Comparison:
     data = open_dataset(recipe.data, seed=recipe.seed)
     return compare(recipe.models, data, budget=recipe.budget, samples=recipe.samples, seed=recipe.seed)
 
 
-def record(recipe: Recipe, comparison: Comparison, folder: Path = RESULTS) -> Path:
+def record(recipe: Recipe, measured: dict[str, Any], folder: Path = RESULTS) -> Path:
     """Write folder/NAME.json: the scores, the command, the machine, the time, the date and the versions."""
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / f"{recipe.name}.json"
     result = {
         "recipe": recipe.name,
         "command": recipe.command,
-        **comparison.to_json(),
+        **measured,
         "hardware": hardware(),
         "date": date.today().isoformat(),
         "versions": versions(),

@@ -79,7 +79,7 @@ def _recipe(recipe: Recipe, run: dict[str, Any]) -> str:
     lines = [
         f"### {recipe.name}\n",
         f"{recipe.title}. {recipe.note}".strip() + "\n",
-        f"    {run['command']}\n",
+        "".join(f"    {line}\n" for line in run["command"].splitlines()),
         f"{run['date']}, {_seconds(run['seconds'])} on {machine};",
         f"loglik {versions['loglik']}, torch {versions['torch']}.",
         f"Split: {wording.split(run['data']['split'])}.\n",

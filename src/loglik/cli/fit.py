@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from loglik.cli.console import command_line, progress, say, say_json, talk
-from loglik.cli.options import ContextWords, Data, Device, Json, Samples, Seed, SpaceWords, device_of, opened, settings
+from loglik.cli.options import ContextWords, Data, Device, Json, Samples, Seed, SpaceWords, device_of, opened, settings, training_options
 from loglik.runs import RUN, Run, read_record
 from loglik.tasks.compare import SAMPLES
 from loglik.tasks.fitting import FINISHED, INTERRUPTED, fit_run
@@ -29,6 +29,9 @@ def fit(
     batch: Annotated[int | None, typer.Option(help="Rows in a gradient step.")] = None,
     lr: Annotated[float | None, typer.Option(help="The highest learning rate.")] = None,
     precision: Annotated[str | None, typer.Option(help="auto, float32 or bfloat16 (inside nets).")] = None,
+    option: Annotated[
+        list[str] | None, typer.Option("--option", help="Any other option of training, KEY=VALUE, such as ema=0.9995.")
+    ] = None,
     samples: Samples = SAMPLES,
     space: SpaceWords = None,
     context: ContextWords = None,
@@ -54,6 +57,7 @@ def fit(
     name = name or default_model(opened_data.space)
     folder = out or Path("runs") / f"{Path(data).stem}-{name}"
     given = {"steps": steps, "epochs": epochs, "budget": budget, "batch": batch, "lr": lr, "precision": precision}
+    given |= training_options(option)
     options = {k: v for k, v in given.items() if v is not None} | ({} if resume and seed == 0 else {"seed": seed})
     with progress(opened_data.space) as watcher:
         watch = watcher(f"{name} on {opened_data.name}")

@@ -64,10 +64,25 @@ def context_of(data: str, words: str | None) -> bool | tuple[str, ...] | None:
 
 def settings(words: list[str] | None) -> dict[str, str]:
     """["hidden=64,64", "layers=3"] -> {"hidden": "64,64", "layers": "3"}."""
+    return _pairs(words, "--set KEY=VALUE, such as --set hidden=64,64")
+
+
+def training_options(words: list[str] | None) -> dict[str, float | int]:
+    """["ema=0.9995", "patience=4"] -> numbers by name; which names there are, `Options` knows."""
+    numbers: dict[str, float | int] = {}
+    for name, value in _pairs(words, "--option KEY=VALUE, such as --option ema=0.9995").items():
+        try:
+            numbers[name] = int(value) if value.lstrip("-").isdigit() else float(value)
+        except ValueError:
+            raise UsageError(f"Expected a number for the option {name}; got {value!r}.") from None
+    return numbers
+
+
+def _pairs(words: list[str] | None, expected: str) -> dict[str, str]:
     pairs = {}
     for word in words or []:
         name, equals, value = word.partition("=")
         if not equals or not name:
-            raise UsageError(f"Expected --set KEY=VALUE, such as --set hidden=64,64; got {word!r}.")
+            raise UsageError(f"Expected {expected}; got {word!r}.")
         pairs[name.strip()] = value.strip()
     return pairs

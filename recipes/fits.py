@@ -1,0 +1,97 @@
+"""A recipe of single fits, each with hyperparameters and options of its own: run folders that resume where they were."""
+
+import json
+import shlex
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from loglik.data import Dataset, open_dataset
+from loglik.runs import RUN, Run, count_parameters
+from loglik.tasks.compare import SAMPLES
+from loglik.tasks.fitting import fit_run
+
+RUNS = Path(__file__).parent.parent / "runs"
+NAMED_OPTIONS = ("steps", "epochs", "budget", "batch", "lr", "precision")  # options of `fit` that have a flag
+
+
+@dataclass(frozen=True)
+class Fit:
+    """One model of the zoo, how it is built and how it is trained; `label` tells two fits of one model apart."""
+
+    model: str
+    label: str = ""
+    set: dict[str, Any] = field(default_factory=dict)
+    options: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def name(self) -> str:
+        return self.label or self.model
+
+    def command(self, data: str, context: bool, seed: int) -> str:
+        """The command that does the same."""
+        words = ["loglik", "fit", data, "--model", self.model, "--seed", str(seed)]
+        words += ["--context", "labels"] if context else []
+        for key, value in self.set.items():
+            words += ["--set", f"{key}={spelled(value)}"]
+        for key, value in self.options.items():
+            words += [f"--{key}", str(value)] if key in NAMED_OPTIONS else ["--option", f"{key}={value}"]
+        return shlex.join(words)
+
+
+def run_fits(name: str, fits: list[Fit], data: str, *, context: bool, seed: int, device: str) -> dict[str, Any]:
+    """Fit, or go on with, every run of a recipe in runs/NAME-LABEL: the record of all of them."""
+    dataset = open_dataset(data, seed=seed, context=context)
+    started = time.perf_counter()
+    standings = [_standing(fit, dataset, RUNS / f"{name}-{fit.name}", data, context, seed, device) for fit in fits]
+    about = {"name": dataset.name, "space": dataset.space.to_json(), "split": dataset.split}
+    truth = None if dataset.entropy is None else {"nats": -dataset.entropy}
+    seconds = time.perf_counter() - started
+    return {"data": about, "standings": standings, "failed": [], "seconds": seconds, "truth": truth}
+
+
+def _standing(
+    fit: Fit, data: Dataset, folder: Path, source: str, context: bool, seed: int, device: str
+) -> dict[str, Any]:
+    resume = (folder / RUN).exists()
+    processor = time.process_time()
+    run = fit_run(
+        data,
+        folder,
+        source=source,
+        model=fit.model,
+        hyperparameters={key: spelled(value) for key, value in fit.set.items()},
+        options={"seed": seed, **fit.options},
+        resume=resume,
+        samples=SAMPLES,
+        command=fit.command(source, context, seed),
+        device=torch.device(device),
+    )
+    history = run.record["fit"]["history"]
+    spent = time.process_time() - processor
+    return {
+        "name": fit.name,
+        "command": fit.command(source, context, seed),
+        "score": run.record["scores"][0],
+        "fit_seconds": history["seconds"],
+        "cpu_seconds": _kept(run, spent),
+        "stopped": history["stopped"],
+        "steps": history["steps"],
+        "parameters": count_parameters(run.model()),
+    }
+
+
+def _kept(run: Run, spent: float) -> float:
+    """Processor seconds of the whole fit and its scoring, over all the times it was taken up again."""
+    path = run.folder / "processor.json"
+    total = spent + (json.loads(path.read_text())["seconds"] if path.exists() else 0.0)
+    path.write_text(json.dumps({"seconds": total}))
+    return total
+
+
+def spelled(value: Any) -> str:
+    """A hyperparameter as the command spells it."""
+    return ",".join(map(str, value)) if isinstance(value, list) else str(value)
