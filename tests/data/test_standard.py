@@ -12,7 +12,8 @@ import torch
 from loglik.data import open_dataset, open_source
 from loglik.data.cifar import read_batch
 from loglik.data.idx import read_idx
-from loglik.data.standard import FILES, load_binarized_mnist, missing, official, read_amat
+from loglik.data.places import FILES, missing
+from loglik.data.standard import load_binarized_mnist, official, read_amat
 from loglik.errors import DataNotFound, UnreadableData
 from loglik.spaces import Integer
 

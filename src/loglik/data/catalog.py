@@ -7,14 +7,16 @@ from functools import partial
 
 import torch
 
+from loglik.data.binary_sets import SETS, load_binary
 from loglik.data.digits import load_digits
 from loglik.data.infer import stated_space
 from loglik.data.ising import load_ising
 from loglik.data.markov import load_markov
 from loglik.data.opening import as_source
+from loglik.data.places import FILES, missing
 from loglik.data.source import Dataset, Memory, Source
 from loglik.data.splits import shuffled
-from loglik.data.standard import FILES, load_binarized_mnist, load_cifar10, load_idx, missing
+from loglik.data.standard import load_binarized_mnist, load_cifar10, load_idx
 from loglik.data.toys import TOYS, load_toy
 from loglik.errors import ContextError, EmptyData, UnknownName, UsageError
 from loglik.spaces import Space
@@ -55,6 +57,10 @@ CATALOG: dict[str, Entry] = {
         "small colour photographs",
         partial(load_cifar10, context=True),
     ),
+    **{
+        name: Entry(partial(load_binary, name), f"Integer({dims},) with 2 levels", f"{what} ({origin})")
+        for name, (dims, what, origin) in SETS.items()
+    },
 }
 
 

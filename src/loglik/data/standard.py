@@ -1,10 +1,8 @@
-"""Standard image data sets, read from their official files under the folder that $LOGLIK_DATA names.
+"""Standard image data sets, read from their official files (see `places`).
 
-Nothing is fetched: a missing file is named, with the place where it was expected. Splits are the official ones; where
-none is given for validation it is the last rows of the training part.
+Splits are the official ones; where none is given for validation it is the last rows of the training part.
 """
 
-import os
 from pathlib import Path
 
 import numpy as np
@@ -13,20 +11,12 @@ from torch import Tensor
 
 from loglik.data.cifar import read_batch
 from loglik.data.idx import read_bytes, read_idx
+from loglik.data.places import find
 from loglik.data.source import Dataset, Memory
-from loglik.errors import DataNotFound, UnreadableData
+from loglik.errors import UnreadableData
 from loglik.spaces import Category, Integer, Space
 
-ROOT = "LOGLIK_DATA"
 LABELS = Category((), levels=10)
-IDX = tuple(f"{part}-{kind}-ubyte" for part in ("train", "t10k") for kind in ("images-idx3", "labels-idx1"))
-CIFAR = (*(f"data_batch_{i}" for i in range(1, 6)), "test_batch")
-FILES: dict[str, tuple[str, ...]] = {
-    "mnist": tuple(f"MNIST/raw/{name}" for name in IDX),
-    "fashion-mnist": tuple(f"FashionMNIST/raw/{name}" for name in IDX),
-    "binarized-mnist": tuple(f"binarized_mnist/binarized_mnist_{part}.amat" for part in ("train", "valid", "test")),
-    "cifar10": tuple(f"cifar-10-batches-py/{name}" for name in CIFAR),
-}
 
 
 def load_idx(name: str, context: bool = False) -> Dataset:
@@ -93,29 +83,3 @@ def official(
     rows = dict(zip(("train", "valid", "test"), (p.rows for p in parts), strict=True))
     split = {"how": f"official; valid is the last {valid_rows} rows of the training part", **rows}
     return Dataset(name, *parts, split)
-
-
-def find(name: str) -> list[Path]:
-    """The files of a data set, plain or .gz.
-
-    Raises:
-        DataNotFound: $LOGLIK_DATA is not set, or a file is not there.
-    """
-    lacking = missing(name)
-    if lacking:
-        raise DataNotFound(lacking)
-    root = Path(os.environ[ROOT])
-    plain = [root / file for file in FILES[name]]
-    return [path if path.is_file() else path.with_name(path.name + ".gz") for path in plain]
-
-
-def missing(name: str) -> str:
-    """What keeps a data set from being read: the first file that is not where it should be; empty if nothing does."""
-    root = os.environ.get(ROOT, "")
-    if not root:
-        return f"Expected {FILES[name][0]} under ${ROOT}; it is not set. Set it to the folder of your data sets."
-    for file in FILES[name]:
-        path = Path(root) / file
-        if not path.is_file() and not path.with_name(path.name + ".gz").is_file():
-            return f"Expected the official file {path} (or .gz); there is none. Put it there, or correct ${ROOT}."
-    return ""
