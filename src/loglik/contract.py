@@ -34,7 +34,8 @@ class Model(nn.Module, ABC):
     """A distribution over the events of one space, possibly given a context c.
 
     A subclass calls `super().__init__(space, context)`, states its `claim`, and implements `log_likelihood` (through
-    one of the kinds below) and `sample`. What it may override: `objective`, `initialize`.
+    one of the kinds below) and `sample`. What it may override: `objective`, `initialize`; `carries` and
+    `log_likelihood_from` together.
     """
 
     def __init__(self, space: Space, context: Space | None = None, dtype: torch.dtype | None = None) -> None:
@@ -98,6 +99,27 @@ class Model(nn.Module, ABC):
         if len(context) not in (1, n):
             raise ContextError(f"Expected a context of 1 or {n} rows; got {len(context)}.")
         return context.expand(n, *context.shape[1:])
+
+    @property
+    def carries(self) -> bool:
+        """Whether the model can remember the event before: `log_likelihood_from` is there to call.
+
+        It is for streams, whose events are windows of one long sequence (`Source.stream`).
+        """
+        return False
+
+    def log_likelihood_from(
+        self, x: Tensor, state: Tensor | None, context: Tensor | None = None
+    ) -> tuple[Tensor, Tensor]:
+        """(B, *event), state (B, ...) -> log p(x_w | x_<w) (B,), the state after x_w (B, ...).
+
+        The state is all that the model remembers of the windows before; None is the beginning, where the result is
+        `log_likelihood`. Over consecutive windows the results sum to log p of the whole sequence. The new state is
+        detached: gradients end at the window's beginning (truncated backpropagation through time).
+        """
+        raise UsageError(
+            f"{type(self).__name__} scores every window by itself; it carries no state from one to the next."
+        )
 
     @property
     def dtype(self) -> torch.dtype:

@@ -57,7 +57,7 @@ def _kept_source(source: Source, context: Any, space: Space | str | None) -> Sou
     if not isinstance(source, Memory):
         raise UsageError(f"Expected a source of {wanted}; got one of {source.space}. Open it with space=...")
     x = conform(source.x, wanted, Origin("the source", source.columns))
-    return Memory(wanted, x, source.context, source.context_space, source.columns)
+    return source.replaced(x, source.context, stream=source.stream, space=wanted)
 
 
 def _names(context: Any) -> tuple[str, ...]:

@@ -21,13 +21,18 @@ class Source(ABC):
 
     `rows` is None where only reading to the end tells. `batches` may be called any number of times; each pass gives
     the same rows in the same order, the last batch as short as it comes. `columns` names the values of an event, where
-    the data came with names.
+    the data came with names. `vocabulary` is what the levels stand for, one string each, where they are symbols.
+
+    `stream` says that the rows are windows of one long sequence, each going on where the one before it ended: a text,
+    a recording. Models that can (`Model.carries`) then remember earlier windows.
     """
 
     space: Space
     context_space: Space | None = None
     rows: int | None = None
     columns: tuple[str, ...] | None = None
+    vocabulary: tuple[str, ...] | None = None
+    stream: bool = False
 
     @abstractmethod
     def batches(self, size: int) -> Iterator[Batch]:
@@ -38,7 +43,9 @@ class Source(ABC):
         parts = list(self.batches(65536))
         x = torch.cat([x for x, _ in parts])
         c = torch.cat([c for _, c in parts if c is not None]) if self.context_space is not None else None
-        return Memory(self.space, x, c, self.context_space, self.columns)
+        return Memory(
+            self.space, x, c, self.context_space, self.columns, stream=self.stream, vocabulary=self.vocabulary
+        )
 
     @property
     def fingerprint(self) -> str:
@@ -74,12 +81,15 @@ class Memory(Source):
         context: Tensor | None = None,
         context_space: Space | None = None,
         columns: tuple[str, ...] | None = None,
+        *,
+        stream: bool = False,
+        vocabulary: tuple[str, ...] | None = None,
     ) -> None:
         if len(x) == 0:
             raise EmptyData("Expected at least one row; got none.")
         space.check_shape(x)
         self.space, self.x, self.context, self.context_space = space, x, context, context_space
-        self.columns = columns
+        self.columns, self.stream, self.vocabulary = columns, stream, vocabulary
         self.rows: int = len(x)
 
     def batches(self, size: int) -> Iterator[Batch]:
@@ -90,8 +100,16 @@ class Memory(Source):
         return self.x[index], self._context(index)
 
     def subset(self, index: Tensor) -> "Memory":
+        """The rows of these numbers; still a stream only if they follow each other."""
         x, c = self.take(index)
-        return Memory(self.space, x, c, self.context_space, self.columns)
+        together = bool((index.diff() == 1).all())
+        return self.replaced(x, c, stream=self.stream and together)
+
+    def replaced(self, x: Tensor, context: Tensor | None, *, stream: bool, space: Space | None = None) -> "Memory":
+        """Other events in place of these, with all that is known of them."""
+        return Memory(
+            space or self.space, x, context, self.context_space, self.columns, stream=stream, vocabulary=self.vocabulary
+        )
 
     def read(self) -> "Memory":
         return self

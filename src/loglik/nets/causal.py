@@ -16,7 +16,7 @@ class Draws(Protocol):
 
 
 class Steps(ABC):
-    """A causal net evaluated site by site in the order of generation, for n events at once, keeping what it needs again.
+    """A causal net evaluated site by site in the order of generation, for n events at once; it keeps what it reuses.
 
     A site is what the head draws at once: one value, or all colours of a pixel where the head draws them together.
     Fed with the values of x, the outputs equal those of the net's one pass over x.
@@ -24,10 +24,10 @@ class Steps(ABC):
 
     @abstractmethod
     def __call__(self, previous: Tensor | None) -> Tensor:
-        """The encoded values of the site before, (n, inputs), None at the first -> outputs at the next site, (n, params)."""
+        """The encoded values of the site before (n, inputs), None at first -> outputs at the next site (n, params)."""
 
     def run(self, draws: Draws, noise: Tensor, given: Tensor) -> Tensor:
-        """Values (sites, n, ...) drawn with noise (sites, n, m), after those of the first sites, `given` (k, n, ...)."""
+        """Values (sites, n, ...) drawn with noise (sites, n, m); those of the first sites are `given` (k, n, ...)."""
         values: list[Tensor] = []
         previous: Tensor | None = None
         for i in range(len(noise)):
@@ -52,6 +52,24 @@ class CausalNet(nn.Module, ABC):
     def steps(self, n: int, context: Tensor | None = None) -> Steps | None:
         """A fresh incremental evaluation for n events, without gradients; None if the net knows only whole passes."""
         return None
+
+
+class CarryingNet(CausalNet):
+    """A causal net that can go on where it stopped: what it knows of the past is one tensor.
+
+    Over consecutive windows of a sequence the outputs equal those of one pass over the whole sequence, as far back as
+    the net sees at all. Its `steps` may go on beyond one event.
+    """
+
+    @abstractmethod
+    def run(self, x: Tensor, state: Tensor | None, context: Tensor | None = None) -> tuple[Tensor, Tensor]:
+        """(B, *event, inputs) -> outputs (B, *event, outputs), state (B, ...); None is the beginning.
+
+        The state holds all that the outputs at the next window's first value need, the last value too.
+        """
+
+    def forward(self, x: Tensor, context: Tensor | None = None) -> Tensor:
+        return self.run(x, None, context)[0]
 
 
 class WholePasses(Steps):

@@ -181,4 +181,4 @@ def near(model: Model, rows: Memory) -> Memory:
     if rows.x.numel() * rows.x.element_size() > RESIDENT_BYTES or rows.x.device == model.device:
         return rows
     context = None if rows.context is None else rows.context.to(model.device)
-    return Memory(rows.space, rows.x.to(model.device), context, rows.context_space)
+    return rows.replaced(rows.x.to(model.device), context, stream=rows.stream)

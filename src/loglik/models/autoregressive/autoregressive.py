@@ -9,7 +9,7 @@ from torch import Tensor
 from loglik.contract import ExactModel
 from loglik.errors import ShapeMismatch, UsageError
 from loglik.heads import Head
-from loglik.nets.causal import CausalNet, Steps, WholePasses
+from loglik.nets.causal import CarryingNet, CausalNet, Steps, WholePasses
 from loglik.ops import sum_event
 from loglik.spaces import Space
 
@@ -58,6 +58,19 @@ class Autoregressive(ExactModel):
     def log_prob(self, x: Tensor, context: Tensor | None = None) -> Tensor:
         x = self.events(x, context)
         return sum_event(self.head.log_prob(self.conditionals(x, context), self.by_site(x)))
+
+    @property
+    def carries(self) -> bool:
+        return isinstance(self.net, CarryingNet)
+
+    def log_likelihood_from(
+        self, x: Tensor, state: Tensor | None, context: Tensor | None = None
+    ) -> tuple[Tensor, Tensor]:
+        if not isinstance(self.net, CarryingNet):
+            return super().log_likelihood_from(x, state, context)
+        x = self.by_site(self.events(x, context))
+        params, state = self.net.run(self.head.encode(x, self.dtype), state, self.condition(context))
+        return sum_event(self.head.log_prob(params, x)), state.detach()
 
     def initialize(self, x: Tensor, context: Tensor | None = None) -> None:
         self.net.start(self.head.marginal(self.by_site(self.events(x, context))))

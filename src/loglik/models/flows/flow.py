@@ -30,6 +30,18 @@ class Flow(ExactModel):
         z, log_det = self.bijection(self.events(x, context), self.condition(context))
         return self.base.log_prob(z, context) + log_det  # type: ignore[no-any-return]
 
+    @property
+    def carries(self) -> bool:
+        return self.base.carries
+
+    def log_likelihood_from(
+        self, x: Tensor, state: Tensor | None, context: Tensor | None = None
+    ) -> tuple[Tensor, Tensor]:
+        """Every window becomes noise by itself; what is remembered is the noise of the windows before."""
+        z, log_det = self.bijection(self.events(x, context), self.condition(context))
+        log_p, state = self.base.log_likelihood_from(z, state, context)
+        return log_p + log_det, state
+
     def sample(self, n: int, context: Tensor | None = None) -> Tensor:
         context = self.contexts(n, context)
         return self.bijection.inverse(self.base.sample(n, context), self.condition(context))[0]
