@@ -4,5 +4,14 @@ from loglik.heads.choose import head_for
 from loglik.heads.discrete import BernoulliHead, CategoricalHead
 from loglik.heads.gaussian import NormalHead
 from loglik.heads.head import Head
+from loglik.heads.logistic import ColourLogisticHead, LogisticHead
 
-__all__ = ["BernoulliHead", "CategoricalHead", "Head", "NormalHead", "head_for"]
+__all__ = [
+    "BernoulliHead",
+    "CategoricalHead",
+    "ColourLogisticHead",
+    "Head",
+    "LogisticHead",
+    "NormalHead",
+    "head_for",
+]
