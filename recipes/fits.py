@@ -1,4 +1,4 @@
-"""A recipe of single fits, each with hyperparameters and options of its own: run folders that resume where they were."""
+"""A recipe of single fits, each with hyperparameters and options of its own, in run folders that can be resumed."""
 
 import json
 import shlex

@@ -6,7 +6,19 @@ from typing import Annotated
 import typer
 
 from loglik.cli.console import command_line, progress, say, say_json, talk
-from loglik.cli.options import ContextWords, Data, Device, Json, Samples, Seed, SpaceWords, device_of, opened, settings, training_options
+from loglik.cli.options import (
+    ContextWords,
+    Data,
+    Device,
+    Json,
+    Samples,
+    Seed,
+    SpaceWords,
+    device_of,
+    opened,
+    settings,
+    training_options,
+)
 from loglik.runs import RUN, Run, read_record
 from loglik.tasks.compare import SAMPLES
 from loglik.tasks.fitting import FINISHED, INTERRUPTED, fit_run

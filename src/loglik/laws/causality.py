@@ -33,61 +33,71 @@ def causality(model: Model, x: Tensor, context: Tensor | None) -> Result:
 
 def _no_leak(net: Autoregressive, x: Tensor, context: Tensor | None) -> None:
     """For each place i: everything from i on is replaced at once, so any leak shows, also of many values together."""
-    dims = net.space.dims
-    places = range(dims) if dims <= ALL_PAIRS else sorted(torch.randperm(dims)[:ALL_PAIRS].tolist())
+    sites = len(net.sites)
+    places = range(sites) if sites <= ALL_PAIRS else sorted(torch.randperm(sites)[:ALL_PAIRS].tolist())
     truth = _conditionals(net, x, context)
     tolerance = SEEN * max(1.0, float(truth.abs().max()))
+    together = net.space.dims // sites
     for place in places:
-        future = net.order[place:]
+        future = net.order[place * together :]
         changed = _replace(net, x, future)
-        error = (_conditionals(net, changed, context) - truth)[:, net.order[place]].abs().max()
+        error = (_conditionals(net, changed, context) - truth)[:, net.sites[place]].abs().max()
         if not float(error) <= tolerance:
             raise_leak(net, x, context, place)
 
 
 def raise_leak(net: Autoregressive, x: Tensor, context: Tensor | None, place: int) -> None:
     """Names one value that conditional number `place` sees and must not."""
-    at = int(net.order[place])
+    at = int(net.sites[place])
     truth = _conditionals(net, x, context)[:, at]
-    later = net.order[place:]
+    later = net.order[place * (net.space.dims // len(net.sites)) :]
     seen = [int(j) for j in later if _differs(_conditionals(net, _replace(net, x, j[None]), context)[:, at], truth)]
-    culprit = f"value {seen[0]}" + (", itself" if seen[0] == at else ", which comes later") if seen else "later values"
+    own = bool(seen) and seen[0] in _values(net, at).tolist()
+    culprit = f"value {seen[0]}" + (", itself" if own else ", which comes later") if seen else "later values"
     require(False, f"The conditional of value {at} (number {place} in the order) depends on {culprit}.")
 
 
 def visible(net: Autoregressive, x: Tensor, context: Tensor | None = None) -> Tensor:
-    """(D, D): [i, j] is whether conditional i changes with value j, in flattened event indices, for some row of x."""
-    dims = net.space.dims
+    """(S, S): [i, j] is whether the conditional of site i changes with the values of site j, for some row of x.
+
+    Sites are numbered as they lie in the event; they are its values, or its pixels where colours are drawn together.
+    """
+    sites = len(net.sites)
     truth = _conditionals(net, x, context)
     columns = []
-    for j in range(dims):
-        changed = _conditionals(net, _replace(net, x, torch.tensor([j])), context)
+    for j in range(sites):
+        changed = _conditionals(net, _replace(net, x, _values(net, j)), context)
         columns.append(((changed - truth).abs() > SEEN * max(1.0, float(truth.abs().max()))).any(0).any(-1))
     return torch.stack(columns, dim=1)
 
 
 def _dependence(net: Autoregressive, x: Tensor, context: Tensor | None) -> str:
-    dims = net.space.dims
-    if dims == 1:
-        return "One value, whose conditional sees nothing."
-    if dims > ALL_PAIRS:
-        before, after = net.order[dims // 2 - 1], net.order[dims // 2]
-        changed = _conditionals(net, _replace(net, x, before[None]), context)
+    sites = len(net.sites)
+    if sites == 1:
+        return "One conditional, which sees nothing."
+    if sites > ALL_PAIRS:
+        before, after = net.sites[sites // 2 - 1], net.sites[sites // 2]
+        changed = _conditionals(net, _replace(net, x, _values(net, int(before))), context)
         truth = _conditionals(net, x, context)
         require(_differs(changed[:, after], truth[:, after]), "No conditional depends on the value before it.")
         return f"No conditional of {ALL_PAIRS} tried sees itself or a later value."
-    seen = visible(net, x, context)[net.order][:, net.order]
+    seen = visible(net, x, context)[net.sites][:, net.sites]
     require(not bool(seen.triu().any()), "A conditional depends on its own value or on a later one.")
     require(bool(seen.diagonal(-1).any()), "No conditional depends on the value just before it.")
-    share = float(seen.sum()) / (dims * (dims - 1) / 2)
+    share = float(seen.sum()) / (sites * (sites - 1) / 2)
     return f"No conditional sees itself or a later value; {share:.0%} of earlier values are seen."
 
 
 def _conditionals(net: Autoregressive, x: Tensor, context: Tensor | None) -> Tensor:
-    """(B, D, params)"""
+    """(B, S, params)"""
     reseed(net, 0)
     with torch.no_grad():
         return net.conditionals(net.space.events(x, net.dtype), context).flatten(1, -2)
+
+
+def _values(net: Autoregressive, site: int) -> Tensor:
+    """The values of a site, as indices into the flattened event."""
+    return torch.arange(site, net.space.dims, len(net.sites), device=net.order.device)
 
 
 def _replace(net: Autoregressive, x: Tensor, places: Tensor) -> Tensor:
