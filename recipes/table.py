@@ -1,6 +1,7 @@
 """RESULTS.md, from the recorded runs of the recipes and of the benchmarks: the same records give the same text."""
 
 import json
+import math
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -97,8 +98,11 @@ def _speed(records: Sequence[dict[str, Any]]) -> str:
         machine = f"{entry['cpu']}, {entry['threads']} threads"
         for peer, ratio in entry["ratios"].items():
             named = f"{peer} {entry['versions'].get(peer, '')}".strip()
+            if peer in entry.get("extrapolated", {}):
+                named += f" (extrapolated from {entry['extrapolated'][peer]:.1%} of the work)"
             between = f"{ratio['min']:.1f} to {ratio['max']:.1f} in {entry['rounds']} rounds"
-            apart = f"{entry['agreement'][peer]['relative_difference']:.0e}"
+            difference = entry["agreement"].get(peer, {}).get("relative_difference")
+            apart = "" if difference is None or math.isnan(difference) else f"{difference:.0e}"
             lines.append(
                 [entry["row"], ours, named, f"{ratio['median']:.1f}x", between, apart, machine, entry["date"][:10]]
             )
