@@ -1,0 +1,46 @@
+"""A causal transformer over pixels, characters or samples: the modern yardstick of the older nets.
+
+Vaswani et al. 2017, Attention Is All You Need, arXiv:1706.03762; on pixels, Chen, Radford, Child, Wu, Jun, Luan,
+Sutskever 2020, Generative Pretraining from Pixels (Image GPT).
+"""
+
+import torch
+
+from loglik.bijections.elementwise import Standardize
+from loglik.contract import ExactModel
+from loglik.errors import UsageError
+from loglik.heads import head_for
+from loglik.models.autoregressive.autoregressive import Autoregressive
+from loglik.models.autoregressive.pixelcnn import raster_order
+from loglik.models.flows.flow import Flow
+from loglik.nets.attention import CausalTransformer
+from loglik.spaces import Real, Space
+
+COLOUR_IMAGE = 3  # axes of a colour image
+
+
+def transformer(
+    space: Space,
+    *,
+    layers: int = 4,
+    width: int = 64,
+    heads: int = 4,
+    dropout: float = 0.0,
+    head: str | None = None,
+    components: int = 10,
+    context: Space | None = None,
+) -> ExactModel:
+    """`layers` blocks of `width` features and `heads` heads, which must divide the width.
+
+    Values come in their order, those of colour images (C, H, W) pixel by pixel with the colours innermost; attention
+    costs the square of their number. Reals are standardised inside the model.
+    """
+    if layers < 1 or heads < 1 or width < 1 or width % heads:
+        raise UsageError(f"Expected layers >= 1 and heads that divide width; got {layers}, {heads} and {width}.")
+    chosen = head_for(space, head, components)
+    order = raster_order(space.shape) if len(space.shape) == COLOUR_IMAGE else torch.arange(space.dims)
+    net = CausalTransformer(
+        order, chosen.inputs, width, layers, heads, chosen.params, context.width if context else 0, dropout
+    )
+    model = Autoregressive(space, net, chosen, order, context)
+    return Flow(space, Standardize(space.shape), model) if isinstance(space, Real) else model

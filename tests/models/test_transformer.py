@@ -1,0 +1,46 @@
+"""The transformer: all of the past is visible in every order, and sampling continues from what is given."""
+
+import pytest
+import torch
+
+from loglik.errors import UsageError
+from loglik.laws.causality import visible
+from loglik.laws.subject import any_events, varied
+from loglik.models.autoregressive.autoregressive import Autoregressive
+from loglik.spaces import Category, Integer, Space
+from loglik.zoo import build
+
+SMALL = {"width": 8, "heads": 2, "layers": 1}
+
+
+def disturbed(space: Space, **hyperparameters: object) -> Autoregressive:
+    """Parameters off their special starting values, in float64."""
+    torch.manual_seed(0)
+    model = build("transformer", space, **{**SMALL, **hyperparameters}).double().eval()
+    part = varied(model, any_events(space, 8, model), None, 0)
+    assert isinstance(part, Autoregressive)
+    return part
+
+
+@pytest.mark.parametrize("space", [Category((7,), 3), Integer((3, 2, 3), 4), Integer((4, 3), 2)], ids=str)
+def test_every_value_sees_its_whole_past(space: Space) -> None:
+    model = disturbed(space)
+    seen = visible(model, any_events(space, 8, model))[model.order][:, model.order]
+    assert torch.equal(seen, torch.ones(space.dims, space.dims).tril(-1).bool())
+
+
+def test_a_given_beginning_is_kept_and_followed_by_its_own_conditionals() -> None:
+    space = Integer((3, 2, 2), 3)
+    model = disturbed(space)
+    upper = torch.tensor([0, 2, 1, 1, 0, 2]).reshape(1, 3, 1, 2)
+    torch.manual_seed(1)
+    drawn = model.sample(4000, given=upper)
+    assert torch.equal(drawn[:, :, :1], upper.expand(4000, -1, -1, -1))
+    first_below = model.conditionals(drawn[:1])[0, 0, 1, 0].softmax(-1)
+    found = torch.bincount(drawn[:, 0, 1, 0], minlength=3) / 4000
+    assert torch.allclose(found.double(), first_below, atol=0.03)
+
+
+def test_heads_must_divide_the_width() -> None:
+    with pytest.raises(UsageError, match="heads that divide width"):
+        build("transformer", Category((4,), 3), width=8, heads=3)
