@@ -85,6 +85,7 @@ COUPLINGS = {"hidden": (8,), "layers": 3}
 IMAGES = {"images": True, "width": 4, "layers": 1}
 CONVOLUTIONS = {"width": 4, "layers": 1}
 ENCODER = {"hidden": (8,), "latents": 2}
+SPATIAL = {"width": 4, "components": 3, "scales": 2, "features": 4}
 
 CASES = [
     Case("uniform", BINARY),
@@ -110,6 +111,13 @@ CASES = [
     Case("pixelcnn", RGB, {"width": 6, "layers": 1}),
     Case("pixelcnn", Category((2, 3), 4), CONVOLUTIONS),
     Case("pixelcnn", Real((2, 3)), CONVOLUTIONS, REAL_CONTEXT),
+    Case("ride", Real((1, 1)), SPATIAL, REAL_CONTEXT),
+    Case("ride", Real((1, 2)), SPATIAL | {"layers": 0}),
+    Case("ride", Real((2, 1)), SPATIAL | {"layers": 2}, LABEL_CONTEXT),
+    Case("ride", Real((2, 1, 1)), SPATIAL | {"layers": 0}),
+    Case("ride", Real((3, 4)), SPATIAL | {"layers": 2, "extended": True, "kernel": 3}),
+    Case("ride", Real((3, 2, 2)), SPATIAL, LABEL_CONTEXT),
+    Case("ride", Integer((1, 1, 2), 5), SPATIAL),
     Case("realnvp", Real((1,)), COUPLINGS, REAL_CONTEXT),
     Case("realnvp", Real((2,)), COUPLINGS),
     Case("realnvp", Real((2,)), COUPLINGS, LABEL_CONTEXT),

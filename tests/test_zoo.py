@@ -20,8 +20,9 @@ TINY: list[Space] = [
 
 def suits(name: str, space: Space) -> bool:
     """What the zoo's table says."""
-    if entry(name).models == "images":
-        return len(space.shape) in (2, 3)
+    kinds = entry(name).models
+    if "images" in kinds:
+        return len(space.shape) in (2, 3) and (kinds == "images" or type(space).__name__ in kinds)
     return type(space).__name__ in entry(name).models and not (name == "ppca" and space.dims == 1)
 
 

@@ -16,13 +16,16 @@ from loglik.bijections.coupling import AffineCoupling
 from loglik.bijections.elementwise import Gaussianize, Logit, Standardize
 from loglik.contract import Bijection, Claim, Model
 from loglik.densities import StandardNormal
+from loglik.heads.mcgsm import MCGSMHead
 from loglik.models.autoregressive.autoregressive import Autoregressive
 from loglik.models.baselines.gaussian import Gaussian
 from loglik.models.dequantized import Dequantized
 from loglik.models.flows.flow import Flow
 from loglik.models.latent.vae import VAE
+from loglik.nets.causal_whitening import CausalWhitening
 from loglik.nets.convolutional import MaskedConv2d
 from loglik.nets.masked import MaskedLinear
+from loglik.nets.spatial_lstm import SpatialLSTM
 from loglik.spaces import Real, Space
 
 PLANE = broken.PLANE
@@ -50,6 +53,8 @@ MADE = Case("made", BINARY, {"hidden": (12, 12)})
 MADE_LABELS = Case("made", LABELS, {"hidden": (12,)}, LABEL_CONTEXT)
 PIXELCNN = Case("pixelcnn", BINARY, {"width": 4, "layers": 1})
 PIXELCNN_RGB = Case("pixelcnn", RGB, {"width": 6, "layers": 1})
+RIDE = Case("ride", Real((2, 3)), {"width": 4, "components": 3, "scales": 2, "features": 4})
+RIDE_PLANE = Case("ride", Real((1, 2)), {"width": 4, "components": 3, "scales": 2, "features": 4})
 FLOW = Case("realnvp", PLANE, {"hidden": (8,), "layers": 3})
 FLOW_GIVEN = Case("realnvp", PLANE, {"hidden": (8,), "layers": 3}, LABEL_CONTEXT)
 VAE_CASE = Case("vae", LABELS, {"hidden": (8,), "latents": 2})
@@ -136,6 +141,25 @@ def sees_nothing() -> Model:
     return model
 
 
+def own_pixel_in_the_neighbourhood() -> Model:
+    """The window of a pixel holds the pixel in place of its left neighbour."""
+    model = RIDE.model()
+    for part in model.modules():
+        if isinstance(part, CausalWhitening):
+            part.offsets[part.offsets.index((0, -1))] = (0, 0)
+    return model
+
+
+def states_of_the_next_row() -> Model:
+    """A spatial LSTM that runs from the bottom row to the top."""
+
+    def forward(layer: SpatialLSTM, sound: Any, x: Tensor) -> Tensor:
+        h: Tensor = sound(layer, x.flip(1)).flip(1)
+        return h
+
+    return mutated(RIDE, SpatialLSTM, forward=forward)
+
+
 # Change of variables.
 
 
@@ -178,6 +202,17 @@ def forgotten_logit() -> Model:
 
 def forgotten_gaussianize() -> Model:
     return Dequantized(LEVELS, Flow(PLANE, Forgetful(Gaussianize(LEVELS)), StandardNormal(PLANE)))
+
+
+def forgotten_whitening() -> Model:
+    """RIDE without log|det L|: the density of the whitened pixels, not of the pixels."""
+
+    def log_prob(head: MCGSMHead, sound: Any, params: Tensor, x: Tensor) -> Tensor:
+        _, _, L = head.read(params)
+        log_p: Tensor = sound(head, params, x) - L.diagonal(dim1=-2, dim2=-1).log().sum(-1)
+        return log_p
+
+    return mutated(RIDE_PLANE, MCGSMHead, log_prob=log_prob)
 
 
 def one_sided_coupling() -> Model:

@@ -8,6 +8,7 @@ from functools import partial
 import torch
 
 from loglik.data.binary_sets import SETS, load_binary
+from loglik.data.dead_leaves import load_dead_leaves
 from loglik.data.digits import load_digits
 from loglik.data.infer import stated_space
 from loglik.data.ising import load_ising
@@ -46,6 +47,9 @@ CATALOG: dict[str, Entry] = {
     **{name: Entry(partial(load_toy, name), "Real(2,)", f"{about}; log p known") for name, (_, about) in TOYS.items()},
     "markov": Entry(load_markov, "Category(32,) with 12 levels", "random text; log p and entropy known"),
     "ising": Entry(load_ising, "Integer(1, 8, 8) with 2 levels", "magnetic spins; log p and entropy known"),
+    "dead-leaves": Entry(
+        load_dead_leaves, "Integer(1, 16, 16) with 256 levels", "discs that occlude each other, as things do"
+    ),
     "mnist": Entry(partial(load_idx, "mnist"), GREY, "handwritten digits", partial(load_idx, "mnist", context=True)),
     "fashion-mnist": Entry(
         partial(load_idx, "fashion-mnist"), GREY, "clothes", partial(load_idx, "fashion-mnist", context=True)
