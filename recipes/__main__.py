@@ -1,13 +1,15 @@
-"""python -m recipes list | run NAME ... | table [--check]
+"""python -m recipes list | run NAME ... | try NAME ... | table [--check]
 
-`run` measures and records into recipes/results; `table` writes RESULTS.md from what is recorded, and with --check only
-tells, by its exit code, whether RESULTS.md is what would be written. Standard data sets are read under $LOGLIK_DATA.
+`run` measures and records into recipes/results; `try` takes a few steps of a long recipe to see that it starts; `table`
+writes RESULTS.md from what is recorded, and with --check only tells, by its exit code, whether RESULTS.md is that.
+Standard data sets are read under $LOGLIK_DATA.
 """
 
 import argparse
 import sys
 
 from loglik.errors import LoglikError
+from recipes.fits import try_fits
 from recipes.recipe import HERE, recipes, record, run
 from recipes.table import results
 
@@ -20,6 +22,9 @@ def main() -> int:
     commands.add_parser("list", help="the recipes")
     running = commands.add_parser("run", help="measure, record, and write RESULTS.md anew")
     running.add_argument("names", nargs="+", choices=[*recipes()], metavar="NAME")
+    trying = commands.add_parser("try", help="take a few steps, record nothing")
+    trying.add_argument("names", nargs="+", choices=[*recipes()], metavar="NAME")
+    trying.add_argument("--steps", type=int, default=3, help="steps of each fit (default 3)")
     table = commands.add_parser("table", help="write RESULTS.md from the recorded runs")
     table.add_argument("--check", action="store_true", help="write nothing; exit 1 if RESULTS.md is out of date")
     options = parser.parse_args()
@@ -30,6 +35,9 @@ def main() -> int:
     if options.command == "table" and options.check:
         return 0 if RESULTS_MD.exists() and RESULTS_MD.read_text() == results() else 1
     try:
+        if options.command == "try":
+            attempt(options.names, options.steps)
+            return 0
         measure(getattr(options, "names", []))
     except LoglikError as error:
         print(error, file=sys.stderr)
@@ -37,6 +45,13 @@ def main() -> int:
     RESULTS_MD.write_text(results())
     print(f"Wrote {RESULTS_MD.name}.")
     return 0
+
+
+def attempt(names: list[str], steps: int) -> None:
+    for name in names:
+        recipe = recipes()[name]
+        lines = try_fits(recipe.fits, recipe.data, context=recipe.context, seed=recipe.seed, device="cpu", steps=steps)
+        print("\n".join(f"{name}: {line}" for line in lines), flush=True)
 
 
 def measure(names: list[str]) -> None:

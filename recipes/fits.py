@@ -3,16 +3,18 @@
 import json
 import shlex
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 import torch
 
 from loglik.data import Dataset, open_dataset
+from loglik.inference.randomness import seeded
 from loglik.runs import RUN, Run, count_parameters
-from loglik.tasks.compare import SAMPLES
+from loglik.tasks.compare import SAMPLES, Comparison, build_for
 from loglik.tasks.fitting import fit_run
+from loglik.training.fit import fit as train
 
 RUNS = Path(__file__).parent.parent / "runs"
 NAMED_OPTIONS = ("steps", "epochs", "budget", "batch", "lr", "precision")  # options of `fit` that have a flag
@@ -48,9 +50,29 @@ def run_fits(name: str, fits: list[Fit], data: str, *, context: bool, seed: int,
     started = time.perf_counter()
     standings = [_standing(fit, dataset, RUNS / f"{name}-{fit.name}", data, context, seed, device) for fit in fits]
     about = {"name": dataset.name, "space": dataset.space.to_json(), "split": dataset.split}
-    truth = None if dataset.entropy is None else {"nats": -dataset.entropy}
+    truth = Comparison(dataset).truth
     seconds = time.perf_counter() - started
-    return {"data": about, "standings": standings, "failed": [], "seconds": seconds, "truth": truth}
+    return {"data": about, "standings": standings, "failed": [], "seconds": seconds,
+            "truth": None if truth is None else truth.to_json()}  # fmt: skip
+
+
+def try_fits(fits: list[Fit], data: str, *, context: bool, seed: int, device: str, steps: int) -> list[str]:
+    """Each fit for a few steps and unrecorded, to see that it starts: a line on each."""
+    dataset = open_dataset(data, seed=seed, context=context)
+    few = replace(dataset, valid=dataset.valid.subset(torch.arange(1)))
+    lines = []
+    for fit in fits:
+        with seeded(seed):
+            hyperparameters = {key: spelled(value) for key, value in fit.set.items()}
+            model = build_for(fit.model, dataset, hyperparameters).to(torch.device(device))
+        untimed = {key: value for key, value in fit.options.items() if key not in ("budget", "epochs", "steps")}
+        history = train(model, few, **{**untimed, "seed": seed, "steps": steps, "evaluations": 1})
+        rate = history.seconds / max(1, history.steps)
+        lines.append(
+            f"{fit.name}: {count_parameters(model)} parameters, {history.steps} steps, {rate:.2f} s each, "
+            f"training {history.rows[-1].nats:.1f} nats per event"
+        )
+    return lines
 
 
 def _standing(

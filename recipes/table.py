@@ -51,6 +51,10 @@ def _likelihoods(runs: Sequence[tuple[Recipe, dict[str, Any]]]) -> str:
             lines.append([run["data"]["name"], standing["name"], *_measured(standing["score"]), *_published(published),
                           str(standing["score"]["events"]), _seconds(standing["fit_seconds"]),
                           f"[{recipe.name}](#{recipe.name})"])  # fmt: skip
+        if run.get("truth"):
+            truth = run["truth"]
+            rows, link = str(truth["events"]), f"[{recipe.name}](#{recipe.name})"
+            lines.append([run["data"]["name"], "the source itself", *_measured(truth), "-", "", rows, "", link])
         lines += [[run["data"]["name"], one["name"], "-", one["error"], *[""] * 5] for one in run["failed"]]
     return table(head, lines) if lines else "None recorded yet: `python -m recipes run NAME`.\n"
 
@@ -85,8 +89,19 @@ def _recipe(recipe: Recipe, run: dict[str, Any]) -> str:
         f"loglik {versions['loglik']}, torch {versions['torch']}.",
         f"Split: {wording.split(run['data']['split'])}.\n",
         *(f"Published: {source}.\n" for source in sources),
+        *_processor(run["standings"]),
     ]
     return "\n".join(lines)
+
+
+def _processor(standings: Sequence[dict[str, Any]]) -> list[str]:
+    """What single fits took of the processor, and why they ended."""
+    fits = [one for one in standings if "cpu_seconds" in one]
+    return [
+        f"{one['name']}: {one['steps']} steps, {_seconds(one['cpu_seconds'])} of processor time with scoring; "
+        f"{one['stopped']}.\n"
+        for one in fits
+    ]
 
 
 def _speed(records: Sequence[dict[str, Any]]) -> str:
