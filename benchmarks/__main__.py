@@ -8,10 +8,10 @@ from pathlib import Path
 
 import torch
 
-from benchmarks import gmm, imports, transformer
+from benchmarks import gmm, imports, transformer, wavenet
 from benchmarks.harness import measure, passed, table_lines, write
 
-ROWS = [*gmm.ROWS, *imports.ROWS, *transformer.ROWS]
+ROWS = [*gmm.ROWS, *imports.ROWS, *transformer.ROWS, *wavenet.ROWS]
 RESULTS = Path(__file__).parent / "results"
 
 

@@ -84,6 +84,7 @@ SMALL = {"hidden": (12, 12)}
 COUPLINGS = {"hidden": (8,), "layers": 3}
 IMAGES = {"images": True, "width": 4, "layers": 1}
 CONVOLUTIONS = {"width": 4, "layers": 1}
+DILATED = {"width": 4, "skip": 8}
 ENCODER = {"hidden": (8,), "latents": 2}
 SPATIAL = {"width": 4, "components": 3, "scales": 2, "features": 4}
 
@@ -111,6 +112,12 @@ CASES = [
     Case("pixelcnn", RGB, {"width": 6, "layers": 1}),
     Case("pixelcnn", Category((2, 3), 4), CONVOLUTIONS),
     Case("pixelcnn", Real((2, 3)), CONVOLUTIONS, REAL_CONTEXT),
+    Case("wavenet", Integer((5,), 4), DILATED),
+    Case("wavenet", Integer((6,), 2), DILATED | {"layers": 1}, Real((3, 2))),
+    Case("wavenet", Category((5,), 3), DILATED | {"kernel": 3, "blocks": 1}, LABEL_CONTEXT),
+    Case("wavenet", Integer((2,), 100), DILATED | {"head": "mu-law"}),
+    Case("wavenet", Integer((9,), 65_536), DILATED),
+    Case("wavenet", Real((2,)), DILATED, REAL_CONTEXT),
     Case("ride", Real((1, 1)), SPATIAL, REAL_CONTEXT),
     Case("ride", Real((1, 2)), SPATIAL | {"layers": 0}),
     Case("ride", Real((2, 1)), SPATIAL | {"layers": 2}, LABEL_CONTEXT),

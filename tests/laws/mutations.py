@@ -18,12 +18,14 @@ from loglik.contract import Bijection, Claim, Model
 from loglik.densities import StandardNormal
 from loglik.heads.mcgsm import MCGSMHead
 from loglik.models.autoregressive.autoregressive import Autoregressive
+from loglik.models.autoregressive.wavenet_net import WaveNetNet
 from loglik.models.baselines.gaussian import Gaussian
 from loglik.models.dequantized import Dequantized
 from loglik.models.flows.flow import Flow
 from loglik.models.latent.vae import VAE
 from loglik.nets.causal_whitening import CausalWhitening
 from loglik.nets.convolutional import MaskedConv2d
+from loglik.nets.dilated import CausalConv1d
 from loglik.nets.masked import MaskedLinear
 from loglik.nets.spatial_lstm import SpatialLSTM
 from loglik.spaces import Real, Space
@@ -158,6 +160,40 @@ def states_of_the_next_row() -> Model:
         return h
 
     return mutated(RIDE, SpatialLSTM, forward=forward)
+
+
+WAVENET = Case("wavenet", LABELS, {"width": 4, "skip": 8})
+
+
+def own_value_in_first_layer() -> Model:
+    """The target is not shifted against the input: x_t is predicted from x_t."""
+    model = WAVENET.model()
+    assert isinstance(model, Autoregressive)
+    model.net.first.memory = 0
+    return model
+
+
+def symmetric_padding() -> Model:
+    """As many zeros after a sound as before it, so half of a kernel looks ahead."""
+
+    def preceded(layer: CausalConv1d, sound: Any, x: Tensor, past: Tensor | None = None) -> Tensor:
+        return nn.functional.pad(x, (0, 0, layer.memory - layer.memory // 2, layer.memory // 2))
+
+    model = mutated(WAVENET, CausalConv1d, preceded=preceded)
+    assert isinstance(model, Autoregressive)
+    model.net.first.__class__ = CausalConv1d
+    return model
+
+
+def queue_off_by_one() -> Model:
+    """Queues that are one slot longer than the dilation: the furthest tap is a step late."""
+
+    def steps(net: WaveNetNet, sound: Any, n: int, context: Tensor | None = None) -> Any:
+        queues = sound(net, n, context)
+        queues.rings = [[*ring, torch.zeros_like(ring[0])] for ring in queues.rings]
+        return queues
+
+    return mutated(WAVENET, WaveNetNet, steps=steps)
 
 
 # Change of variables.

@@ -1,6 +1,7 @@
 """Heads: net outputs -> the conditional distribution of each value, one head for each kind of value."""
 
 from loglik.heads.choose import head_for
+from loglik.heads.companded import MuLawHead
 from loglik.heads.discrete import BernoulliHead, CategoricalHead
 from loglik.heads.gaussian import NormalHead
 from loglik.heads.head import Head
@@ -12,6 +13,7 @@ __all__ = [
     "ColourLogisticHead",
     "Head",
     "LogisticHead",
+    "MuLawHead",
     "NormalHead",
     "head_for",
 ]

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from loglik.errors import UnknownName, UsageError
+from loglik.heads.companded import MuLawHead
 from loglik.heads.discrete import BernoulliHead, CategoricalHead
 from loglik.heads.gaussian import NormalHead
 from loglik.heads.head import Head
@@ -40,6 +41,10 @@ HEADS: dict[str, Choice] = {
     "logistic": Choice(
         lambda space: isinstance(space, Integer), "ordered levels, an Integer space",
         lambda space, components: LogisticHead(_levels(space), components),
+    ),
+    "mu-law": Choice(
+        lambda space: isinstance(space, Integer), "ordered levels, an Integer space",
+        lambda space, components: MuLawHead(_levels(space)),
     ),
     "normal": Choice(
         lambda space: isinstance(space, Real), "a Real space",

@@ -1,0 +1,73 @@
+"""WaveNet: dilated causal convolutions for sound, and for any other sequence.
+
+van den Oord et al. 2016, WaveNet: A Generative Model for Raw Audio, arXiv:1609.03499.
+"""
+
+import math
+
+import torch
+
+from loglik.bijections.elementwise import Standardize
+from loglik.contract import ExactModel
+from loglik.errors import UsageError
+from loglik.heads import Head, head_for
+from loglik.models.autoregressive.autoregressive import Autoregressive
+from loglik.models.autoregressive.wavenet_net import WaveNetNet
+from loglik.models.flows.flow import Flow
+from loglik.spaces import Integer, Real, Space
+
+PCM_LEVELS = 65_536  # 16-bit sound: a value is the sample + 32768
+MOST_LAYERS = 10  # in a block, by default: its furthest tap is 512 values back
+
+
+def wavenet(
+    space: Space,
+    *,
+    layers: int | None = None,
+    blocks: int = 2,
+    kernel: int = 2,
+    width: int = 32,
+    skip: int = 128,
+    head: str | None = None,
+    components: int = 10,
+    dropout: float = 0.0,
+    context: Space | None = None,
+) -> ExactModel:
+    """`blocks` of `layers` dilated convolutions each, the dilations 1, 2, 4, ... in every block, for sequences (T,).
+
+    Its distribution of a value depends on the 1 + blocks (kernel - 1) (2^layers - 1) values before: the receptive
+    field. `layers` defaults to as many as a block needs to see the whole sequence, 10 at most. `width` counts the
+    channels of a layer, `skip` those of the sum that the head reads. Sound of 16 bits is Integer((T,), 65536), a value
+    being the sample + 32768; there `head` is "mu-law", "logistic" (a mixture of `components`) or "categorical".
+
+    A context of shape (F, C) is local: features that change F times over the sequence, F a divisor of T. Any other
+    context is global. Reals are standardised inside the model.
+    """
+    if len(space.shape) != 1:
+        raise UsageError(f"`wavenet` models sequences of shape (T,); got {space}. Use pixelcnn for images.")
+    length = space.dims
+    if layers is None:
+        layers = min(MOST_LAYERS, max(1, math.ceil(math.log2(length))))
+    for name, value, least in [
+        ("layers", layers, 1), ("blocks", blocks, 1), ("kernel", kernel, 2), ("width", width, 1), ("skip", skip, 1),
+    ]:  # fmt: skip
+        if value < least:
+            raise UsageError(f"Expected {name} >= {least}; got {value}.")
+    if not 0.0 <= dropout < 1.0:
+        raise UsageError(f"Expected a dropout of at least 0 and below 1; got {dropout}.")
+    chosen = head_of(space, head, components)
+    frames = context.shape[0] if context is not None and len(context.shape) == 2 else 1
+    if length % frames:
+        raise UsageError(f"Expected a number of context frames that divides {length}, the length; got {frames}.")
+    net = WaveNetNet(
+        chosen.inputs, chosen.params, length=length, dilations=[2**i for i in range(layers)] * blocks, kernel=kernel,
+        width=width, skip=skip, context=context.width // frames if context else 0, frames=frames, dropout=dropout,
+    )  # fmt: skip
+    model = Autoregressive(space, net, chosen, torch.arange(length), context)
+    return Flow(space, Standardize(space.shape), model) if isinstance(space, Real) else model
+
+
+def head_of(space: Space, head: str | None, components: int) -> Head:
+    """As elsewhere, but for 16-bit sound mu-law, as in the paper, unless another head is named."""
+    sound = isinstance(space, Integer) and space.levels == PCM_LEVELS
+    return head_for(space, "mu-law" if head is None and sound else head, components)
