@@ -132,6 +132,18 @@ def test_grey_has_no_colour_and_the_log_determinant_is_that_of_the_matrix() -> N
     torch.testing.assert_close(log_det, expected.expand(4) * 5)
 
 
+def test_half_precision_stays_inside_the_recurrent_layers() -> None:
+    x = images(20, 3, 4, 4).float()
+    for layers in (0, 1):
+        model = started(ride(Real((3, 4, 4)), layers=layers, **SMALL).float(), x)
+        with torch.no_grad():
+            exact = model.log_likelihood(x)
+            with torch.autocast("cpu", torch.bfloat16):
+                half = model.log_likelihood(x)
+        torch.testing.assert_close(half, exact, atol=0.1 * layers, rtol=1e-6)
+        assert torch.equal(half, exact) == (layers == 0)
+
+
 def test_integers_get_a_bound_and_reals_a_density() -> None:
     assert ride(Integer((3, 3), 4)).claim is Claim.LOWER_BOUND
     assert ride(Real((3, 3))).claim is Claim.EXACT

@@ -104,13 +104,14 @@ class MCGSMHead(Head):
         return x.to(dtype)
 
     def log_prob(self, params: Tensor, x: Tensor) -> Tensor:
-        h, prediction, L = self.read(params)
-        y = self.whiten(x, prediction, L)
-        log_det = L.diagonal(dim1=-2, dim2=-1).log().sum(-1)
-        log_p = self.first.log_prob(y[..., :1], h) + log_det
-        if self.rest is not None:
-            log_p = log_p + self.rest.log_prob(y[..., 1:], torch.cat([h, y[..., :1]], -1))
-        return log_p
+        with torch.autocast(x.device.type, enabled=False):  # its matrix products belong to the density, not to a net
+            h, prediction, L = self.read(params)
+            y = self.whiten(x, prediction, L)
+            log_det = L.diagonal(dim1=-2, dim2=-1).log().sum(-1)
+            log_p = self.first.log_prob(y[..., :1], h) + log_det
+            if self.rest is not None:
+                log_p = log_p + self.rest.log_prob(y[..., 1:], torch.cat([h, y[..., :1]], -1))
+            return log_p
 
     def noise(self, shape: tuple[int, ...], like: Tensor) -> Tensor:
         """A uniform number for the component and a normal one for the value of y'_1, and the same for the others."""
