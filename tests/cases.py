@@ -84,6 +84,7 @@ SMALL = {"hidden": (12, 12)}
 COUPLINGS = {"hidden": (8,), "layers": 3}
 IMAGES = {"images": True, "width": 4, "layers": 1}
 CONVOLUTIONS = {"width": 4, "layers": 1}
+STACKS = {"width": 4, "layers": 2, "kernel": 3}
 DILATED = {"width": 4, "skip": 8}
 ENCODER = {"hidden": (8,), "latents": 2}
 SPATIAL = {"width": 4, "components": 3, "scales": 2, "features": 4}
@@ -112,6 +113,12 @@ CASES = [
     Case("pixelcnn", RGB, {"width": 6, "layers": 1}),
     Case("pixelcnn", Category((2, 3), 4), CONVOLUTIONS),
     Case("pixelcnn", Real((2, 3)), CONVOLUTIONS, REAL_CONTEXT),
+    Case("pixelcnn", Integer((2, 3), 40), CONVOLUTIONS | {"head": "logistic", "components": 2}),
+    Case("gated-pixelcnn", BINARY, STACKS),
+    Case("gated-pixelcnn", BINARY, STACKS, LABEL_CONTEXT),
+    Case("gated-pixelcnn", Integer((3, 2, 1), 3), STACKS | {"width": 6}),
+    Case("gated-pixelcnn", Category((2, 3), 4), STACKS | {"layers": 1}),
+    Case("gated-pixelcnn", Real((2, 3)), STACKS, REAL_CONTEXT),
     Case("wavenet", Integer((5,), 4), DILATED),
     Case("wavenet", Integer((6,), 2), DILATED | {"layers": 1}, Real((3, 2))),
     Case("wavenet", Category((5,), 3), DILATED | {"kernel": 3, "blocks": 1}, LABEL_CONTEXT),

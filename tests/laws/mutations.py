@@ -28,7 +28,7 @@ from loglik.nets.convolutional import MaskedConv2d
 from loglik.nets.dilated import CausalConv1d
 from loglik.nets.masked import MaskedLinear
 from loglik.nets.spatial_lstm import SpatialLSTM
-from loglik.spaces import Real, Space
+from loglik.spaces import Integer, Real, Space
 
 PLANE = broken.PLANE
 
@@ -54,6 +54,8 @@ def override(module: nn.Module, name: str, method: Callable[..., Any]) -> None:
 MADE = Case("made", BINARY, {"hidden": (12, 12)})
 MADE_LABELS = Case("made", LABELS, {"hidden": (12,)}, LABEL_CONTEXT)
 PIXELCNN = Case("pixelcnn", BINARY, {"width": 4, "layers": 1})
+GATED = Case("gated-pixelcnn", BINARY, {"width": 4, "layers": 2, "kernel": 3})
+GATED_RGB = Case("gated-pixelcnn", Integer((3, 2, 1), 3), {"width": 12, "layers": 2, "kernel": 3})
 PIXELCNN_RGB = Case("pixelcnn", RGB, {"width": 6, "layers": 1})
 RIDE = Case("ride", Real((2, 3)), {"width": 4, "components": 3, "scales": 2, "features": 4})
 RIDE_PLANE = Case("ride", Real((1, 2)), {"width": 4, "components": 3, "scales": 2, "features": 4})
@@ -98,6 +100,46 @@ def interleaved_colours() -> Model:
     shuffled = torch.arange(len(top.mask)).reshape(3, -1).T.flatten()
     top.mask.copy_(top.mask[shuffled])
     return model
+
+
+def missing_vertical_shift() -> Model:
+    """The vertical stack reads the image as it is: its row is seen whole, the right of the pixel as well."""
+    model = GATED.model()
+    assert isinstance(model, Autoregressive)
+    override(model.net, "shifted", lambda net, sound, image: image)
+    return model
+
+
+def link_from_the_row_below() -> Model:
+    """A link that undoes the shift, so the horizontal stack takes vertical features that have seen its own pixel."""
+
+    def link(layer: nn.Module, sound: Any, a: Tensor) -> Tensor:
+        return sound(layer, nn.functional.pad(a, (0, 0, -1, 1)))  # type: ignore[no-any-return]
+
+    model = GATED.model()
+    assert isinstance(model, Autoregressive)
+    override(model.net.layers[0].link, "forward", link)
+    return model
+
+
+def gated_layer_with(change: Callable[[MaskedConv2d], None], part: str) -> Model:
+    """A Gated PixelCNN of colours with the mask of one convolution in its first layer changed."""
+    model = GATED_RGB.model()
+    assert isinstance(model, Autoregressive)
+    changed = getattr(model.net.layers[0], part)
+    assert isinstance(changed, MaskedConv2d)
+    change(changed)
+    return model
+
+
+def all_colours(layer: MaskedConv2d) -> None:
+    """1 x 1 without a mask: red sees green and blue of its own pixel."""
+    layer.mask[:, :, -1, layer.reach] = 1.0
+
+
+def interleaved(layer: MaskedConv2d) -> None:
+    """Outputs r g b r g b where the other layers have r r g g b b; for gates, halves split before the colours."""
+    layer.mask.copy_(layer.mask[torch.arange(len(layer.mask)).reshape(3, -1).T.flatten()])
 
 
 def outputs_see_their_own_input() -> Model:

@@ -4,18 +4,20 @@ import pytest
 import torch
 from torch import Tensor
 
+from loglik.contract import ExactModel
 from loglik.errors import UsageError
 from loglik.laws.causality import visible
 from loglik.laws.enumeration import all_events
 from loglik.laws.subject import any_events, varied
 from loglik.models.autoregressive.autoregressive import Autoregressive
 from loglik.models.autoregressive.pixelcnn import pixelcnn, raster_order
-from loglik.spaces import Integer, Space
+from loglik.nets.causal import WholePasses
+from loglik.spaces import Category, Integer, Real, Space
 
 pytestmark = pytest.mark.usefixtures("float64")
 
 
-def disturbed(space: Space, **hyperparameters: int) -> Autoregressive:
+def disturbed(space: Space, **hyperparameters: float) -> Autoregressive:
     model = varied(pixelcnn(space, **hyperparameters), torch.zeros(4, *space.shape).long(), None, seed=0)
     assert isinstance(model, Autoregressive)
     return model
@@ -99,6 +101,51 @@ def test_a_new_model_is_uniform_over_levels() -> None:
     model = pixelcnn(Integer((3, 4, 4), 5), width=6, layers=1)
     score = model.log_prob(torch.zeros(2, 3, 4, 4).long())
     torch.testing.assert_close(score, torch.full((2,), -48 * torch.log(torch.tensor(5.0)).item()))
+
+
+SIZES: list[tuple[Space, dict[str, int], Space | None]] = [
+    (Integer((5, 4), 2), {"layers": 3, "width": 8}, None),
+    (Integer((1, 5), 3), {}, None),  # one row
+    (Integer((5, 1), 3), {}, Category((1,), 3)),  # one column
+    (Integer((2, 3, 2), 2), {"kernel": 11}, Real((2,))),  # a kernel larger than the image
+    (Integer((3, 3, 4), 4), {"width": 6, "layers": 2}, None),
+    (Integer((4, 3), 300), {"layers": 0, "components": 2}, None),
+]
+
+
+@pytest.mark.parametrize(("space", "hyperparameters", "context"), SIZES, ids=str)
+def test_steps_are_the_one_pass(space: Space, hyperparameters: dict[str, int], context: Space | None) -> None:
+    steps_are_the_one_pass(pixelcnn(space, context=context, **hyperparameters))
+
+
+def steps_are_the_one_pass(model: ExactModel) -> None:
+    """Fed with values, step after step equals one pass; and samples are those of whole passes under the same noise."""
+    assert isinstance(model, Autoregressive)
+    n, space = 2, model.space
+    with torch.no_grad():
+        for parameter in model.parameters():
+            parameter.add_(0.2 * torch.randn_like(parameter))
+    context = None if model.context is None else any_events(model.context, n, model)
+    x = any_events(space, n, model)
+    steps = model.steps(n, context)
+    assert not isinstance(steps, WholePasses)
+    whole = model.conditionals(x, context).flatten(1, -2)
+    previous = None
+    for place in model.order:
+        torch.testing.assert_close(steps(previous), whole[:, place], rtol=0.0, atol=1e-10)
+        previous = model.head.encode(x.flatten(1)[:, place], model.dtype)
+    torch.manual_seed(0)
+    sample = model.sample(n, context)
+    torch.manual_seed(0)
+    noise = model.head.noise((space.dims, n), torch.empty(0))
+    naive = model.steps(n, context, whole=True).run(model.head, noise, torch.empty(0, n).long())
+    assert torch.equal(sample.flatten(1)[:, model.order], naive.T)
+
+
+def test_steps_never_drop_features() -> None:
+    model = disturbed(Integer((3, 3), 2), width=8, layers=1, dropout=0.9)
+    model.train()
+    assert torch.equal(model.steps(2)(None), model.eval().steps(2)(None))
 
 
 @pytest.mark.parametrize(

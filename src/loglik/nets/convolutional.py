@@ -14,21 +14,29 @@ class MaskedConv2d(nn.Conv2d):
     Features are split into `groups` in the order of the colours, contiguously. At the centre pixel, input group c'
     reaches output group c iff c' < c with mask A (the first layer, whose input is the data) and iff c' <= c with mask B
     (all later layers, whose features of group c have seen colours before c only).
+
+    Args:
+        above: how many rows above its own the kernel covers, k // 2 unless given; with 0 it is 1 x ceil(k / 2).
     """
 
-    def __init__(self, inputs: int, outputs: int, kernel: int, *, mask: str, groups: int) -> None:
+    def __init__(
+        self, inputs: int, outputs: int, kernel: int, *, mask: str, groups: int, above: int | None = None
+    ) -> None:
         assert inputs % groups == outputs % groups == 0, "features divide into groups"
         assert kernel % 2 == 1
         assert mask in ("A", "B")
-        # The rows below the centre are masked whole, so they are not stored.
-        super().__init__(inputs, outputs, (kernel // 2 + 1, kernel))
-        self.reach = kernel // 2
+        reach = kernel // 2
+        above = reach if above is None else above
+        right = reach if above else 0
+        # The rows below the centre are masked whole, so they are not stored; nor is a right side that no row has.
+        super().__init__(inputs, outputs, (above + 1, reach + 1 + right))
+        self.reach, self.right, self.above, self.colours = reach, right, above, groups
         group_in = torch.arange(inputs) * groups // inputs
         group_out = torch.arange(outputs) * groups // outputs
         centre = group_in[None, :] < group_out[:, None] if mask == "A" else group_in[None, :] <= group_out[:, None]
-        allowed = torch.ones(outputs, inputs, self.reach + 1, kernel)
-        allowed[:, :, -1, self.reach + 1 :] = 0.0
-        allowed[:, :, -1, self.reach] = centre.float()
+        allowed = torch.ones(outputs, inputs, *self.kernel_size)
+        allowed[:, :, -1, reach + 1 :] = 0.0
+        allowed[:, :, -1, reach] = centre.float()
         self.register_buffer("mask", allowed)
         fan_in = allowed.sum((1, 2, 3)).clamp(min=1.0)
         with torch.no_grad():
@@ -37,10 +45,27 @@ class MaskedConv2d(nn.Conv2d):
             self.bias.zero_()
 
     def forward(self, x: Tensor) -> Tensor:
-        padded = F.pad(x, (self.reach, self.reach, self.reach, 0))
+        # Padding by nothing would still copy.
+        padded = F.pad(x, (self.reach, self.right, self.above, 0)) if self.reach else x
         return F.conv2d(padded, self.weight * self.mask, self.bias)
 
     mask: Tensor
+
+
+class RowsConv2d(nn.Conv2d):
+    """A ceil(k/2) x k convolution that sees its own row and those above, to both sides; it has no mask."""
+
+    def __init__(self, inputs: int, outputs: int, kernel: int) -> None:
+        assert kernel % 2 == 1
+        super().__init__(inputs, outputs, (kernel // 2 + 1, kernel))
+        self.reach = kernel // 2
+        with torch.no_grad():
+            self.weight.copy_(torch.randn_like(self.weight) / self.weight[0].numel() ** 0.5)
+            assert self.bias is not None
+            self.bias.zero_()
+
+    def forward(self, x: Tensor) -> Tensor:
+        return F.conv2d(F.pad(x, (self.reach, self.reach, self.reach, 0)), self.weight, self.bias)
 
 
 class ResidualNet(nn.Module):

@@ -14,8 +14,9 @@ from loglik.errors import UsageError
 from loglik.heads import head_for
 from loglik.models.autoregressive.autoregressive import Autoregressive
 from loglik.models.flows.flow import Flow
-from loglik.nets.causal import CausalNet
+from loglik.nets.causal import CausalNet, Steps
 from loglik.nets.convolutional import MaskedConv2d
+from loglik.nets.pixelwise import PixelwiseConv, RasterWalk
 from loglik.spaces import Real, Space
 
 
@@ -27,18 +28,27 @@ class PixelCNNNet(CausalNet):
     """
 
     def __init__(
-        self, colours: int, inputs: int, width: int, layers: int, params: int, kernel: int, context: int, dropout: float
+        self,
+        colours: int,
+        columns: int,
+        inputs: int,
+        width: int,
+        layers: int,
+        params: int,
+        kernel: int,
+        context: int,
+        dropout: float,
     ) -> None:
         super().__init__()
-        self.colours = colours
+        self.colours, self.columns = colours, columns
         h = width
         self.first = MaskedConv2d(colours * inputs, 2 * h, kernel, mask="A", groups=colours)
         self.context = nn.Linear(context, 2 * h, bias=False) if context else None
         self.blocks = nn.ModuleList(
             nn.Sequential(
                 nn.ReLU(), MaskedConv2d(2 * h, h, 1, mask="B", groups=colours),
-                nn.ReLU(), MaskedConv2d(h, h, 3, mask="B", groups=colours),
-                nn.ReLU(), nn.Dropout(dropout), MaskedConv2d(h, 2 * h, 1, mask="B", groups=colours),
+                nn.ReLU(inplace=True), MaskedConv2d(h, h, 3, mask="B", groups=colours),
+                nn.ReLU(inplace=True), nn.Dropout(dropout), MaskedConv2d(h, 2 * h, 1, mask="B", groups=colours),
             )
             for _ in range(layers)
         )  # fmt: skip
@@ -50,12 +60,12 @@ class PixelCNNNet(CausalNet):
         shape = x.shape[1:-1]  # (C, H, W) or (H, W)
         pixels = x.reshape(len(x), self.colours, *shape[-2:], -1)
         # Each colour's features stay together, in the order of the colours, as the masks' groups want them.
-        h = self.first(pixels.permute(0, 1, 4, 2, 3).flatten(1, 2))
+        h = self.first(pixels.permute(0, 1, 4, 2, 3).flatten(1, 2)).contiguous(memory_format=torch.channels_last)
         if self.context is not None and context is not None:
             h = h + self.context(context)[:, :, None, None]
         for block in self.blocks:
             h = h + block(h)
-        out = self.last(F.relu(self.top(F.relu(h)))).to(x.dtype)
+        out = self.last(F.relu(self.top(F.relu(h)), inplace=True)).to(x.dtype)
         return out.unflatten(1, (self.colours, -1)).permute(0, 1, 3, 4, 2).reshape(len(x), *shape, -1)  # type: ignore[no-any-return]
 
     def start(self, outputs: Tensor) -> None:
@@ -64,11 +74,66 @@ class PixelCNNNet(CausalNet):
         with torch.no_grad():
             self.last.bias.copy_(outputs.reshape(self.colours, -1, outputs.shape[-1]).mean(1).flatten())
 
+    def steps(self, n: int, context: Tensor | None = None) -> Steps:
+        return PixelCNNSteps(self, n, context)
+
+
+class PixelCNNSteps(Steps):
+    """A `PixelCNNNet` pixel by pixel and colour by colour: of every layer, only the column of features that is new."""
+
+    @torch.no_grad()
+    def __init__(self, net: PixelCNNNet, n: int, context: Tensor | None) -> None:
+        def pixelwise(layer: nn.Module) -> PixelwiseConv:
+            assert isinstance(layer, MaskedConv2d)
+            return PixelwiseConv(layer, n, net.columns)
+
+        self.walk = RasterWalk(net.colours, net.columns)
+        self.first, self.top, self.last = pixelwise(net.first), pixelwise(net.top), pixelwise(net.last)
+        self.blocks = [
+            [pixelwise(layer) for layer in block if isinstance(layer, MaskedConv2d)]
+            for block in net.blocks
+            if isinstance(block, nn.Sequential)
+        ]
+        if net.context is not None and context is not None:
+            bias = net.first.bias + net.context(context)
+            self.first.biases = bias.chunk(net.colours, -1)
+
+    @torch.no_grad()
+    def __call__(self, previous: Tensor | None) -> Tensor:
+        if previous is not None:
+            self.first.slots[self.walk.column][self.walk.colour].copy_(previous)
+            if self.walk.step():
+                for layer in (self.first, *(layer for block in self.blocks for layer in block)):
+                    layer.next_row()
+        at = self.walk.column, self.walk.colour
+        h = self.first.at(*at)
+        for narrow, look, widen in self.blocks:
+            narrow.put_relu(h, *at)
+            look.put_relu(narrow.at(*at), *at)
+            widen.put_relu(look.at(*at), *at)
+            h = widen.at(*at, plus=h).add_(widen.biases[at[1]])
+        self.top.put_relu(h, *at)
+        self.last.put_relu(self.top.at(*at), *at)
+        return self.last.at(*at)
+
 
 def raster_order(shape: tuple[int, ...]) -> Tensor:
     """(C, H, W) or (H, W): indices of the flattened event, pixel by pixel in raster order, colours innermost."""
     colours = 1 if len(shape) == 2 else shape[0]
     return torch.arange(colours * shape[-2] * shape[-1]).reshape(colours, -1).T.flatten()
+
+
+def image_size(space: Space, name: str, width: int | None, kernel: int) -> tuple[int, int, int]:
+    """Colours, columns and features of a layer, for models of images (H, W) or (C, H, W)."""
+    if len(space.shape) not in (2, 3):
+        raise UsageError(f"`{name}` models images of shape (H, W) or (C, H, W); got {space}. Use made for vectors.")
+    colours = 1 if len(space.shape) == 2 else space.shape[0]
+    width = (32 if colours == 1 else 16 * colours) if width is None else width
+    if width < 1 or width % colours:
+        raise UsageError(f"Expected width to be a multiple of the {colours} colours; got {width}.")
+    if kernel < 3 or kernel % 2 == 0:  # a first layer of 1 x 1 with mask A sees no other pixel at all
+        raise UsageError(f"Expected an odd kernel of at least 3; got {kernel}.")
+    return colours, space.shape[-1], width
 
 
 def pixelcnn(
@@ -78,22 +143,18 @@ def pixelcnn(
     width: int | None = None,
     kernel: int = 7,
     dropout: float = 0.0,
+    head: str | None = None,
+    components: int = 10,
     context: Space | None = None,
 ) -> ExactModel:
     """`layers` residual blocks of `width` features (twice that between blocks), for images (H, W) or (C, H, W).
 
-    `width` must be a multiple of C and defaults to 32, or 48 in colour. Reals are standardised inside the model.
+    `width` must be a multiple of C and defaults to 32, or 16 C in colour. Reals are standardised inside the model.
+    `head` names what is said of a value where it should not follow from the space; `components` are a mixture's.
     """
-    if len(space.shape) not in (2, 3):
-        raise UsageError(f"`pixelcnn` models images of shape (H, W) or (C, H, W); got {space}. Use made for vectors.")
-    colours = 1 if len(space.shape) == 2 else space.shape[0]
-    width = (32 if colours == 1 else 16 * colours) if width is None else width
-    if width < 1 or width % colours:
-        raise UsageError(f"Expected width to be a multiple of the {colours} colours; got {width}.")
-    if kernel < 3 or kernel % 2 == 0:  # a first layer of 1 x 1 with mask A sees no other pixel at all
-        raise UsageError(f"Expected an odd kernel of at least 3; got {kernel}.")
-    head = head_for(space)
+    colours, columns, width = image_size(space, "pixelcnn", width, kernel)
+    says = head_for(space, head, components)
     condition = context.width if context else 0
-    net = PixelCNNNet(colours, head.inputs, width, layers, head.params, kernel, condition, dropout)
-    model = Autoregressive(space, net, head, raster_order(space.shape), context)
+    net = PixelCNNNet(colours, columns, says.inputs, width, layers, says.params, kernel, condition, dropout)
+    model = Autoregressive(space, net, says, raster_order(space.shape), context)
     return Flow(space, Standardize(space.shape), model) if isinstance(space, Real) else model
