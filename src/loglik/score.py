@@ -22,6 +22,11 @@ class Score:
     `values` holds log p of every row, float64 (N,). A row that is not finite makes the score not finite, and is listed
     in `not_finite`; none is ever dropped. `samples` is the K of a K-sample bound, None if there is nothing to sample.
     `rows` fingerprints the rows scored: two scores can be paired only on the same rows.
+
+    `past`, of a stream's windows, says what each was conditioned on: nothing ("each window alone"), or the windows
+    before it ("state carried over windows, in 16 streams"). Either way the values sum to log p of the whole sequence,
+    under a model that forgets at the boundaries it names; so the two can be compared, and the difference says that a
+    part of it may be due to memory.
     """
 
     values: Tensor = field(repr=False, compare=False)
@@ -30,6 +35,7 @@ class Score:
     samples: int | None = None
     rows: str = ""
     seconds: float = 0.0
+    past: str = ""
 
     @property
     def events(self) -> int:
@@ -69,11 +75,13 @@ class Score:
         reason = incomparable(self, other)
         if reason:
             raise UsageError(f"These scores cannot be compared: {reason}.")
-        return Difference(self.values - other.values, self.claim, other.claim)
+        pasts = (self.past, other.past) if self.past != other.past else None
+        return Difference(self.values - other.values, self.claim, other.claim, pasts)
 
     def __str__(self) -> str:
         sign = {Claim.EXACT: "=", Claim.LOWER_BOUND: ">=", Claim.ESTIMATE: "~"}[self.claim]
         kind = str(self.claim) + (f", K={self.samples}" if self.samples else "")
+        kind += f", {self.past}" if self.past else ""
         what = "log density" if self.measure is Measure.DENSITY else "log probability"
         text = f"{what} {sign} {self.nats:.4f} +- {self.stderr:.4f} nats per event ({kind}, {self.events} events"
         text += ", may exceed 0: it is a density)" if self.measure is Measure.DENSITY else ")"
@@ -97,6 +105,7 @@ class Score:
             "not_finite": self.not_finite,
             "space": self.space.to_json(),
             "rows": self.rows,
+            "past": self.past,
             "seconds": self.seconds,
             "text": str(self),
         }
@@ -104,11 +113,15 @@ class Score:
 
 @dataclass(frozen=True)
 class Difference:
-    """The mean of log p_a(x) - log p_b(x) over the same rows, with its paired standard error; positive: a is ahead."""
+    """The mean of log p_a(x) - log p_b(x) over the same rows, with its paired standard error; positive: a is ahead.
+
+    `pasts` are what a's and b's rows were conditioned on, where that differs (`Score.past`).
+    """
 
     values: Tensor = field(repr=False, compare=False)
     claim_a: Claim
     claim_b: Claim
+    pasts: tuple[str, str] | None = None
 
     @property
     def nats(self) -> float:
@@ -133,10 +146,11 @@ class Difference:
         return self.significant and self.nats > 0 and self.claim_a is not Claim.ESTIMATE and self.claim_b is Claim.EXACT
 
     def __neg__(self) -> "Difference":
-        return Difference(-self.values, self.claim_b, self.claim_a)
+        return Difference(-self.values, self.claim_b, self.claim_a, self.pasts and (self.pasts[1], self.pasts[0]))
 
     def __str__(self) -> str:
-        return f"{self.nats:+.4f} +- {self.stderr:.4f} nats per event, paired over {len(self.values)} rows"
+        text = f"{self.nats:+.4f} +- {self.stderr:.4f} nats per event, paired over {len(self.values)} rows"
+        return text + (f" ({' against '.join(past or 'rows alone' for past in self.pasts)})" if self.pasts else "")
 
 
 def standard_error(values: Tensor) -> float:

@@ -9,7 +9,8 @@ import torch
 from torch import Tensor
 
 from loglik.contract import LatentModel, Model
-from loglik.data import Dataset, RowDigest, Source, as_source
+from loglik.data import Dataset, Memory, RowDigest, Source, as_source
+from loglik.data.windows import side_by_side, streams_to_score
 from loglik.errors import ContextError, UsageError
 from loglik.inference.randomness import seeded
 from loglik.score import Score
@@ -25,6 +26,7 @@ def evaluate(
     context: Any = None,
     samples: int | None = None,
     seed: int = 0,
+    carry: bool = True,
 ) -> Score:
     """The mean log-likelihood of the rows of `data` under `model`.
 
@@ -35,6 +37,8 @@ def evaluate(
         data: tensor, array, DataFrame, path, Source, or a Dataset, whose test part is scored.
         context: one per row, for a model of p(x|c) and data that bring none.
         samples: K of the K-sample bound, for latent and dequantised models; the others have nothing to sample.
+        carry: on a stream (`Source.stream`), let models that can remember earlier windows; the score says which was
+            done. The stream is read into memory, and scored as up to 16 streams side by side.
 
     Raises:
         DataError: rows that are not events of the model's space. ContextError: a context missing or not taken.
@@ -43,13 +47,15 @@ def evaluate(
         raise UsageError(f"Expected at least 1 sample; got {samples}.")
     source = rows_for(model, data, context)
     latent = isinstance(model, LatentModel)
+    carry = carry and source.stream and model.carries
+    source = source.read() if carry else source
     digest = RowDigest()
     parts: list[Tensor] = []
     start = time.perf_counter()
     with seeded(seed), evaluating(model):
-        for x, c in source.batches(batch_rows(model)):
+        for x, values in scored(model, source, samples, carry=carry):
             digest.update(x)
-            parts.append(score_batch(model, x, c, samples))
+            parts.append(values)
     return Score(
         torch.cat(parts),
         model.space,
@@ -57,6 +63,7 @@ def evaluate(
         (samples or 1) if latent else None,
         digest.hexdigest(),
         time.perf_counter() - start,
+        past_in_words(source, carry=carry),
     )
 
 
@@ -66,6 +73,45 @@ def rows_for(model: Model, data: Any, context: Any = None) -> Source:
     if model.context is not None and source.context_space is None:
         raise ContextError(f"This model is p(x|c) with c in {model.context}; the data bring no context.")
     return source
+
+
+def scored(
+    model: Model, source: Source, samples: int | None = None, *, carry: bool = False
+) -> Iterator[tuple[Tensor, Tensor]]:
+    """Events and their log-likelihoods (B,), float64 on the CPU, over all rows in their order.
+
+    Args:
+        carry: remember earlier windows; for a stream and a model that can, see `evaluate`.
+    """
+    if carry:
+        rows = source.read()
+        yield rows.x, carried_scores(model, rows)
+        return
+    for x, context in source.batches(batch_rows(model)):
+        yield x, score_batch(model, x, context, samples)
+
+
+def carried_scores(model: Model, rows: Memory) -> Tensor:
+    """(N,): log p of each window given those before it in its stream."""
+    values = torch.empty(rows.rows, dtype=torch.float64)
+    state: Tensor | None = None
+    for index in side_by_side(rows.rows, streams_to_score(rows.rows)):
+        x, context = rows.take(index.to(rows.x.device))
+        x = x.to(model.device)
+        c = None if context is None or model.context is None else context.to(model.device)
+        log_p, state = model.log_likelihood_from(x, None if state is None else state[: len(x)], c)
+        values[index] = log_p.double().cpu()
+    return values
+
+
+def past_in_words(source: Source, *, carry: bool) -> str:
+    """What each row was conditioned on; nothing is to be said of rows that are independent events."""
+    if not source.stream:
+        return ""
+    if not carry or source.rows is None:
+        return "each window alone"
+    streams = streams_to_score(source.rows)
+    return "state carried over windows" + (f", in {streams} streams" if streams > 1 else "")
 
 
 def score_batch(model: Model, x: Tensor, context: Tensor | None, samples: int | None) -> Tensor:

@@ -43,7 +43,8 @@ def fit(
     Args:
         data: tensor, array, DataFrame, path, Source, or a Dataset, whose train and valid parts are used.
         context: one per row, for p(x|c) and data that bring none.
-        valid: validation rows, as data; by default a Dataset's own, or a tenth of the rows, drawn by `seed`.
+        valid: validation rows, as data; by default a Dataset's own, or a tenth of the rows, drawn by `seed`; of a
+            stream the last tenth.
         state: where the training state is kept while it goes on, for `resume`; a file.
         resume: continue from `state` exactly as the unbroken run would have.
         watch: called with every Step.
@@ -95,6 +96,9 @@ def _sources(model: Model, data: Any, context: Any, valid: Any, options: Options
     if rows.rows < LEAST_TO_SPLIT:
         return rows, None
     parts = split_rows(rows.rows, options.seed, valid=0.1, test=0.0)
+    if rows.stream:  # in order, or every window that is held out has its neighbours among the training rows
+        places = torch.arange(rows.rows)
+        parts = {"train": places[: len(parts["train"])], "valid": places[len(parts["train"]) :]}
     return rows.subset(parts["train"]), rows.subset(parts["valid"])
 
 

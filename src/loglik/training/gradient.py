@@ -10,8 +10,9 @@ from torch import Tensor
 
 from loglik.contract import LatentModel, Model
 from loglik.data import Memory
+from loglik.data.windows import side_by_side
 from loglik.errors import Diverged
-from loglik.inference.evaluate import batch_rows, evaluating, score_batch
+from loglik.inference.evaluate import evaluating, scored
 from loglik.inference.randomness import seeded
 from loglik.training.average import AveragedWeights
 from loglik.training.history import History, Step
@@ -28,13 +29,16 @@ RESIDENT_BYTES = 2 << 30  # training rows of up to so many bytes stay on the mod
 class GradientTraining:
     """One training of one model; everything that the next step depends on is in here, so it can be saved and restored.
 
-    The batch of step t follows from the seed and t alone. Noise comes from torch's global generator, whose state is
-    part of the training state; validation draws its own, so that looking does not change the run.
+    The batch of step t follows from the seed and t alone. On a stream, a model that carries a state reads as many
+    streams side by side as a batch has rows, window by window, and begins anew with each epoch. Noise comes from
+    torch's global generator, whose state is part of the training state; validation draws its own, so that looking does
+    not change the run.
     """
 
     def __init__(self, model: Model, train: Memory, valid: Memory | None, options: Options) -> None:
         self.model, self.train, self.valid, self.options = model, near(model, train), valid, options
-        self.batch = options.batch_rows(train.rows, model.space.dims)
+        self.carry = options.carry and train.stream and model.carries
+        self.batch = options.batch_rows(train.rows, model.space.dims, carry=self.carry)
         self.total_steps = options.total_steps(train.rows, self.batch)
         self.parameters = [p for p in model.parameters() if p.requires_grad]
         decayed = [p for p in self.parameters if p.ndim >= 2]
@@ -44,6 +48,7 @@ class GradientTraining:
         self.average = AveragedWeights(self.parameters, options.ema)
         self.best: dict[str, Tensor] = {}
         self.history = History("gradients")
+        self.carried: Tensor | None = None  # what the model remembers of each stream
         self.step = 0
         self.validations = 0
         self.not_better = 0
@@ -113,7 +118,7 @@ class GradientTraining:
             group["lr"] = lr
         self.model.train()
         with torch.autocast(x.device.type, torch.bfloat16, enabled=self._half_precision(x.device)):
-            nats = self.model.objective(x, context).mean()
+            nats = self._objective(x, context).mean()
         if not math.isfinite(float(nats.detach())):
             raise Diverged(self._not_finite(x, context), self.step)
         self.optimizer.zero_grad(set_to_none=True)
@@ -125,13 +130,26 @@ class GradientTraining:
         self.average.update(self.step)
         return float(nats.detach()), float(norm), lr
 
+    def _objective(self, x: Tensor, context: Tensor | None) -> Tensor:
+        if not self.carry:
+            return self.model.objective(x, context)
+        state = self.carried if self._epoch_and_place()[1] else None
+        nats, self.carried = self.model.log_likelihood_from(x, None if state is None else state[: len(x)], context)
+        return nats
+
+    def _epoch_and_place(self) -> tuple[int, int]:
+        return divmod(self.step, -(-self.train.rows // self.batch))
+
     def _batch(self) -> tuple[Tensor, Tensor | None]:
         rows, size = self.train.rows, self.batch
-        per_epoch = -(-rows // size)
-        epoch, place = divmod(self.step, per_epoch)
-        order = torch.randperm(rows, generator=torch.Generator().manual_seed(self.options.seed * 1_000_003 + epoch))
+        epoch, place = self._epoch_and_place()
+        if self.carry:
+            index = next(side_by_side(rows, size, place))
+        else:
+            order = torch.randperm(rows, generator=torch.Generator().manual_seed(self.options.seed * 1_000_003 + epoch))
+            index = order[place * size : (place + 1) * size]
         device = self.model.device
-        x, context = self.train.take(order[place * size : (place + 1) * size].to(self.train.x.device))
+        x, context = self.train.take(index.to(self.train.x.device))
         return x.to(device), None if context is None or self.model.context is None else context.to(device)
 
     def _schedule(self) -> float:
@@ -152,8 +170,8 @@ class GradientTraining:
             return None
         with self.average.in_place():
             with seeded(self.options.seed), evaluating(self.model):
-                batches = self.valid.batches(batch_rows(self.model))
-                nats = float(torch.cat([score_batch(self.model, x, c, None) for x, c in batches]).mean())
+                carry = self.carry and self.valid.stream
+                nats = float(torch.cat([values for _, values in scored(self.model, self.valid, carry=carry)]).mean())
             if math.isfinite(nats) and (self.history.best_nats is None or nats > self.history.best_nats):
                 self.history.best_nats, self.history.best_step = nats, self.step
                 self.best = {name: t.detach().clone() for name, t in self.model.state_dict().items()}

@@ -32,6 +32,7 @@ class Options:
     evaluations: int = 25  # validations over the whole budget
     patience: int = 8  # validations without a better score before training stops
     tolerance: float = 1e-5
+    carry: bool = True  # on a stream, a model that can goes on from each window to the next, else windows are shuffled
     precision: str = "auto"  # "float32", "bfloat16" inside nets, or "auto": bfloat16 on GPUs that have it
     save_seconds: float = 20.0  # between two savings of the training state
     seed: int = 0
@@ -71,10 +72,15 @@ class Options:
         """The options as keywords of `fit`."""
         return {name: value for name, value in dataclasses.asdict(self).items() if value is not None}
 
-    def batch_rows(self, rows: int, dims: int) -> int:
-        """The rows in a step: as given, or about 20 steps to an epoch, within 32 and 512 (128 for large events)."""
+    def batch_rows(self, rows: int, dims: int, *, carry: bool = False) -> int:
+        """The rows in a step: as given, or about 20 steps to an epoch, within 32 and 512 (128 for large events).
+
+        Where a state is carried it is the number of streams: about 100 windows each, within 8 and 128 streams.
+        """
         if self.batch is not None:
             return self.batch
+        if carry:
+            return max(8, min(rows // 100, 128))
         return max(32, min(rows // 20, 512 if dims <= LARGE_EVENT else 128))
 
     def total_steps(self, rows: int, batch: int) -> int | None:

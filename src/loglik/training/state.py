@@ -16,11 +16,16 @@ COUNTERS = ("step", "validations", "not_better", "recent", "seconds")
 
 
 def save_state(path: Path, training: GradientTraining) -> None:
-    """Weights, averages, best weights, optimiser moments and random generators; written whole or not at all."""
+    """Weights, averages, best weights, optimiser moments, what streams remember, and random generators.
+
+    Written whole or not at all.
+    """
     tensors: dict[str, Tensor] = {"rng.cpu": torch.get_rng_state()}
     if training.model.device.type == "cuda":
         tensors["rng.cuda"] = torch.cuda.get_rng_state(training.model.device)
     tensors |= {f"model.{name}": t for name, t in training.model.state_dict().items()}
+    if training.carried is not None:
+        tensors["carried"] = training.carried
     tensors |= {f"best.{name}": t for name, t in training.best.items()}
     tensors |= {f"average.{i}": t for i, t in enumerate(training.average.average)}
     for i, moments in training.optimizer.state_dict()["state"].items():
@@ -50,6 +55,8 @@ def restore_state(path: Path, training: GradientTraining) -> None:
     training.best = {k: t.to(training.model.device) for k, t in _part(tensors, "best").items()}
     for i, average in enumerate(training.average.average):
         average.copy_(tensors[f"average.{i}"])
+    carried = tensors.get("carried")
+    training.carried = None if carried is None else carried.to(training.model.device)
     _restore_optimizer(training.optimizer, _part(tensors, "optimizer"))
     torch.set_rng_state(tensors["rng.cpu"])
     if "rng.cuda" in tensors and training.model.device.type == "cuda":
