@@ -1,5 +1,6 @@
 """Training on a stream: windows in order, the state carried over them, and resumed runs that equal unbroken ones."""
 
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -31,7 +32,7 @@ def test_every_row_comes_once_and_streams_are_contiguous(rows: int, streams: int
     steps = list(windows.side_by_side(rows, streams))
     assert sorted(torch.cat(steps).tolist()) == list(range(rows))
     assert len(steps) == -(-rows // min(rows, streams))
-    for before, after in zip(steps, steps[1:], strict=False):
+    for before, after in pairwise(steps):
         assert torch.equal(after, before[: len(after)] + 1)
     for first in range(len(steps)):
         assert torch.equal(next(windows.side_by_side(rows, streams, first)), steps[first])

@@ -1,7 +1,7 @@
 """The autoregressive model: a causal net whose outputs a head reads as conditional distributions."""
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
@@ -93,34 +93,53 @@ class Autoregressive(ExactModel):
         given: Tensor | None = None,
         temperature: float = 1.0,
         top_k: int | None = None,
+        length: int | None = None,
     ) -> Tensor:
-        """n draws, (n, *event).
+        """n draws, (n, *event), or (n, length).
 
         Args:
             given: the known beginning of the events, (n, ...) or (1, ...) for all: the first time steps of (T,), the
                 first rows of (H, W) or (C, H, W). What follows is drawn from p(rest | given).
             temperature: divides the logits; below 1 the samples are likelier, and no longer draws from p(x).
             top_k: draws only among the k likeliest levels.
+            length: of the sequences to draw, beyond one window, from a model that carries its state on.
 
         Raises:
-            UsageError: a beginning that the order of generation does not begin with, an impossible temperature.
+            UsageError: a beginning that the order of generation does not begin with, an impossible temperature, a
+                length where there is only the event's own.
         """
+        space, order = (self.space, self.order) if length is None else self._of_length(length)
         context = self.contexts(n, context)
-        known = torch.empty(n, 0, dtype=torch.long, device=self.device) if given is None else self._known(n, given)
+        known = (
+            torch.empty(n, 0, dtype=torch.long, device=self.device)
+            if given is None
+            else self._known(n, given, space, order)
+        )
         together = max(1, self.head.values)
         like = torch.empty(0, dtype=self.dtype, device=self.device)
-        noise = self.head.noise((self.space.dims // together, n), like)
+        noise = self.head.noise((space.dims // together, n), like)
         beginning = known.reshape(n, -1, together) if self.head.values else known
         draws = _draws(self.head, temperature, top_k)
         values = self.steps(n, context).run(draws, noise, beginning.transpose(0, 1))
         in_order = values.transpose(0, 1).reshape(n, -1)
         x = torch.empty_like(in_order)
-        x[:, self.order] = in_order
-        return x.reshape(n, *self.space.shape)
+        x[:, order] = in_order
+        return x.reshape(n, *space.shape)
 
-    def _known(self, n: int, given: Tensor) -> Tensor:
+    def _of_length(self, length: int) -> tuple[Space, Tensor]:
+        """Sequences of another length than an event's, and the order of their values."""
+        if length < 1:
+            raise UsageError(f"Expected a length of at least 1; got {length}.")
+        if not self.carries or len(self.space.shape) != 1:
+            raise UsageError(
+                f"This model draws events of shape {self.space.shape}, and no others; leave the length out, or fit a "
+                "model whose state goes on, such as char-rnn."
+            )
+        return replace(self.space, shape=(length,)), torch.arange(length, device=self.device)
+
+    def _known(self, n: int, given: Tensor, space: Space, order: Tensor) -> Tensor:
         """(n, k): the first k values in the order of generation."""
-        shape = self.space.shape
+        shape = space.shape
         axis = 1 if len(shape) == 3 else 0
         part = tuple(given.shape[1:])
         fits = len(part) == len(shape) and part[:axis] == shape[:axis] and part[axis + 1 :] == shape[axis + 1 :]
@@ -129,13 +148,13 @@ class Autoregressive(ExactModel):
                 f"Expected the beginning of {n} events (or of 1 for all) of shape {shape}, cut along axis {axis}; "
                 f"got {tuple(given.shape)}."
             )
-        places = torch.arange(self.space.dims, device=self.device).reshape(shape).narrow(axis, 0, part[axis]).flatten()
-        first = self.order[: len(places)]
+        places = torch.arange(space.dims, device=self.device).reshape(shape).narrow(axis, 0, part[axis]).flatten()
+        first = order[: len(places)]
         if not torch.equal(first.sort().values, places):
             raise UsageError("The order of generation does not begin with what is given; build with order='natural'.")
         whole = torch.zeros(len(given), *shape, dtype=given.dtype, device=self.device)
         whole.narrow(axis + 1, 0, part[axis]).copy_(given)
-        return self.space.events(whole, self.dtype).flatten(1)[:, first].expand(n, -1)
+        return space.events(whole, self.dtype).flatten(1)[:, first].expand(n, -1)
 
     order: Tensor
 
