@@ -16,6 +16,7 @@ import torch
 from loglik.contract import Model
 from loglik.errors import CorruptRun, NewerRun, PickleRefused, RunNotFound, UsageError
 from loglik.inference.randomness import seeded
+from loglik.nets.causal import CausalNet
 from loglik.spaces import Space, space_from_json
 from loglik.storage import PICKLE_MAGIC, read_json, read_tensors, write_atomic, write_json, write_tensors
 from loglik.training.history import History
@@ -56,6 +57,7 @@ def describe(model: Model) -> dict[str, Any]:
         "model": {"name": recipe["name"], "space": recipe["space"].to_json(), "hyperparameters": values},
         "claim": str(model.claim),
         "parameters": count_parameters(model),
+        **receptive_field(model),
         "versions": versions(),
     }
 
@@ -120,6 +122,12 @@ def count_parameters(model: Model) -> int:
     """How many numbers the model has learned or counted: parameters, and the buffers that statistics set."""
     learned = sum(p.numel() for p in model.parameters())
     return learned or sum(b.numel() for b in model.buffers() if b.is_floating_point())
+
+
+def receptive_field(model: Model) -> dict[str, int]:
+    """How many values back a causal net sees, if it sees only so far."""
+    fields = [part.receptive_field for part in model.modules() if isinstance(part, CausalNet) and part.receptive_field]
+    return {"receptive_field": max(fields)} if fields else {}
 
 
 def versions() -> dict[str, str]:

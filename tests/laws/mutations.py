@@ -204,7 +204,7 @@ def states_of_the_next_row() -> Model:
     return mutated(RIDE, SpatialLSTM, forward=forward)
 
 
-WAVENET = Case("wavenet", LABELS, {"width": 4, "skip": 8})
+WAVENET = Case("wavenet", LABELS, {"width": 4, "skip": 8, "layers": 2})
 
 
 def own_value_in_first_layer() -> Model:

@@ -14,6 +14,7 @@ from loglik.laws.subject import any_events, varied
 from loglik.models.autoregressive.autoregressive import Autoregressive
 from loglik.models.autoregressive.wavenet_net import WaveNetNet
 from loglik.nets.causal import Steps
+from loglik.runs import describe
 from loglik.spaces import Category, Integer, Real, Space
 
 pytestmark = pytest.mark.usefixtures("float64")
@@ -52,9 +53,17 @@ def test_the_receptive_field_is_the_formulas(layers: int, blocks: int, kernel: i
 
 
 def test_the_paper_s_stack_sees_2047_values() -> None:
-    model = build("wavenet", Integer((8000,), 256), layers=10, blocks=2)
+    model = build("wavenet", Integer((8000,), 256))
     assert isinstance(model, Autoregressive)
     assert net_of(model).receptive_field == 2047
+
+
+@pytest.mark.parametrize("blocks", [1, 2, 3])
+@pytest.mark.parametrize("length", [1, 2, 3, 4, 5, 8, 17, 1024, 1025])
+def test_by_default_the_field_is_the_least_that_holds_the_sequence(length: int, blocks: int) -> None:
+    field = describe(build("wavenet", Integer((length,), 5), blocks=blocks))["receptive_field"]
+    assert field >= length - 1
+    assert field - 1 == blocks or 1 + (field - 1 - blocks) // 2 < length - 1  # one layer less would not
 
 
 def test_all_sequences_sum_to_one() -> None:
@@ -183,3 +192,8 @@ def test_dropout_is_for_training() -> None:
 def test_what_cannot_be_is_refused(space: Space, wrong: dict[str, Any], says: str) -> None:
     with pytest.raises(UsageError, match=says):
         build("wavenet", space, **wrong)
+
+
+def test_a_run_says_how_far_its_model_sees() -> None:
+    assert describe(build("wavenet", Integer((30,), 5), layers=3, blocks=2))["receptive_field"] == 15
+    assert "receptive_field" not in describe(build("made", Integer((3,), 5)))

@@ -41,6 +41,8 @@ class Steps(ABC):
 class CausalNet(nn.Module, ABC):
     """(B, *event, inputs), context (B, C) -> (B, *event, outputs): outputs at a value depend on earlier values only."""
 
+    receptive_field: int | None = None  # how many values back the outputs depend on; None: on all, or not stated
+
     @abstractmethod
     def forward(self, x: Tensor, context: Tensor | None = None) -> Tensor:
         """The outputs at every value, in one pass."""

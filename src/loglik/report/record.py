@@ -32,11 +32,17 @@ def facts(record: Record, space: Space) -> Facts:
         ("Columns", ", ".join(about.get("columns") or [])),
         ("Claim", str(record.get("claim") or "")),
         ("Parameters", wording.count(int(record.get("parameters") or 0))),
+        ("Receptive field", _values_before(record)),
         ("Seed", str(seed(record))),
         ("Versions", ", ".join(f"{k} {v}" for k, v in versions.items() if k in ("loglik", "torch", "numpy", "python"))),
         ("Machine", ", ".join(f"{versions[k]}{word}" for k, word in MACHINE.items() if k in versions)),
     ]
     return [(name, value) for name, value in facts if value]
+
+
+def _values_before(record: Record) -> str:
+    field = record.get("receptive_field")
+    return f"the {wording.grouped(int(field))} values before" if field else ""
 
 
 def hyperparameters(record: Record) -> Facts:

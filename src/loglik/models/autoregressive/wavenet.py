@@ -3,8 +3,6 @@
 van den Oord et al. 2016, WaveNet: A Generative Model for Raw Audio, arXiv:1609.03499.
 """
 
-import math
-
 import torch
 
 from loglik.bijections.elementwise import Standardize
@@ -36,9 +34,9 @@ def wavenet(
     """`blocks` of `layers` dilated convolutions each, the dilations 1, 2, 4, ... in every block, for sequences (T,).
 
     Its distribution of a value depends on the 1 + blocks (kernel - 1) (2^layers - 1) values before: the receptive
-    field. `layers` defaults to as many as a block needs to see the whole sequence, 10 at most. `width` counts the
-    channels of a layer, `skip` those of the sum that the head reads. Sound of 16 bits is Integer((T,), 65536), a value
-    being the sample + 32768; there `head` is "mu-law", "logistic" (a mixture of `components`) or "categorical".
+    field. `layers` defaults to as many as it takes to see the whole sequence, 10 at most. `width` counts the channels
+    of a layer, `skip` those of the sum that the head reads. Sound of 16 bits is Integer((T,), 65536), a value being
+    the sample + 32768; there `head` is "mu-law" or "logistic" (a mixture of `components`).
 
     A context of shape (F, C) is local: features that change F times over the sequence, F a divisor of T. Any other
     context is global. Reals are standardised inside the model.
@@ -46,25 +44,32 @@ def wavenet(
     if len(space.shape) != 1:
         raise UsageError(f"`wavenet` models sequences of shape (T,); got {space}. Use pixelcnn for images.")
     length = space.dims
-    if layers is None:
-        layers = min(MOST_LAYERS, max(1, math.ceil(math.log2(length))))
-    for name, value, least in [
-        ("layers", layers, 1), ("blocks", blocks, 1), ("kernel", kernel, 2), ("width", width, 1), ("skip", skip, 1),
-    ]:  # fmt: skip
-        if value < least:
-            raise UsageError(f"Expected {name} >= {least}; got {value}.")
+    least = {"blocks": (blocks, 1), "kernel": (kernel, 2), "width": (width, 1), "skip": (skip, 1)}
+    least |= {} if layers is None else {"layers": (layers, 1)}
+    for name, (value, smallest) in least.items():
+        if value < smallest:
+            raise UsageError(f"Expected {name} >= {smallest}; got {value}.")
     if not 0.0 <= dropout < 1.0:
         raise UsageError(f"Expected a dropout of at least 0 and below 1; got {dropout}.")
+    depth = layers_for(length, blocks, kernel) if layers is None else layers
     chosen = head_of(space, head, components)
     frames = context.shape[0] if context is not None and len(context.shape) == 2 else 1
     if length % frames:
         raise UsageError(f"Expected a number of context frames that divides {length}, the length; got {frames}.")
     net = WaveNetNet(
-        chosen.inputs, chosen.params, length=length, dilations=[2**i for i in range(layers)] * blocks, kernel=kernel,
+        chosen.inputs, chosen.params, length=length, dilations=[2**i for i in range(depth)] * blocks, kernel=kernel,
         width=width, skip=skip, context=context.width // frames if context else 0, frames=frames, dropout=dropout,
     )  # fmt: skip
     model = Autoregressive(space, net, chosen, torch.arange(length), context)
     return Flow(space, Standardize(space.shape), model) if isinstance(space, Real) else model
+
+
+def layers_for(length: int, blocks: int, kernel: int) -> int:
+    """The fewest layers in a block whose receptive field holds all that comes before the last of `length` values."""
+    layers = 1
+    while layers < MOST_LAYERS and 1 + blocks * (kernel - 1) * (2**layers - 1) < length - 1:
+        layers += 1
+    return layers
 
 
 def head_of(space: Space, head: str | None, components: int) -> Head:

@@ -46,15 +46,12 @@ class WaveNetNet(CarryingNet):
         self.top = nn.Linear(skip, skip)
         self.last = nn.Linear(skip, params)
         nn.init.zeros_(self.last.weight)
+        # 1 + (kernel - 1) times the sum of the dilations.
+        self.receptive_field = sum(convolution.memory for convolution in self.convolutions)
 
     @property
     def convolutions(self) -> list[CausalConv1d]:
         return [self.first, *(gate for gate in self.gates if isinstance(gate, CausalConv1d))]
-
-    @property
-    def receptive_field(self) -> int:
-        """How many values before x_t its distribution depends on: 1 + (kernel - 1) sum of the dilations."""
-        return sum(convolution.memory for convolution in self.convolutions)
 
     def run(self, x: Tensor, state: Tensor | None, context: Tensor | None = None) -> tuple[Tensor, Tensor]:
         """The state (B, ...) holds what each convolution remembers: the last value, and every layer's queue."""
