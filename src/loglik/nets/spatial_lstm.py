@@ -8,6 +8,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+State = tuple[Tensor, Tensor]  # h and c
+
 SPREAD = 0.08  # weights start as U(-0.08, 0.08), biases at 0, as in the authors' code (lucastheis/ride)
 
 
@@ -35,28 +37,27 @@ class SpatialLSTM(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         height, breadth = x.shape[1:3]
         order, back, counts = diagonals(height, breadth, x.device)
-        inputs = self.input(x.flatten(1, 2).transpose(0, 1)[order]).split(counts)  # of (pixels, B, 5 width)
-        state = x.new_zeros(0, len(x), 2 * self.width)
+        pixels = x.flatten(1, 2).transpose(0, 1).index_select(0, order)
+        h = c = x.new_zeros(0, len(x), self.width)
         first, hidden = 0, []
-        for d, projected in enumerate(inputs):
+        for d, projected in enumerate(self.input(pixels).split(counts)):
             # Rows first..first + count - 1 lie on this diagonal. With a row of zeros before and after the diagonal
             # before, each row finds its left neighbour in its own place there, and the one above in the place before.
             before, first = first, max(0, d - breadth + 1)
-            padded = F.pad(state, (0, 0, 0, 0, 1, 1))
-            left = padded.narrow(0, first - before + 1, len(projected))
-            above = padded.narrow(0, first - before, len(projected))
-            state = self.cell(projected, left, above)
-            hidden.append(state[..., : self.width])
-        return torch.cat(hidden)[back].transpose(0, 1).reshape(len(x), height, breadth, self.width)
+            h, c = F.pad(h, (0, 0, 0, 0, 1, 1)), F.pad(c, (0, 0, 0, 0, 1, 1))
+            above, left = (slice(at, at + len(projected)) for at in (first - before, first - before + 1))
+            h, c = self.cell(projected, (h[left], c[left]), (h[above], c[above]))
+            hidden.append(h)
+        return torch.cat(hidden).index_select(0, back).transpose(0, 1).reshape(len(x), height, breadth, self.width)
 
-    def cell(self, projected: Tensor, left: Tensor, above: Tensor) -> Tensor:
-        """W_x x + b (..., 5 width) and the states [h, c] (..., 2 width) at the left and above -> the state here."""
-        (h_left, c_left), (h_above, c_above) = left.chunk(2, -1), above.chunk(2, -1)
-        seen = [left, above] if self.extended else [h_left, h_above]
+    def cell(self, projected: Tensor, left: State, above: State) -> State:
+        """W_x x + b (..., 5 width), the states to the left and above -> h, c here, each (..., width)."""
+        seen = [*left, *above] if self.extended else [left[0], above[0]]
         z = projected + self.recurrent(torch.cat(seen, -1))
-        i, o, f_row, f_column = torch.sigmoid(z[..., self.width :]).chunk(4, -1)
-        c = f_row * c_above + f_column * c_left + i * torch.tanh(z[..., : self.width])
-        return torch.cat([torch.tanh(o * c), c], -1)
+        g, gates = z.split([self.width, 4 * self.width], -1)
+        i, o, f_row, f_column = torch.sigmoid(gates).chunk(4, -1)
+        c = f_row * above[1] + f_column * left[1] + i * torch.tanh(g)
+        return torch.tanh(o * c), c
 
 
 def diagonals(height: int, breadth: int, device: torch.device) -> tuple[Tensor, Tensor, list[int]]:

@@ -71,7 +71,7 @@ class RideSteps(Steps):
         self.height, self.breadth = whitening.pattern.shape
         colours = whitening.mean_y.shape[1]
         self.canvas = whitening.pad(whitening.mean_y.new_zeros(n, self.height, self.breadth, colours))
-        self.nothing = self.canvas.new_zeros(n, 2 * net.hidden)
+        self.nothing = (self.canvas.new_zeros(n, net.hidden),) * 2
         self.states = [[self.nothing] * self.breadth for _ in net.layers]
 
     @torch.no_grad()
@@ -90,7 +90,7 @@ class RideSteps(Steps):
             assert isinstance(layer, SpatialLSTM)
             left = states[column - 1] if column else self.nothing
             states[column] = layer.cell(layer.input(h), left, states[column])
-            h = states[column][:, : layer.width]
+            h = states[column][0]
         self.place += 1
         return torch.cat([h, prediction, whitening.scale[pattern].flatten().expand(len(h), -1)], -1)
 
