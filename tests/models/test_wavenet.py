@@ -197,3 +197,12 @@ def test_what_cannot_be_is_refused(space: Space, wrong: dict[str, Any], says: st
 def test_a_run_says_how_far_its_model_sees() -> None:
     assert describe(build("wavenet", Integer((30,), 5), layers=3, blocks=2))["receptive_field"] == 15
     assert "receptive_field" not in describe(build("made", Integer((3,), 5)))
+
+
+def test_samples_may_be_longer_than_an_event() -> None:
+    short, long = disturbed(Integer((8,), 300), layers=3), disturbed(Integer((30,), 300), layers=3)
+    short.load_state_dict({**long.state_dict(), "order": short.order})
+    torch.manual_seed(1)
+    x = short.sample(3, length=30)
+    torch.manual_seed(1)
+    assert torch.equal(x, long.sample(3))
