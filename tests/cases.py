@@ -85,6 +85,7 @@ COUPLINGS = {"hidden": (8,), "layers": 3}
 IMAGES = {"images": True, "width": 4, "layers": 1}
 CONVOLUTIONS = {"width": 4, "layers": 1}
 STACKS = {"width": 4, "layers": 2, "kernel": 3}
+TWO_STREAMS = {"width": 4, "layers": 1, "components": 2}
 DILATED = {"width": 4, "skip": 8}
 ENCODER = {"hidden": (8,), "latents": 2}
 SPATIAL = {"width": 4, "components": 3, "scales": 2, "features": 4}
@@ -119,6 +120,10 @@ CASES = [
     Case("gated-pixelcnn", Integer((3, 2, 1), 3), STACKS | {"width": 6}),
     Case("gated-pixelcnn", Category((2, 3), 4), STACKS | {"layers": 1}),
     Case("gated-pixelcnn", Real((2, 3)), STACKS, REAL_CONTEXT),
+    Case("pixelcnn++", BINARY, TWO_STREAMS),
+    Case("pixelcnn++", BINARY, TWO_STREAMS | {"resolutions": 2}, LABEL_CONTEXT),
+    Case("pixelcnn++", RGB, TWO_STREAMS),
+    Case("pixelcnn++", Integer((2, 3, 3), 300), TWO_STREAMS | {"resolutions": 2, "dropout": 0.5}),
     Case("wavenet", Integer((5,), 4), DILATED),
     Case("wavenet", Integer((6,), 2), DILATED | {"layers": 1}, Real((3, 2))),
     Case("wavenet", Category((5,), 3), DILATED | {"kernel": 3, "blocks": 1}, LABEL_CONTEXT),

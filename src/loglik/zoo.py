@@ -49,6 +49,7 @@ ZOO: dict[str, Entry] = {
     "made": Entry("autoregressive.made:made", "autoregressive", ANY, "gradients", "1 / D", "Germain et al. 2015"),
     "pixelcnn": Entry("autoregressive.pixelcnn:pixelcnn", "autoregressive", "images", "gradients", "1 / D", "van den Oord et al. 2016"),  # noqa: E501
     "gated-pixelcnn": Entry("autoregressive.gated_pixelcnn:gated_pixelcnn", "autoregressive", "images", "gradients", "1 / D", "van den Oord et al. 2016"),  # noqa: E501
+    "pixelcnn++": Entry("autoregressive.pixelcnnpp:pixelcnnpp", "autoregressive", "images (Integer)", "gradients", "1 / D", "Salimans et al. 2017"),  # noqa: E501
     "wavenet": Entry("autoregressive.wavenet:wavenet", "autoregressive", "sequences", "gradients", "1 / D", "van den Oord et al. 2016"),  # noqa: E501
     "ride": Entry("autoregressive.ride:ride", "autoregressive", "images (Real, Integer)", "gradients", "1 / D", "Theis & Bethge 2015"),  # noqa: E501
     "realnvp": Entry("flows.realnvp:realnvp", "flow", DENSITY, "gradients", "1 / 1", "Dinh et al. 2017"),

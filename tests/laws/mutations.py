@@ -4,6 +4,7 @@ Most are known from published code: see the comments. A mutation is made from a 
 and nothing else.
 """
 
+import math
 from collections.abc import Callable
 from typing import Any
 
@@ -16,6 +17,7 @@ from loglik.bijections.coupling import AffineCoupling
 from loglik.bijections.elementwise import Gaussianize, Logit, Standardize
 from loglik.contract import Bijection, Claim, Model
 from loglik.densities import StandardNormal
+from loglik.heads.logistic import ColourLogisticHead, logistic_log_mass, scaled
 from loglik.heads.mcgsm import MCGSMHead
 from loglik.models.autoregressive.autoregressive import Autoregressive
 from loglik.models.autoregressive.wavenet_net import WaveNetNet
@@ -28,6 +30,8 @@ from loglik.nets.convolutional import MaskedConv2d
 from loglik.nets.dilated import CausalConv1d
 from loglik.nets.masked import MaskedLinear
 from loglik.nets.spatial_lstm import SpatialLSTM
+from loglik.nets.shifted import ShiftedConv
+from loglik.nets.two_streams import TwoStreams
 from loglik.spaces import Integer, Real, Space
 
 PLANE = broken.PLANE
@@ -59,6 +63,7 @@ GATED_RGB = Case("gated-pixelcnn", Integer((3, 2, 1), 3), {"width": 12, "layers"
 PIXELCNN_RGB = Case("pixelcnn", RGB, {"width": 6, "layers": 1})
 RIDE = Case("ride", Real((2, 3)), {"width": 4, "components": 3, "scales": 2, "features": 4})
 RIDE_PLANE = Case("ride", Real((1, 2)), {"width": 4, "components": 3, "scales": 2, "features": 4})
+TWO_STREAMS = Case("pixelcnn++", BINARY, {"width": 4, "layers": 1, "components": 2})
 FLOW = Case("realnvp", PLANE, {"hidden": (8,), "layers": 3})
 FLOW_GIVEN = Case("realnvp", PLANE, {"hidden": (8,), "layers": 3}, LABEL_CONTEXT)
 VAE_CASE = Case("vae", LABELS, {"hidden": (8,), "latents": 2})
@@ -236,6 +241,46 @@ def queue_off_by_one() -> Model:
         return queues
 
     return mutated(WAVENET, WaveNetNet, steps=steps)
+
+
+def without_down_shift() -> Model:
+    """The upper stream reads the pixel's own row."""
+    return mutated(TWO_STREAMS, TwoStreams, shifted=lambda net, sound, x: (x, sound(net, x)[1]))
+
+
+def without_right_shift() -> Model:
+    """The left stream reads the pixel itself."""
+    return mutated(TWO_STREAMS, TwoStreams, shifted=lambda net, sound, x: (sound(net, x)[0], x))
+
+
+def padded_on_the_wrong_side() -> Model:
+    """Kernels 2 wide that begin in their pixel's column: each of them looks one further to the right."""
+
+    def forward(layer: ShiftedConv, sound: Any, x: Tensor) -> Tensor:
+        y: Tensor = layer._convolved(x, layer.height - 1)[:, : x.shape[1], -x.shape[2] :]
+        return y
+
+    return mutated(TWO_STREAMS, ShiftedConv, forward=forward)
+
+
+def density_times_bin() -> Model:
+    """openai/pixel-cnn: where the bin holds less than 1e-5, the density at its middle times its width."""
+
+    def log_prob(head: ColourLogisticHead, sound: Any, params: Tensor, x: Tensor) -> Tensor:
+        log_pi, mean, log_scale, _ = head._read(params)
+        z = (scaled(x, 4, mean.dtype).unsqueeze(-1) - mean) * torch.exp(-log_scale)
+        log_density = z - log_scale - 2.0 * nn.functional.softplus(z)
+        exact = logistic_log_mass(x.unsqueeze(-1), mean, log_scale, 4)
+        inner = (x.unsqueeze(-1) > 0) & (x.unsqueeze(-1) < 3)
+        log_mass = torch.where(inner & (exact < math.log(1e-5)), log_density + math.log(2.0 / 3.0), exact)
+        return torch.logsumexp(log_pi + log_mass.sum(-2), -1)
+
+    case = Case("pixelcnn++", Integer((1, 2, 2), 4), {"width": 4, "layers": 1, "components": 2})
+    model = mutated(case, ColourLogisticHead, log_prob=log_prob)
+    assert isinstance(model, Autoregressive)
+    with torch.no_grad():  # two sharp components at the ends
+        model.net.last.bias.copy_(torch.tensor([0.0, 0.0, -1.0, 1.0, -2.6, -2.6]))
+    return model
 
 
 # Change of variables.
