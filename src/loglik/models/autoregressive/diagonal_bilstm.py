@@ -1,0 +1,30 @@
+"""Diagonal BiLSTM: the PixelRNN whose states sweep over the image from both upper corners, and see all of the past.
+
+van den Oord, Kalchbrenner, Kavukcuoglu 2016, Pixel Recurrent Neural Networks, arXiv:1601.06759.
+"""
+
+from loglik.contract import ExactModel
+from loglik.models.autoregressive.pixelrnn import pixel_rnn
+from loglik.nets.diagonal_lstm import DiagonalBiLSTM
+from loglik.spaces import Space
+
+
+def diagonal_bilstm(
+    space: Space,
+    *,
+    layers: int = 3,
+    width: int | None = None,
+    kernel: int = 7,
+    dropout: float = 0.0,
+    head: str | None = None,
+    components: int = 10,
+    context: Space | None = None,
+) -> ExactModel:
+    """`layers` Diagonal BiLSTMs of `width` states (the paper's h; twice that between them), for (H, W) or (C, H, W).
+
+    `width` must be a multiple of C and defaults to 16, or 24 in colour; `kernel` is the first convolution's. The head
+    is called by name, or follows from the space. Reals are standardised inside the model.
+    """
+    return pixel_rnn(
+        "diagonal-bilstm", DiagonalBiLSTM, space, layers, width, kernel, dropout, head, components, context
+    )
