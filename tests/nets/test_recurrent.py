@@ -11,6 +11,7 @@ from loglik.data import Memory
 from loglik.errors import ContextError, ShapeMismatch, UsageError
 from loglik.models.autoregressive.autoregressive import Autoregressive
 from loglik.models.flows.flow import Flow
+from loglik.nets import recurrent_steps
 from loglik.nets.recurrent import CELLS, RecurrentNet
 
 V, T = 5, 24
@@ -109,6 +110,28 @@ def test_reals_and_contexts_carry_too(context: Category | None) -> None:
         assert torch.allclose(first, model.log_prob(x, c))
         second, _ = model.log_likelihood_from(x, state, c)
     assert not torch.allclose(first, second)
+
+
+@pytest.mark.parametrize("cell", CELLS)
+@pytest.mark.parametrize("space", [Category((9,), V), Integer((9,), 2), Integer((9,), 40), Real((9,))], ids=str)
+def test_the_compiled_loop_draws_what_the_steps_draw(
+    cell: str, space: Category | Integer | Real, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    torch.manual_seed(0)
+    built = build("char-rnn", space, cell=cell, width=7, layers=2, context=Category((), 2)).double().eval()
+    model = built.base if isinstance(built, Flow) else built
+    assert isinstance(model, Autoregressive)
+    with torch.no_grad():
+        for parameter in model.net.parameters():
+            parameter.normal_(0.0, 0.5)
+    c, draws = torch.tensor([0, 1]), []
+    for worth in (recurrent_steps.WORTH_COMPILING, 0):
+        monkeypatch.setattr(recurrent_steps, "WORTH_COMPILING", worth)
+        torch.manual_seed(1)
+        draws.append(model.sample(2, c))
+        draws.append(model.sample(2, c, given=draws[0][:, :4]))
+    assert torch.allclose(draws[0], draws[2], atol=1e-9)
+    assert torch.allclose(draws[1], draws[3], atol=1e-9)
 
 
 def test_draws_go_on_beyond_the_window() -> None:

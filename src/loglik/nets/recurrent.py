@@ -82,9 +82,8 @@ class RecurrentNet(CarryingNet):
         if state is None:
             return None, torch.zeros_like(values[:, 0])
         hidden, before = state[:, : -self.inputs], state[:, -self.inputs :]
-        parts = (
-            hidden.unflatten(1, (-1, self.cells.num_layers, self.cells.hidden_size)).permute(1, 2, 0, 3).contiguous()
-        )
+        shape = (len(state), -1, self.cells.num_layers, self.cells.hidden_size)
+        parts = hidden.reshape(shape).permute(1, 2, 0, 3).contiguous()
         return (parts[0], parts[1]) if len(parts) == 2 else parts[0], before.to(values.dtype)
 
     def _packed(self, h: "Hidden", last: Tensor) -> Tensor:
@@ -101,7 +100,7 @@ class RecurrentNet(CarryingNet):
                 if isinstance(self.cells, nn.LSTM) and "_ih" in name:
                     parameter[width : 2 * width] = 1.0  # the gates are in the order i, f, g, o
             elif "_hh" in name:
-                for gate in parameter.split(width):
+                for gate in parameter.chunk(len(parameter) // width):
                     gate.copy_(nn.init.orthogonal_(torch.empty_like(gate)))
             elif name.endswith("_l0"):
                 parameter[:, :values].normal_(0.0, SPREAD)

@@ -5,11 +5,17 @@ limited by how fast the weights come out of memory.
 """
 
 from abc import ABC, abstractmethod
+from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
-from loglik.nets.causal import Steps
+from loglik.nets.causal import Draws, Steps
+from loglik.nets.drawing import NORMAL, Drawing
+
+FEW = 4  # streams; with more of them torch's products of matrices read the weights once for all
+WORTH_COMPILING = 4_096  # so many steps of streams or more; loading the compiled loop takes as long as some thousand
 
 
 class Layer(ABC):
@@ -93,6 +99,7 @@ class TanhLayer(Layer):
         return torch.tanh(self.both(x), out=self.h)
 
 
+# In the order of the compiled loop's constants.
 LAYERS: dict[type[nn.RNNBase], type[Layer]] = {nn.LSTM: LSTMLayer, nn.GRU: GRULayer, nn.RNN: TanhLayer}
 
 
@@ -115,6 +122,39 @@ class RecurrentSteps(Steps):
                     read = read @ embedding.weight.detach()
             self.layers.append(LAYERS[type(cells)](read.T, recur.T, bias_in, bias_own, n))
         self.weight, self.bias = last.weight.detach().T.contiguous(), last.bias.detach()
+
+    def run(self, draws: Draws, noise: Tensor, given: Tensor) -> Tensor:
+        """The whole loop compiled, for few streams on the CPU and heads that say how they draw; else step by step."""
+        drawing = getattr(draws, "drawing", None)
+        worth = noise.shape[1] <= FEW and noise.shape[0] * noise.shape[1] >= WORTH_COMPILING
+        known_kind = self.bias.device.type == "cpu" and self.bias.dtype in (torch.float32, torch.float64)
+        if drawing is None or not known_kind or not worth:
+            return super().run(draws, noise, given)
+        return self.compiled(drawing, noise, given)
+
+    def compiled(self, drawing: Drawing, noise: Tensor, given: Tensor) -> Tensor:
+        """(T, n) values, one stream after the other."""
+        from loglik.nets.recurrent_kernel import generate  # numba is slow to load
+
+        def stacked(parts: list[Tensor], *shape: int) -> "np.ndarray[Any, Any]":
+            return (torch.stack(parts) if parts else self.bias.new_empty(0, *shape)).contiguous().numpy()
+
+        first, above = self.layers[0], self.layers[1:]
+        width, gates = first.recur.shape
+        reads = stacked([layer.read for layer in above], width, gates)
+        recurs = stacked([layer.recur for layer in self.layers])
+        bias_in = stacked([layer.bias_in[0] for layer in above], gates)
+        bias_own = stacked([layer.bias_own[0] for layer in self.layers])
+        cell = list(LAYERS.values()).index(type(first))
+        values = self.bias.new_zeros(noise.shape[1], len(noise))
+        values[:, : len(given)] = given.T
+        for i, stream in enumerate(values):
+            generate(
+                stream.numpy(), noise[:, i, 0].to(values.dtype).contiguous().numpy(), len(given), cell,
+                first.read.numpy(), reads, recurs, first.bias_in[i].numpy(), bias_in, bias_own,
+                self.weight.numpy(), self.bias.numpy(), drawing.kind, drawing.limit,
+            )  # fmt: skip
+        return values.T if drawing.kind == NORMAL else values.T.long()
 
     @torch.no_grad()
     def __call__(self, previous: Tensor | None) -> Tensor:

@@ -1,19 +1,35 @@
-"""Draw from a model."""
+"""Draw from a model; from those that draw value by value, also what follows a given beginning."""
 
 import torch
 from torch import Tensor
 
 from loglik.contract import Model
+from loglik.data.text import encode
 from loglik.errors import ContextError, UsageError
 from loglik.inference.evaluate import batch_rows, evaluating
 from loglik.inference.randomness import seeded
+from loglik.models.autoregressive.autoregressive import Autoregressive
 
 
-def sample(model: Model, n: int, context: Tensor | None = None, *, seed: int = 0) -> Tensor:
+def sample(
+    model: Model,
+    n: int,
+    context: Tensor | None = None,
+    *,
+    seed: int = 0,
+    given: Tensor | None = None,
+    temperature: float = 1.0,
+    top_k: int | None = None,
+    length: int | None = None,
+) -> Tensor:
     """n draws from p(x) or p(x|c), (n, *event), on the CPU; the same seed gives the same draws.
 
     Args:
         context: (n, *c), or (1, *c) for all.
+        given, temperature, top_k, length: see `Autoregressive.sample`; `given` is one beginning for all.
+
+    Raises:
+        UsageError: one of these for a model that does not draw value by value.
     """
     if n < 1:
         raise UsageError(f"Expected at least 1 sample; got {n}.")
@@ -21,10 +37,43 @@ def sample(model: Model, n: int, context: Tensor | None = None, *, seed: int = 0
         raise ContextError(f"Expected a context of 1 or {n} rows; got {len(context)}.")
     if context is not None:
         context = context.expand(n, *context.shape[1:]).to(model.device)
+    guided = given is not None or temperature != 1.0 or top_k is not None or length is not None
+    if guided and not isinstance(model, Autoregressive):
+        raise UsageError(
+            "Expected a model that draws discrete values one after the other, such as char-rnn or pixelcnn, for a "
+            "given beginning, a temperature, a top k or a length; this one does not. Leave them out."
+        )
+
+    def draw(rows: int, c: Tensor | None) -> Tensor:
+        if not isinstance(model, Autoregressive):
+            return model.sample(rows, c)
+        return model.sample(rows, c, given=given, temperature=temperature, top_k=top_k, length=length)
+
     at_once = batch_rows(model)
     with seeded(seed), evaluating(model):
         parts = [
-            model.sample(min(at_once, n - start), None if context is None else context[start : start + at_once]).cpu()
+            draw(min(at_once, n - start), None if context is None else context[start : start + at_once]).cpu()
             for start in range(0, n, at_once)
         ]
     return torch.cat(parts)
+
+
+def parse_given(model: Model, words: str | None, vocabulary: tuple[str, ...] | None) -> Tensor | None:
+    """A beginning in words, (1, k): text where the levels are characters, else "3,0,12", the first values of (T,)."""
+    if words is None:
+        return None
+    if vocabulary is not None:
+        levels, unseen = encode(words, vocabulary, "the given text")
+        if unseen:
+            raise UsageError(
+                f"Expected a beginning in the characters of the text the run was fitted to; got {unseen} others "
+                f"in {words!r}."
+            )
+        return levels[None].to(model.device)
+    if len(model.space.shape) != 1:
+        raise UsageError(f"A beginning can be said in words for text and sequences (T,); got {model.space}.")
+    try:
+        values = torch.tensor([float(word) for word in words.split(",")])
+    except ValueError:
+        raise UsageError(f"Expected the first values, separated by commas, as what is given; got {words!r}.") from None
+    return values[None].to(model.device)
