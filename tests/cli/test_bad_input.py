@@ -55,6 +55,11 @@ DATA_CASES: dict[str, tuple[str, str | bytes, int, tuple[str, ...]]] = {
     "damaged parquet": ("t.parquet", b"PAR1 and then nothing", 17, ("t.parquet",)),
     "damaged npy": ("t.npy", b"\x93NUMPY\x01", 17, ("t.npy",)),
     "unknown kind of file": ("t.xyz", "1,2", 17, (".csv", ".parquet")),
+    "empty text": ("t.txt", "", 12, ("empty",)),
+    "a text that is not UTF-8": ("t.txt", "na\u00efve".encode("latin1"), 17, ("0xef", "position 2")),
+    "a text shorter than its windows": ("t.txt", "too short", 12, ("at least 2560", "got 9")),
+    "damaged recording": ("t.wav", b"RIFF and then nothing", 17, ("t.wav",)),
+    "damaged image": ("t.png", b"\x89PNG and then nothing", 17, ("t.png",)),
 }
 
 
@@ -83,6 +88,7 @@ def test_missing_file(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Non
         (["fit", "digits", "--model", "made", "--set", "hiden=3"], 3, ("'hidden'",)),
         (["fit", "digits", "--model", "made", "--set", "hidden=big"], 2, ("hidden", "'big'")),
         (["fit", "digits", "--model", "made", "--set", "hidden"], 2, ("KEY=VALUE",)),
+        (["fit", "digits", "--window", "9"], 2, ("cut into windows",)),
         (["fit", "digits", "--stepz", "3"], 2, ("--stepz", "--steps")),
         (["fit", "digits", "--steps", "many"], 2, ("--steps", "integer")),
         (["fit", "digits", "--steps", "0"], 2, ("steps > 0",)),

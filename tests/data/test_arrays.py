@@ -64,6 +64,8 @@ def test_a_stated_space_is_checked_and_lays_out_flat_rows() -> None:
     assert as_source(np.zeros((2, 3, 3)), space=Integer((1, 3, 3), 2)).read().x.shape == (2, 1, 3, 3)
     assert as_source(np.array([[0.0, 2.0]]), space="category:3").space == Category((2,), 3)
     assert as_source([1, 2], space="real").read().x.is_floating_point()
+    for levels in (256, 300, 65536):  # more than a byte holds
+        assert as_source(torch.tensor([[0, 255]], dtype=torch.uint8), space=f"integer:{levels}").rows == 1
     with pytest.raises(OutsideSpace, match=r"got 7 at row 2, column 2 "):
         as_source([[1, 2], [3, 7]], space="integer:5")
     with pytest.raises(OutsideSpace, match=r"got 0\.5 at row 1"):

@@ -242,7 +242,10 @@ def test_missing_files_and_folders() -> None:
     with pytest.raises(DataNotFound, match="folder nowhere does not exist"):
         open_file("nowhere/table.csv")
     os.mkdir("folder")
-    with pytest.raises(UnreadableData, match="the folder folder"):
+    with pytest.raises(EmptyData, match="the folder folder"):
+        open_file("folder")
+    write("folder/table.csv", "a\n1\n")
+    with pytest.raises(UnreadableData, match=r"folder holds none, but table\.csv"):
         open_file("folder")
 
 

@@ -7,7 +7,7 @@ import typer
 
 from loglik.cli.console import command_line, progress, say, say_json, talk
 from loglik.cli.leaderboard import leaderboard
-from loglik.cli.options import ContextWords, Data, Device, Json, Samples, Seed, SpaceWords, device_of, opened
+from loglik.cli.options import ContextWords, Data, Device, Json, Samples, Seed, SpaceWords, Window, device_of, opened
 from loglik.tasks.compare import SAMPLES, Entrant
 from loglik.tasks.compare import compare as compare_models
 from loglik.tasks.fitting import check_place, clear
@@ -26,6 +26,7 @@ def compare(
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace the comparison at -o.")] = False,
     space: SpaceWords = None,
     context: ContextWords = None,
+    window: Window = None,
     device: Device = "auto",
     json: Json = False,
 ) -> int:
@@ -42,7 +43,7 @@ def compare(
     """
     from loglik.report import comparison_report
 
-    dataset = opened(data, seed, space, context)
+    dataset = opened(data, seed, space, context, window)
     folder = out or free_folder(Path("runs") / f"compare-{Path(data).stem}")
     check_place(folder, overwrite)
     with progress(dataset.space) as watch:

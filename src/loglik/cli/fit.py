@@ -14,6 +14,7 @@ from loglik.cli.options import (
     Samples,
     Seed,
     SpaceWords,
+    Window,
     device_of,
     opened,
     settings,
@@ -47,6 +48,7 @@ def fit(
     samples: Samples = SAMPLES,
     space: SpaceWords = None,
     context: ContextWords = None,
+    window: Window = None,
     device: Device = "auto",
     resume: Annotated[bool, typer.Option("--resume", help="Continue the run at -o exactly where it was.")] = False,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace the run at -o.")] = False,
@@ -63,9 +65,13 @@ def fit(
       loglik fit table.csv --model gmm --set components=20
       loglik fit digits --model made --set hidden=256,256 --budget 60s -o my-run
       loglik fit digits --model made -o my-run --resume
+      loglik fit book.txt --model char-rnn --window 256
     """
-    opened_data = opened(data, seed, space, context)
-    name = model or (read_record(out)["model"]["name"] if resume and out and (out / RUN).exists() else None)
+    before = read_record(out) if resume and out and (out / RUN).exists() else None
+    if before is not None and window is None:
+        window = before.get("data", {}).get("split", {}).get("window")
+    opened_data = opened(data, seed, space, context, window)
+    name = model or (before["model"]["name"] if before is not None else None)
     name = name or default_model(opened_data.space)
     folder = out or Path("runs") / f"{Path(data).stem}-{name}"
     given = {"steps": steps, "epochs": epochs, "budget": budget, "batch": batch, "lr": lr, "precision": precision}

@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from loglik.cli.console import command_line, say, say_json, table
-from loglik.cli.options import Json, Seed
+from loglik.cli.options import Json, Seed, Window
 from loglik.cli.use import RunFolder
 from loglik.data import catalog, open_dataset
 from loglik.hyperparameters import hyperparameters
@@ -81,6 +81,7 @@ def models(
 
 def data(
     name: Annotated[str | None, typer.Argument(help="One data set, for its space and split.")] = None,
+    window: Window = None,
     json: Json = False,
 ) -> None:
     """List the built-in data sets, or describe one data set or file.
@@ -92,13 +93,14 @@ def data(
       loglik data
       loglik data digits
       loglik data table.csv
+      loglik data book.txt --window 256
     """
     if name is None:
         rows = [[d.name, d.space, d.about, "yes" if d.available else "no"] for d in catalog()]
         head = ["name", "space", "about", "at hand"]
         say_json([dict(zip(head, row, strict=True)) for row in rows]) if json else say(table(head, rows))
         return
-    found = open_dataset(name)
+    found = open_dataset(name, window=window)
     parts = {part: getattr(found, part).rows for part in ("train", "valid", "test")}
     known = {"entropy in nats per event": found.entropy} if found.entropy is not None else {}
     facts = {

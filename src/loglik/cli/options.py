@@ -1,17 +1,20 @@
 """Options that several commands share, and how their words become values."""
 
+import os
 from typing import Annotated
 
 import torch
 import typer
 
+from loglik.cli.console import talk
 from loglik.data import Dataset, open_dataset
 from loglik.errors import UsageError
 
 Data = Annotated[
     str,
     typer.Argument(
-        help="A built-in data set (`loglik data` lists them) or the path of a CSV, Parquet, NPY or NPZ file."
+        help="A built-in data set (`loglik data` lists them), or a path: a CSV, Parquet, NPY or NPZ file, a text "
+        "(.txt), a recording (.wav, .flac), or a folder of recordings or images."
     ),
 ]
 Json = Annotated[bool, typer.Option("--json", help="Print the result as JSON.")]
@@ -32,14 +35,24 @@ ContextWords = Annotated[
     str | None,
     typer.Option(
         "--context",
-        help="Model p(x|c): `label` for the labels of a built-in set, or columns of a table, separated by commas.",
+        help="Model p(x|c): `label` for the labels of a built-in set or the subfolders of a folder, or columns of a "
+        "table, separated by commas.",
         metavar="COLUMNS",
     ),
 ]
+Window = Annotated[
+    int | None,
+    typer.Option(help="Length of the windows that a text (128) or recording (1024) is cut into.", metavar="T"),
+]
 
 
-def opened(data: str, seed: int, space: str | None, context: str | None) -> Dataset:
-    return open_dataset(data, seed=seed, space=space, context=context_of(data, context))
+def opened(data: str, seed: int, space: str | None, context: str | None, window: int | None = None) -> Dataset:
+    found = open_dataset(data, seed=seed, space=space, context=context_of(data, context), window=window)
+    for part in ("train", "valid", "test"):
+        remark = getattr(found, part).remark
+        if remark:
+            talk(f"{part}: {remark}.")
+    return found
 
 
 def device_of(words: str) -> torch.device:
@@ -54,10 +67,10 @@ def device_of(words: str) -> torch.device:
 
 
 def context_of(data: str, words: str | None) -> bool | tuple[str, ...] | None:
-    """True for the labels of a built-in set, names of columns for a file, None for none."""
+    """True for the labels of a built-in set or folder, names of columns for a file, None for none."""
     if words is None:
         return None
-    if words == "label" and "." not in data and "/" not in data:
+    if words == "label" and (os.path.isdir(data) or ("." not in data and "/" not in data)):
         return True
     return tuple(words.split(","))
 

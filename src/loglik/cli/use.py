@@ -7,11 +7,12 @@ import typer
 
 from loglik.cli.console import say, say_json, talk
 from loglik.cli.options import ContextWords, Data, Device, Json, Samples, Seed, context_of, device_of
-from loglik.data import open_source
+from loglik.data import Reading, open_source
 from loglik.inference.evaluate import evaluate
 from loglik.runs import Run
 from loglik.tasks.compare import SAMPLES
-from loglik.tasks.export import parse_context, to_csv, write_rows, write_samples
+from loglik.tasks.export import parse_context, spoken, write_rows, write_samples
+from loglik.tasks.sample import parse_given
 from loglik.tasks.sample import sample as draw
 
 RunFolder = Annotated[Path, typer.Argument(help="The folder of a run, as `loglik fit` leaves it.")]
@@ -42,8 +43,13 @@ def score(
     """
     opened = Run.open(run)
     model = opened.model().to(device_of(device))
-    columns = (opened.record.get("data") or {}).get("columns")
-    source = open_source(data, part=part, context=context_of(data, context), space=model.space, columns=columns)
+    about = opened.record.get("data") or {}
+    source = open_source(
+        data, part=part, context=context_of(data, context), space=model.space, columns=about.get("columns"),
+        reading=Reading.from_json(about),
+    )  # fmt: skip
+    if source.remark:
+        talk(f"{data}: {source.remark}.")
     result = evaluate(model, source, samples=samples, seed=seed)
     if rows is not None:
         write_rows(rows, result.values)
@@ -58,9 +64,26 @@ def sample(
     run: RunFolder,
     n: Annotated[int, typer.Option("-n", help="How many.")] = 16,
     out: Annotated[
-        Path | None, typer.Option("-o", "--out", help="A .npy, .csv or .png file; CSV on stdout without.")
+        Path | None,
+        typer.Option(
+            "-o",
+            "--out",
+            help="A .npy, .csv, .png, .txt or .wav file; without, text or CSV on stdout. Several texts or "
+            "sounds become OUT-0, OUT-1, ...",
+        ),
     ] = None,
     context: Annotated[str | None, typer.Option(help="The context c of p(x|c): numbers separated by commas.")] = None,
+    given: Annotated[
+        str | None,
+        typer.Option(help="How the samples begin: a text, or the first values of a sequence, separated by commas."),
+    ] = None,
+    temperature: Annotated[
+        float, typer.Option(help="Divides the logits: below 1 for likelier samples, no longer draws from p(x).")
+    ] = 1.0,
+    top_k: Annotated[int | None, typer.Option(help="Draw only among the k likeliest levels.")] = None,
+    length: Annotated[
+        int | None, typer.Option(help="Of the samples, beyond one window, from models that remember.", metavar="T")
+    ] = None,
     seed: Seed = 0,
     device: Device = "auto",
 ) -> None:
@@ -71,13 +94,18 @@ def sample(
       loglik sample runs/digits-pixelcnn -n 64 -o digits.png
       loglik sample my-run -n 1000 -o new.csv
       loglik sample my-run -n 5 --context 3
+      loglik sample shakespeare -n 1 --given "ROMEO:" --length 1000 --temperature 0.8
     """
     opened = Run.open(run)
     model = opened.model().to(device_of(device))
-    x = draw(model, n, parse_context(model, context), seed=seed)
-    columns = (opened.record.get("data") or {}).get("columns")
+    about = opened.record.get("data") or {}
+    reading = Reading.from_json(about)
+    x = draw(
+        model, n, parse_context(model, context), seed=seed, given=parse_given(model, given, reading.vocabulary),
+        temperature=temperature, top_k=top_k, length=length,
+    )  # fmt: skip
     if out is None:
-        say(to_csv(x, columns).rstrip("\n"))
+        say(spoken(x, about.get("columns"), reading))
     else:
-        write_samples(out, x, columns)
+        write_samples(out, x, model.space, about.get("columns"), reading)
         talk(f"Wrote {n} samples to {out}.")

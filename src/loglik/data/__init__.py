@@ -1,15 +1,18 @@
-"""Rows of events and where they come from: built-in data sets, arrays, tables and files.
+"""Rows of events and where they come from: built-in data sets, arrays, tables, texts, recordings and images.
 
-Importing this package loads neither pyarrow nor scikit-learn nor a DataFrame library; opening data does, as needed.
+Importing this package loads no reader of files (pyarrow, Pillow, soundfile), no scikit-learn and no DataFrame library;
+opening data does, as needed.
 """
 
 from loglik.data.catalog import catalog, open_dataset, open_source
 from loglik.data.opening import as_source
+from loglik.data.reading import Reading
 from loglik.data.source import Dataset, Memory, RowDigest, Source, split_rows
 
 __all__ = [
     "Dataset",
     "Memory",
+    "Reading",
     "RowDigest",
     "Source",
     "as_source",

@@ -8,32 +8,39 @@ from functools import partial
 import torch
 
 from loglik.data.binary_sets import SETS, load_binary
+from loglik.data.crops import load_bsds300
 from loglik.data.dead_leaves import load_dead_leaves
 from loglik.data.digits import load_digits
+from loglik.data.files import open_file
 from loglik.data.infer import stated_space
 from loglik.data.ising import load_ising
 from loglik.data.markov import load_markov
-from loglik.data.opening import as_source
+from loglik.data.own_files import PARTS, dataset_at
 from loglik.data.places import FILES, missing
+from loglik.data.reading import Reading
 from loglik.data.source import Dataset, Memory, Source
-from loglik.data.splits import shuffled
-from loglik.data.standard import load_binarized_mnist, load_cifar10, load_idx
+from loglik.data.spoken_digits import load_fsdd
+from loglik.data.standard import load_binarized_mnist, load_cifar10, load_freyfaces, load_idx
+from loglik.data.text import load_tinyshakespeare
 from loglik.data.toys import TOYS, load_toy
-from loglik.errors import ContextError, EmptyData, UnknownName, UsageError
+from loglik.errors import ContextError, ShapeMismatch, UnknownName, UsageError
 from loglik.spaces import Space
 
 Context = bool | str | Sequence[str] | None
-PARTS = ("train", "valid", "test", "all")
 
 
 @dataclass(frozen=True)
 class Entry:
-    """One line of the catalog; `labelled` loads the data with its labels as contexts, where it has labels."""
+    """One line of the catalog; `labelled` loads the data with its labels as contexts, where it has labels.
 
-    load: Callable[[], Dataset]
+    Both take `window=` if the data are cut into windows: T of a text or of sound, the side of crops of photographs.
+    """
+
+    load: Callable[..., Dataset]
     space: str
     about: str
-    labelled: Callable[[], Dataset] | None = None
+    labelled: Callable[..., Dataset] | None = None
+    windowed: bool = False
 
 
 GREY, BINARY = "Integer(1, 28, 28) with 256 levels", "Integer(1, 28, 28) with 2 levels"
@@ -61,6 +68,24 @@ CATALOG: dict[str, Entry] = {
         "small colour photographs",
         partial(load_cifar10, context=True),
     ),
+    "tinyshakespeare": Entry(
+        load_tinyshakespeare, "Category(128,) with 66 levels", "plays of Shakespeare, 1.1 MB of text", windowed=True
+    ),
+    "fsdd": Entry(
+        load_fsdd,
+        "Integer(1024,) with 65536 levels",
+        "spoken digits, 8 kHz",
+        partial(load_fsdd, context=True),
+        windowed=True,
+    ),
+    "bsds300": Entry(load_bsds300, "Integer(1, 16, 16) with 256 levels", "crops of grey photographs", windowed=True),
+    "bsds300-colour": Entry(
+        partial(load_bsds300, colour=True),
+        "Integer(3, 16, 16) with 256 levels",
+        "crops of colour photographs",
+        windowed=True,
+    ),
+    "freyfaces": Entry(load_freyfaces, "Integer(1, 28, 20) with 256 levels", "the face of one man, from a video"),
     **{
         name: Entry(partial(load_binary, name), f"Integer({dims},) with 2 levels", f"{what} ({origin})")
         for name, (dims, what, origin) in SETS.items()
@@ -91,27 +116,29 @@ def open_dataset(
     context: Context = None,
     space: Space | str | None = None,
     columns: Sequence[str] | None = None,
+    window: int | None = None,
 ) -> Dataset:
-    """A built-in data set with its fixed split, or a file cut at random into 70 % train, 10 % valid and 20 % test.
+    """A built-in data set with its fixed split, or what is at a path, cut into train, valid and test.
+
+    The rows of a table and the images of a folder are cut at random into 70, 10 and 20 %, recordings of a folder too,
+    each whole in one part. A text and a single recording are cut in order, 90, 5 and 5 %, then into windows.
 
     Args:
-        name_or_path: a name of the catalog, or the path of a file; what looks like a path is taken for one.
+        name_or_path: a name of the catalog, or the path of a file or folder; what looks like a path is taken for one.
         seed: of the shuffle of a file's rows; built-in data sets have fixed splits.
-        context: True attaches the labels of a built-in set; names of columns make them the context of a table.
+        context: True attaches the labels of a built-in set, or the classes that the subfolders of a folder stand for;
+            names of columns make them the context of a table.
         space: the space of a file's events, as a Space or in words ("integer:17"); inferred if None.
         columns: the columns of a file to read, in this order; all but the context if None.
+        window: T, the length of the windows that a text (128) or sound (1024) is cut into; of bsds300 the side (16).
 
     Raises:
         UnknownName: neither a name nor a path. DataError: the data cannot be used. UsageError: an impossible argument.
     """
     entry = _entry(name_or_path)
     if entry is not None:
-        return _built_in(entry, str(name_or_path), context, space, columns)
-    whole = as_source(os.fspath(name_or_path), _column_names(context), space, columns=columns).read()
-    if whole.rows < 3:
-        raise EmptyData(f"Expected at least 3 rows, for train, valid and test; got {whole.rows} in {name_or_path}.")
-    path = os.fspath(name_or_path)
-    return replace(shuffled(os.path.basename(path), whole, seed), about=path)
+        return _built_in(entry, str(name_or_path), context, space, columns, window)
+    return dataset_at(os.fspath(name_or_path), seed, _of_path(context), space, columns, window)
 
 
 def open_source(
@@ -121,20 +148,27 @@ def open_source(
     context: Context = None,
     space: Space | str | None = None,
     columns: Sequence[str] | None = None,
+    window: int | None = None,
+    reading: Reading | None = None,
 ) -> Source:
-    """Rows to score: those of a file, streamed, or a part of a built-in data set, "test" unless stated.
+    """Rows to score: all those of a path, or a part of a built-in data set, "test" unless stated.
 
     Args:
         part: "train", "valid", "test" or "all"; files have no parts. For the others see `open_dataset`.
+        reading: how a run read its data; what is opened is read in the same way, or refused.
     """
-    if part is not None and part not in PARTS:
-        raise UnknownName("part", part, PARTS)
+    if part not in (None, "all", *PARTS):
+        raise UnknownName("part", str(part), (*PARTS, "all"))
     entry = _entry(name_or_path)
     if entry is None:
         if part not in (None, "all"):
             raise UsageError(f"A file has no parts; got part={part!r} for {name_or_path}. Leave it out.")
-        return as_source(os.fspath(name_or_path), _column_names(context), space, columns=columns)
-    data = _built_in(entry, str(name_or_path), context, space, columns)
+        return open_file(
+            name_or_path, context=_of_path(context), space=space, columns=columns, window=window, reading=reading
+        )
+    data = _built_in(entry, str(name_or_path), context, space, columns, window)
+    if reading is not None:
+        _check_reading(str(name_or_path), Reading.of(data), reading)
     chosen = {"train": data.train, "valid": data.valid, "test": data.test, None: data.test}
     return _all_parts(data) if part == "all" else chosen[part]
 
@@ -150,7 +184,12 @@ def _entry(name: str | os.PathLike[str]) -> Entry | None:
 
 
 def _built_in(
-    entry: Entry, name: str, context: Context, space: Space | str | None, columns: Sequence[str] | None
+    entry: Entry,
+    name: str,
+    context: Context,
+    space: Space | str | None,
+    columns: Sequence[str] | None,
+    window: int | None,
 ) -> Dataset:
     if columns is not None:
         raise UsageError(f"Columns are chosen in files; the built-in data set {name!r} has none.")
@@ -158,18 +197,30 @@ def _built_in(
         raise UsageError(f"The contexts of {name!r} are its labels: expected context=True; got {context!r}.")
     if context and entry.labelled is None:
         raise ContextError(f"The built-in data set {name!r} has no labels; got context=True. Leave it out.")
-    data = entry.labelled() if context and entry.labelled is not None else entry.load()
+    if window is not None and (not entry.windowed or window < 1):
+        raise UsageError(f"Expected a window of at least 1, of data cut into windows; got {window} for {name!r}.")
+    load = entry.labelled if context and entry.labelled is not None else entry.load
+    if isinstance(space, Space) and space.shape:
+        window = window or space.shape[-1]
+    data = load(window=window) if entry.windowed else load()
     if space is not None and stated_space(space, data.space.shape, name) != data.space:
         raise UsageError(f"The built-in data set {name!r} holds {data.space}; got space={space!s}.")
     return replace(data, about=entry.about)
 
 
-def _column_names(context: Context) -> str | Sequence[str] | None:
-    if isinstance(context, bool):
-        if context:
-            raise UsageError("The contexts of a file are named columns: context=('a', 'b'); got True.")
-        return None
-    return context
+def _of_path(context: Context) -> Sequence[str] | bool:
+    """Names of columns, or whether the classes of a folder are wanted."""
+    return (context,) if isinstance(context, str) else (context or ())
+
+
+def _check_reading(name: str, own: Reading, wanted: Reading) -> None:
+    """Raises ShapeMismatch where levels or samples of a built-in set mean something else than the run's."""
+    if own.vocabulary != wanted.vocabulary:
+        raise ShapeMismatch(
+            f"Expected a text in the vocabulary of the run; {name!r} has another. Name the path of its file instead."
+        )
+    if own.sample_rate != wanted.sample_rate:
+        raise ShapeMismatch(f"Expected sound of {wanted.sample_rate} Hz, as the run's; {name!r} has {own.sample_rate}.")
 
 
 def _all_parts(data: Dataset) -> Memory:
@@ -177,4 +228,4 @@ def _all_parts(data: Dataset) -> Memory:
     parts = [data.train, data.valid, data.test]
     contexts = [part.context for part in parts if part.context is not None]
     c = torch.cat(contexts) if contexts else None
-    return Memory(data.space, torch.cat([part.x for part in parts]), c, data.context_space)
+    return data.train.replaced(torch.cat([part.x for part in parts]), c, stream=False)

@@ -69,7 +69,9 @@ def conform(x: Tensor, space: Space, origin: Origin, first_row: int = 0) -> Tens
     check_finite(x, origin, first_row)
     if not isinstance(space, Discrete):
         return x if x.is_floating_point() else x.double()
-    outside = (x < 0) | (x >= space.levels)
+    # A bound beyond a narrow type would wrap around: of bytes, no value is above 255.
+    high = space.levels - 1 if x.is_floating_point() else min(space.levels - 1, torch.iinfo(x.dtype).max)
+    outside = (x < 0) | (x > high)
     if x.is_floating_point():
         outside |= x != x.floor()
     if bool(outside.any()):

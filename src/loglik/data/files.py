@@ -1,56 +1,96 @@
-"""A path as rows of events: the format follows from the name, and what is wrong is said in one line."""
+"""A path as rows of events: what it holds follows from the name, and what is wrong is said in one line."""
 
 import difflib
 import os
 from collections.abc import Sequence
 from pathlib import Path
 
+from loglik.data.folders import IMAGES, SOUNDS, files_in, is_sound, open_images, open_sound
+from loglik.data.reading import Reading
 from loglik.data.source import Source
-from loglik.errors import DataNotFound, EmptyData, ShapeMismatch, UnreadableData
+from loglik.data.table_files import TABLES, check_columns, open_table, without_key
+from loglik.data.text import open_text
+from loglik.errors import ContextError, DataNotFound, EmptyData, UnreadableData, UsageError
 from loglik.spaces import Space
 
-CSV = (".csv", ".tsv", ".csv.gz", ".tsv.gz")
-PARQUET = (".parquet", ".pq")
-KNOWN = (*CSV, *PARQUET, ".npy", ".npz")
+TEXTS = (".txt",)
+KINDS = {"table": TABLES, "text": TEXTS, "sound": SOUNDS, "images": IMAGES}
 
 
 def open_file(
     path: str | os.PathLike[str],
     *,
-    context: Sequence[str] = (),
+    context: Sequence[str] | bool = (),
     space: Space | str | None = None,
     columns: Sequence[str] | None = None,
+    window: int | None = None,
+    reading: Reading | None = None,
 ) -> Source:
-    """The rows of a CSV, TSV, Parquet, NPY or NPZ file, streamed; `file.npz:key` chooses an array.
+    """The rows of a table (CSV, TSV, Parquet, NPY, NPZ; `file.npz:key`), a text, recordings, or images.
+
+    Args:
+        context: names of columns of a table; True for the classes that subfolders of images or recordings stand for.
+        space: of the events. Texts and recordings have their own; there it is a run's, with which it must agree.
+        window: T of texts and recordings, where no space states it.
+        reading: the vocabulary, classes and sample rate of the run whose space it is.
 
     Raises:
-        DataNotFound: no such file. EmptyData: an empty one. UnreadableData: a folder, an unknown or damaged format.
-        NotNumeric, NotFinite, OutsideSpace: what the file holds, by row and column. ShapeMismatch: a missing column.
+        DataNotFound: no such file. EmptyData: an empty one. UnreadableData: an unknown or damaged format.
+        NotNumeric, NotFinite, OutsideSpace: what the file holds, by row and column. ShapeMismatch: a missing column,
+        or other sizes. ContextError: no such classes. UsageError: a space or a window where there can be none.
     """
-    text, key = _without_key(os.fspath(path))
-    check_file(text)
-    name = os.path.basename(text)
-    lower = name.lower()
-    if lower.endswith(CSV):
-        from loglik.data.csv_reader import CsvReader
-        from loglik.data.tables import TableSource
+    kind, place, known = kind_of(path), os.fspath(path), reading or Reading()
+    check_options(kind, place, context, space, window)
+    if kind == "table":
+        assert not isinstance(context, bool)
+        return open_table(place, context, space, columns)
+    if kind == "text":
+        assert not isinstance(space, str)
+        source: Source = open_text(place, space, known.vocabulary, window)
+    elif kind == "sound":
+        assert not isinstance(space, str)
+        source = open_sound(place, bool(context), space, window, known)
+    else:
+        source = open_images(place, bool(context), space, known)
+    check_columns(source, columns, place)
+    return source
 
-        return TableSource(CsvReader(text, name), context, space, columns)
-    if lower.endswith(PARQUET):
-        from loglik.data.parquet_reader import ParquetReader
-        from loglik.data.tables import TableSource
 
-        return TableSource(ParquetReader(text, name), context, space, columns)
-    if lower.endswith((".npy", ".npz")):
-        from loglik.data.npy import open_npy, open_npz
+def kind_of(path: str | os.PathLike[str]) -> str:
+    """What a path holds, by its name and, of a folder, by its files: a key of `KINDS`.
 
-        if lower.endswith(".npy"):
-            array = open_npy(text, name, context=context, space=space)
-        else:
-            array = open_npz(text, name, key, context=context, space=space)
-        check_columns(array, columns, name)
-        return array
-    raise UnreadableData(f"Expected a file ending in {', '.join(KNOWN)}; got {name}. Convert it to one of these.")
+    Raises:
+        DataNotFound: nothing there. UnreadableData: an unknown format, or a folder of neither images nor recordings.
+    """
+    place, _ = without_key(os.fspath(path))
+    if os.path.isdir(place):
+        return "sound" if is_sound(files_in(place)[0]) else "images"
+    check_file(place)
+    for kind, endings in KINDS.items():
+        if place.lower().endswith(endings):
+            return kind
+    known = ", ".join(ending for endings in KINDS.values() for ending in endings)
+    raise UnreadableData(
+        f"Expected a file ending in {known}; got {os.path.basename(place)}. Convert it to one of these."
+    )
+
+
+def check_options(
+    kind: str, path: str, context: Sequence[str] | bool, space: Space | str | None, window: int | None
+) -> None:
+    """Raises UsageError or ContextError for what a table, text, recording or image cannot have."""
+    if kind == "table" and isinstance(context, bool) and context:
+        raise UsageError("The contexts of a table are named columns: context=('a', 'b'); got True.")
+    if kind == "text" and context:
+        raise ContextError(f"A text has neither columns nor classes; got a context for {path}. Leave it out.")
+    if kind in ("sound", "images") and context and context is not True:
+        raise ContextError(f"The contexts of {path} are its subfolders: expected context=True; got {context!r}.")
+    if kind in ("text", "sound") and isinstance(space, str):
+        raise UsageError(f"The space of {path} follows from its {kind}; got space={space!r}. Leave it out.")
+    if window is not None and kind in ("table", "images"):
+        raise UsageError(f"Windows are cut from texts and recordings; got a window for {path}. Leave it out.")
+    if window is not None and window < 1:
+        raise UsageError(f"Expected a window of at least 1; got {window}.")
 
 
 def check_file(path: str) -> None:
@@ -65,17 +105,6 @@ def check_file(path: str) -> None:
         raise EmptyData(f"Expected rows of numbers; got an empty file, {path}.")
 
 
-def check_columns(source: Source, columns: Sequence[str] | None, name: str) -> None:
-    """Raises ShapeMismatch unless the source has these columns; one without names is read by position."""
-    if columns is None:
-        return
-    wanted = tuple(columns)
-    if source.columns is not None and source.columns != wanted:
-        raise ShapeMismatch(f"Expected the columns {', '.join(wanted)}; {name} has {', '.join(source.columns)}.")
-    if source.space.dims != len(wanted):
-        raise ShapeMismatch(f"Expected {len(wanted)} columns ({', '.join(wanted)}); got {source.space.dims} in {name}.")
-
-
 def _near(path: str) -> str:
     """Files of nearly this name in the same folder, or the folder that is missing."""
     folder = Path(path).parent
@@ -84,9 +113,3 @@ def _near(path: str) -> str:
     names = [entry.name for entry in folder.iterdir()]
     near = difflib.get_close_matches(Path(path).name, names, n=3, cutoff=0.6)
     return f" Did you mean {' or '.join(near)}?" if near else " Check the path."
-
-
-def _without_key(path: str) -> tuple[str, str]:
-    """The path and the key of "data.npz:key"; other paths have no key."""
-    head, colon, key = path.rpartition(":")
-    return (head, key) if colon and head.lower().endswith(".npz") and not os.path.exists(path) else (path, "")

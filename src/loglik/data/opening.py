@@ -6,9 +6,10 @@ from typing import Any
 
 from loglik.data.arrays import in_memory
 from loglik.data.checks import Origin, conform
-from loglik.data.files import check_columns, open_file
+from loglik.data.files import open_file
 from loglik.data.infer import stated_space
 from loglik.data.source import Dataset, Memory, Source
+from loglik.data.table_files import check_columns
 from loglik.errors import ContextError, UsageError
 from loglik.spaces import Space
 
@@ -24,7 +25,8 @@ def as_source(
 
     Args:
         data: (N, *event), or (N,) for N events of one value.
-        context: one context per row: an array (N, k) or (N,) beside arrays; names of columns for tables and paths.
+        context: one context per row: an array (N, k) or (N,) beside arrays; names of columns for tables and paths; True
+            for the classes that subfolders stand for.
         space: the space of the events, as a Space or in words ("integer:17"); inferred if None.
         columns: the columns to read, in this order; data without names must have as many, and is read by position.
 
@@ -38,7 +40,7 @@ def as_source(
         check_columns(kept, columns, "the source")
         return kept
     if isinstance(data, (str, os.PathLike)):
-        return open_file(data, context=_names(context), space=space, columns=columns)
+        return open_file(data, context=context if context is True else _names(context), space=space, columns=columns)
     if hasattr(type(data), "columns") or hasattr(type(data), "column_names"):  # what all tables have, and no array
         from loglik.data.frames import open_frame
 

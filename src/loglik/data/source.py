@@ -21,7 +21,8 @@ class Source(ABC):
 
     `rows` is None where only reading to the end tells. `batches` may be called any number of times; each pass gives
     the same rows in the same order, the last batch as short as it comes. `columns` names the values of an event, where
-    the data came with names. `vocabulary` is what the levels stand for, one string each, where they are symbols.
+    the data came with names. `vocabulary` is what the levels stand for, one string each, where they are symbols;
+    `sample_rate` is that of sound, in Hz. `remark` is what a user should know of how the rows were read.
 
     `stream` says that the rows are windows of one long sequence, each going on where the one before it ended: a text,
     a recording. Models that can (`Model.carries`) then remember earlier windows.
@@ -32,7 +33,9 @@ class Source(ABC):
     rows: int | None = None
     columns: tuple[str, ...] | None = None
     vocabulary: tuple[str, ...] | None = None
+    sample_rate: int | None = None
     stream: bool = False
+    remark: str = ""
 
     @abstractmethod
     def batches(self, size: int) -> Iterator[Batch]:
@@ -43,9 +46,12 @@ class Source(ABC):
         parts = list(self.batches(65536))
         x = torch.cat([x for x, _ in parts])
         c = torch.cat([c for _, c in parts if c is not None]) if self.context_space is not None else None
-        return Memory(
-            self.space, x, c, self.context_space, self.columns, stream=self.stream, vocabulary=self.vocabulary
-        )
+        whole = Memory(
+            self.space, x, c, self.context_space, self.columns,
+            stream=self.stream, vocabulary=self.vocabulary, sample_rate=self.sample_rate,
+        )  # fmt: skip
+        whole.remark = self.remark
+        return whole
 
     @property
     def fingerprint(self) -> str:
@@ -84,12 +90,13 @@ class Memory(Source):
         *,
         stream: bool = False,
         vocabulary: tuple[str, ...] | None = None,
+        sample_rate: int | None = None,
     ) -> None:
         if len(x) == 0:
             raise EmptyData("Expected at least one row; got none.")
         space.check_shape(x)
         self.space, self.x, self.context, self.context_space = space, x, context, context_space
-        self.columns, self.stream, self.vocabulary = columns, stream, vocabulary
+        self.columns, self.stream, self.vocabulary, self.sample_rate = columns, stream, vocabulary, sample_rate
         self.rows: int = len(x)
 
     def batches(self, size: int) -> Iterator[Batch]:
@@ -108,8 +115,9 @@ class Memory(Source):
     def replaced(self, x: Tensor, context: Tensor | None, *, stream: bool, space: Space | None = None) -> "Memory":
         """Other events in place of these, with all that is known of them."""
         return Memory(
-            space or self.space, x, context, self.context_space, self.columns, stream=stream, vocabulary=self.vocabulary
-        )
+            space or self.space, x, context, self.context_space, self.columns,
+            stream=stream, vocabulary=self.vocabulary, sample_rate=self.sample_rate,
+        )  # fmt: skip
 
     def read(self) -> "Memory":
         return self

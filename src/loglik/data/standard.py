@@ -11,8 +11,10 @@ from torch import Tensor
 
 from loglik.data.cifar import read_batch
 from loglik.data.idx import read_bytes, read_idx
+from loglik.data.npy import open_npy
 from loglik.data.places import find
 from loglik.data.source import Dataset, Memory
+from loglik.data.splits import shuffled
 from loglik.errors import UnreadableData
 from loglik.spaces import Category, Integer, Space
 
@@ -49,6 +51,18 @@ def load_binarized_mnist() -> Dataset:
     train, valid, test = (Memory(space, read_amat(path)) for path in find("binarized-mnist"))
     split = {"how": "official files", "train": train.rows, "valid": valid.rows, "test": test.rows}
     return Dataset("binarized-mnist", train, valid, test, split)
+
+
+def load_freyfaces() -> Dataset:
+    """Frey faces (S. Roweis, B. Frey): 1965 frames (1, 28, 20) of one video, shuffled: 1376 / 196 / 393 rows.
+
+    No split is official. Frames next to each other are nearly the same, so the test rows are no measure of other faces.
+    """
+    (path,) = find("freyfaces")
+    x = open_npy(str(path), path.name).read().x
+    if x.shape[1:] != (28, 20):
+        raise UnreadableData(f"Expected frames (N, 28, 20); got {tuple(x.shape)} in {path}.")
+    return shuffled("freyfaces", Memory(Integer((1, 28, 20), levels=256), x[:, None]), seed=0)
 
 
 def read_amat(path: Path) -> Tensor:

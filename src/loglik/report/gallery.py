@@ -1,6 +1,7 @@
 """Real data beside samples, in the form that suits the space: images, maps of the plane, marginals, rows of symbols."""
 
 import string
+from collections.abc import Sequence
 
 import torch
 from markupsafe import Markup
@@ -20,6 +21,7 @@ ROWS = 12  # of symbols
 CHARACTERS = 145  # of symbols, in the width of the page
 LARGE = 48  # pixels; larger images are shown 4 x 4, smaller ones 8 x 8
 LETTERS = string.ascii_lowercase + string.ascii_uppercase + string.digits
+MARKS = {"\n": "\u21b5", "\t": "\u21e5"}  # line ends and tabs within a line
 
 
 def gallery(
@@ -68,21 +70,30 @@ def _extremes(parts: list[Tensor]) -> tuple[float, float]:
 
 
 def symbols(space: Category, data: Memory | None, exhibits: list[Exhibit], unit: Unit) -> Section:
-    cards = [] if data is None else [Card("data", "ink", "held-out rows", [_lines(data.x, space.levels)])]
+    letters = _letters(space, data)
+    cards = [] if data is None else [Card("data", "ink", "held-out rows", [_lines(data.x, letters)])]
     for exhibit in exhibits:
-        lines = [] if exhibit.samples is None else [_lines(exhibit.samples, space.levels)]
+        lines = [] if exhibit.samples is None else [_lines(exhibit.samples, letters)]
         cards.append(Card(exhibit.name, exhibit.colour, exhibit.note or exhibit.summary(unit), lines))
-    alphabet = "letters" if space.levels <= len(LETTERS) else "numbers"
+    own = data is not None and data.vocabulary is not None
+    alphabet = "their characters" if own else "letters" if letters else "numbers"
     caption = f"One event in a line; the {space.levels} symbols are shown as {alphabet}. Draws as they came."
-    length = space.dims if space.levels <= len(LETTERS) else 4 * space.dims
+    length = space.dims if letters else 4 * space.dims
     return Section("Data and samples", caption, cards=cards, most=max(1, min(5, CHARACTERS // (length + 3))))
 
 
-def _lines(x: Tensor, levels: int) -> Markup:
-    """A few events, each as a line of letters, or of numbers where letters do not suffice."""
+def _letters(space: Category, data: Memory | None) -> Sequence[str] | None:
+    """What each level is shown as: its own character, of text, or a letter; None where letters do not suffice."""
+    if data is not None and data.vocabulary is not None:
+        return [symbol if symbol.isprintable() else MARKS.get(symbol, "\u00b7") for symbol in data.vocabulary]
+    return LETTERS if space.levels <= len(LETTERS) else None
+
+
+def _lines(x: Tensor, letters: Sequence[str] | None) -> Markup:
+    """A few events, each as a line of letters, or of numbers where there are none."""
     rows = x[:ROWS].reshape(min(len(x), ROWS), -1).long().tolist()
-    if levels <= len(LETTERS):
-        text = "\n".join("".join(LETTERS[v] for v in row) for row in rows)
+    if letters is not None:
+        text = "\n".join("".join(letters[v] for v in row) for row in rows)
     else:
         text = "\n".join(" ".join(map(str, row)) for row in rows)
     return Markup('<pre class="symbols">{}</pre>').format(text)

@@ -69,8 +69,9 @@ def _data(record: Record, space: Space) -> Dataset | None:
         return None
     # A built-in set takes no columns, though it may have names for them.
     columns = about.get("columns") if about.get("name") != place else None
+    window = table(about, "split").get("window")
     try:
-        data = open_dataset(str(place), seed=told.seed(record), columns=columns)
+        data = open_dataset(str(place), seed=told.seed(record), columns=columns, window=window)
     except (LoglikError, OSError):
         return None
     return data if data.space == space else None

@@ -2,7 +2,7 @@
 
 import io
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -10,7 +10,10 @@ import torch
 from torch import Tensor
 
 from loglik.contract import Model
+from loglik.data import Reading
+from loglik.data.text import decode
 from loglik.errors import ContextError, UsageError
+from loglik.spaces import Discrete, Integer, Space
 from loglik.storage import write_atomic
 
 
@@ -24,12 +27,58 @@ def to_csv(x: Tensor, columns: Sequence[str] | None = None) -> str:
     return out.getvalue()
 
 
-def write_samples(path: Path, x: Tensor, columns: Sequence[str] | None = None) -> None:
-    """Samples as .npy, .csv, or, for images, one .png grid."""
-    writers = {".npy": lambda: npy(x), ".csv": lambda: to_csv(x, columns).encode(), ".png": lambda: png(x)}
+def write_samples(
+    path: Path, x: Tensor, space: Space, columns: Sequence[str] | None = None, reading: Reading | None = None
+) -> None:
+    """Samples as .npy, .csv, a .png grid of images, or, one file each, as .txt of characters or .wav of sound.
+
+    Raises:
+        UsageError: another ending, or one that does not suit the events.
+    """
+    known = reading or Reading()
+    writers: dict[str, Callable[[], list[bytes]]] = {
+        ".npy": lambda: [npy(x)],
+        ".csv": lambda: [to_csv(x, columns).encode()],
+        ".png": lambda: [png(x, space)],
+        ".txt": lambda: [text.encode() for text in texts(x, known)],
+        ".wav": lambda: wavs(x, space, known),
+    }
     if path.suffix not in writers:
-        raise UsageError(f"Expected a .npy, .csv or .png file; got {path}.")
-    write_atomic(path, writers[path.suffix]())
+        raise UsageError(f"Expected a .npy, .csv, .png, .txt or .wav file; got {path}.")
+    files = writers[path.suffix]()
+    for number, content in enumerate(files):
+        write_atomic(path if len(files) == 1 else path.with_stem(f"{path.stem}-{number}"), content)
+
+
+def spoken(x: Tensor, columns: Sequence[str] | None = None, reading: Reading | None = None) -> str:
+    """Samples as a person reads them on a terminal: texts with a line between, or else a table in CSV."""
+    if reading is None or reading.vocabulary is None:
+        return to_csv(x, columns).rstrip("\n")
+    return f"\n{'-' * 40}\n".join(texts(x, reading))
+
+
+def texts(x: Tensor, reading: Reading) -> list[str]:
+    if reading.vocabulary is None:
+        raise UsageError(
+            "Expected a run that was fitted to text, for .txt files; this one was not. Write .csv or .npy."
+        )
+    return decode(x, reading.vocabulary)
+
+
+def wavs(x: Tensor, space: Space, reading: Reading) -> list[bytes]:
+    """Windows (N, T) as WAV files of 16 bits, or 8 where there are 256 levels."""
+    import soundfile
+
+    subtypes = {Integer(space.shape, 65536): "PCM_16", Integer(space.shape, 256): "PCM_U8"}
+    if reading.sample_rate is None or space not in subtypes:
+        raise UsageError("Expected a run that was fitted to sound, for .wav files; this one was not. Write .npy.")
+    samples = (x - 32768 if subtypes[space] == "PCM_16" else (x - 128) * 256).numpy().astype(np.int16)
+    files = []
+    for sample in samples:
+        out = io.BytesIO()
+        soundfile.write(out, sample.reshape(-1), reading.sample_rate, format="WAV", subtype=subtypes[space])
+        files.append(out.getvalue())
+    return files
 
 
 def write_rows(path: Path, values: Tensor) -> None:
@@ -48,14 +97,18 @@ def npy(x: Tensor) -> bytes:
     return out.getvalue()
 
 
-def png(x: Tensor) -> bytes:
-    """Images (N, H, W), (N, 1, H, W) or (N, 3, H, W) as a nearly square grid, each value over the range of all."""
+def png(x: Tensor, space: Space) -> bytes:
+    """Images (N, H, W), (N, 1, H, W) or (N, 3, H, W) as a nearly square grid.
+
+    Levels are shown from black, 0, to white, the highest of the space; reals over the range of all samples.
+    """
     from matplotlib.image import imsave
 
     if x.ndim not in (3, 4) or (x.ndim == 4 and x.shape[1] not in (1, 3)):
         raise UsageError(f"Expected images of 1 or 3 channels for a .png; got events of shape {tuple(x.shape[1:])}.")
     images = x.double().reshape(len(x), -1, *x.shape[-2:]).permute(0, 2, 3, 1)  # (N, H, W, C)
-    images = (images - images.min()) / (images.max() - images.min()).clamp(min=1e-12)
+    low, high = (0.0, space.levels - 1.0) if isinstance(space, Discrete) else torch.aminmax(images)
+    images = (images - low) / max(float(high - low), 1e-12)
     n, height, width, channels = images.shape
     across = math.ceil(math.sqrt(n))
     down = math.ceil(n / across)

@@ -9,7 +9,7 @@ from typing import Any
 import torch
 
 from loglik.contract import Model
-from loglik.data import Dataset
+from loglik.data import Dataset, Reading
 from loglik.errors import Diverged, RunMismatch, UsageError
 from loglik.hyperparameters import checked
 from loglik.inference.evaluate import evaluate
@@ -123,6 +123,7 @@ def data_record(data: Dataset, source: str) -> dict[str, Any]:
         "fingerprint": data.train.fingerprint,
         "columns": None if columns is None else list(columns),
         "context": None if data.context_space is None else data.context_space.to_json(),
+        **Reading.of(data).to_json(),
     }
 
 

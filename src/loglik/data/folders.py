@@ -1,0 +1,102 @@
+"""Images or recordings by a path: a file, or a folder with those in it, whose subfolders may stand for classes."""
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+
+from loglik.data.image_folder import Images
+from loglik.data.reading import Reading
+from loglik.data.sound import WINDOW, Recordings
+from loglik.errors import ContextError, EmptyData, ShapeMismatch, UnreadableData
+from loglik.spaces import Category, Space
+
+SOUNDS = (".wav", ".flac")
+IMAGES = (".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff", ".webp", ".gif", ".pgm", ".ppm")
+
+
+def open_images(path: str, labelled: bool, space: Space | str | None, reading: Reading) -> Images:
+    """All images of a path; `labelled`, with the class of each as its context."""
+    paths = files_of(path)
+    if not labelled:
+        return Images(paths, space)
+    labels, names = subfolder_labels(paths, Path(path), reading.labels)
+    return Images(paths, space, labels, label_space(names))
+
+
+def open_sound(path: str, labelled: bool, space: Space | None, window: int | None, reading: Reading) -> Recordings:
+    """The windows of all recordings of a path; `labelled`, with the class of each as its context."""
+    paths = files_of(path)
+    labels, names = subfolder_labels(paths, Path(path), reading.labels) if labelled else (None, ())
+    source = Recordings(paths, window or WINDOW, space, labels, label_space(names) if labelled else None)
+    if reading.sample_rate not in (None, source.sample_rate):
+        raise ShapeMismatch(
+            f"Expected {reading.sample_rate} Hz, as the run was fitted to; got {source.sample_rate} Hz in {path}. "
+            f"Resample it: sox in.wav -r {reading.sample_rate} out.wav."
+        )
+    return source
+
+
+def files_of(path: str | Path) -> list[Path]:
+    """The files in a folder, or a file by itself."""
+    return files_in(path) if os.path.isdir(path) else [Path(path)]
+
+
+def files_in(folder: str | Path) -> list[Path]:
+    """All images, or all recordings, in a folder and its subfolders, by name; other files are left alone.
+
+    Raises:
+        EmptyData: an empty folder. UnreadableData: neither images nor recordings, or both, or not to be read.
+    """
+    folder = Path(folder)
+    if not os.access(folder, os.R_OK | os.X_OK):
+        raise UnreadableData(f"Expected a folder that can be read; got {folder}, which this user may not read.")
+    found = sorted(
+        Path(place, name)
+        for place, _, names in os.walk(folder)
+        for name in names
+        if not any(part.startswith(".") for part in (*Path(place).relative_to(folder).parts, name))
+    )
+    if not found:
+        raise EmptyData(f"Expected images or recordings; the folder {folder} holds no file.")
+    sounds, images = ([path for path in found if path.suffix.lower() in kind] for kind in (SOUNDS, IMAGES))
+    if sounds and images:
+        raise UnreadableData(
+            f"Expected images or recordings; the folder {folder} holds both, {images[0].name} and {sounds[0].name}. "
+            "Keep them apart."
+        )
+    if not sounds and not images:
+        raise UnreadableData(
+            f"Expected images ({', '.join(IMAGES[:4])}, ...) or recordings ({', '.join(SOUNDS)}); the folder {folder} "
+            f"holds none, but {found[0].name}. Name a file inside it, or another folder."
+        )
+    return sounds or images
+
+
+def is_sound(path: Path) -> bool:
+    return path.suffix.lower() in SOUNDS
+
+
+def subfolder_labels(
+    paths: Sequence[Path], folder: Path, known: Sequence[str] | None = None
+) -> tuple[list[int], tuple[str, ...]]:
+    """The class of each file, the number of the subfolder it lies in, and the names of all; `known` fixes the numbers.
+
+    Raises:
+        ContextError: a file outside all subfolders, or in one that is not known; fewer than 2 classes.
+    """
+    inside = [path.relative_to(folder).parts for path in paths]
+    for path, parts in zip(paths, inside, strict=True):
+        if len(parts) < 2:
+            raise ContextError(f"Expected a subfolder of {folder} for each class; {path.name} lies in none. Move it.")
+    names = tuple(known or sorted({parts[0] for parts in inside}))
+    if len(names) < 2:
+        raise ContextError(f"Expected at least 2 subfolders of {folder}, one for each class; got {len(names)}.")
+    number = {name: i for i, name in enumerate(names)}
+    for parts in inside:
+        if parts[0] not in number:
+            raise ContextError(f"Expected subfolders of {folder} called {', '.join(names[:8])}; got {parts[0]}.")
+    return [number[parts[0]] for parts in inside], names
+
+
+def label_space(names: Sequence[str]) -> Category:
+    return Category((), len(names))

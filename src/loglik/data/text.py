@@ -1,0 +1,155 @@
+"""Text as windows of T characters: Category((T,), V), one level for each character of the training part, and one more.
+
+The last level stands for every character that the training part lacks, so that all text has a score. Characters are
+those of the file, case and line ends included; only a byte order mark at the beginning is taken off.
+"""
+
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from loglik.data.places import find
+from loglik.data.sequences import HOW, in_order, longest_window, windows
+from loglik.data.source import Dataset, Memory
+from loglik.errors import EmptyData, OutsideSpace, ShapeMismatch, UnreadableData, UsageError
+from loglik.spaces import Category, Space
+
+WINDOW = 128
+UNSEEN = "\ufffd"  # what Unicode replaces the unknown by
+SHARED = "{} characters that the training text lacks share one level"
+AT_ONCE = 1 << 20
+
+
+def load_text(path: str | Path, window: int | None = None) -> Dataset:
+    """A UTF-8 text, 90 / 5 / 5 % in order; the vocabulary is that of the first 90 %.
+
+    Raises:
+        EmptyData: too short for a window in each part. UnreadableData: not UTF-8.
+    """
+    text, T = read_text(path), window or WINDOW
+    most = longest_window(len(text))
+    if most < T:
+        advice = f"Choose a window of {most} or less, or a longer text." if most else "Choose a longer text."
+        raise EmptyData(
+            f"Expected at least {20 * T} characters, for a window of {T} in each of 90, 5 and 5 %; "
+            f"got {len(text)} in {path}. {advice}"
+        )
+    return _parts(Path(path).name, text, in_order(len(text)), T, HOW)
+
+
+def load_tinyshakespeare(window: int | None = None) -> Dataset:
+    """Karpathy's tiny Shakespeare: the last 10 % to test, as char-rnn and nanoGPT validate on; 85.5 / 4.5 / 10 %."""
+    (path,) = find("tinyshakespeare")
+    text = read_text(path)
+    kept = len(text) * 9 // 10
+    begin = kept * 95 // 100
+    parts = {"train": slice(0, begin), "valid": slice(begin, kept), "test": slice(kept, len(text))}
+    how = "in order: the last 10 % to test (what nanoGPT validates on); of the first 90 %, the last 5 % to validate"
+    if min(begin, kept - begin) < (window or WINDOW):
+        raise EmptyData(
+            f"Expected a window of {window or WINDOW} characters in each part of {path}; got a shorter one."
+        )
+    return _parts("tinyshakespeare", text, parts, window or WINDOW, how)
+
+
+def open_text(
+    path: str | Path, space: Space | None = None, vocabulary: tuple[str, ...] | None = None, window: int | None = None
+) -> Memory:
+    """All windows of a text, under a given vocabulary: a run's, with the run's space. Without one, under its own.
+
+    Raises:
+        UsageError: a space without the vocabulary that its levels stand for. ShapeMismatch: not a space of text.
+        OutsideSpace: a character unseen in training, where the vocabulary has no level for such.
+    """
+    text = read_text(path)
+    if vocabulary is None:
+        if space is not None:
+            raise UsageError(
+                f"The levels of {space} have no characters to read {path} by: text is scored by runs that were fitted "
+                "to text, and in Python with open_source(..., reading=...)."
+            )
+        vocabulary = vocabulary_of(text)
+    chosen = space or Category((window or WINDOW,), len(vocabulary))
+    if chosen != Category((chosen.dims,), len(vocabulary)):
+        raise ShapeMismatch(f"Expected events of {chosen}; got a text, {path}, read by {len(vocabulary)} characters.")
+    levels, unseen = encode(text, vocabulary, str(path))
+    x = windows(levels, chosen.dims)
+    if not len(x):
+        raise EmptyData(f"Expected at least one window of {chosen.dims} characters; got {len(text)} in {path}.")
+    source = Memory(chosen, x, stream=True, vocabulary=vocabulary)
+    left = len(text) - x.numel()
+    told = [SHARED.format(unseen)] if unseen else []
+    told += [f"the last {left} characters fill no window of {chosen.dims} and are left out"] if left else []
+    source.remark = "; ".join(told)
+    return source
+
+
+def read_text(path: str | Path) -> str:
+    """The characters of a UTF-8 file.
+
+    Raises:
+        UnreadableData: other bytes, by position. EmptyData: no character.
+    """
+    content = Path(path).read_bytes()
+    try:
+        text = content.decode("utf-8").removeprefix("\ufeff")
+    except UnicodeDecodeError as error:
+        raise UnreadableData(
+            f"Expected a text in UTF-8; got byte 0x{content[error.start]:02x} at position {error.start} of {path} "
+            f"(line {content.count(10, 0, error.start) + 1}). Convert it: iconv -f LATIN1 -t UTF-8."
+        ) from None
+    if not text:
+        raise EmptyData(f"Expected a text; got no character in {path}.")
+    return text
+
+
+def vocabulary_of(text: str) -> tuple[str, ...]:
+    """The distinct characters in the order of Unicode, then the one that stands for all others."""
+    return (*sorted(set(text) - {UNSEEN}), UNSEEN)
+
+
+def encode(text: str, vocabulary: tuple[str, ...], name: str) -> tuple[Tensor, int]:
+    """The level of each character, (n,), and how many were unseen; uint8 up to 256 levels, else int32."""
+    if any(len(symbol) != 1 for symbol in vocabulary):
+        raise UsageError(f"Expected a vocabulary of characters to read {name}; got symbols of other lengths.")
+    codes = np.array([ord(symbol) for symbol in vocabulary], np.uint32)
+    order = np.argsort(codes)
+    levels = np.empty(len(text), np.uint8 if len(codes) <= 256 else np.int32)
+    unseen = 0
+    for start in range(0, len(text), AT_ONCE):
+        part = np.frombuffer(text[start : start + AT_ONCE].encode("utf-32-le"), np.uint32)
+        place = order[np.searchsorted(codes[order], part).clip(max=len(codes) - 1)]
+        strange = codes[place] != part
+        if strange.any() and vocabulary[-1] != UNSEEN:
+            raise OutsideSpace(f"Expected characters of the run's text; got {chr(part[strange][0])!r} in {name}.")
+        place[strange] = len(codes) - 1
+        unseen += int((place == len(codes) - 1).sum()) if vocabulary[-1] == UNSEEN else 0
+        levels[start : start + len(part)] = place
+    return torch.from_numpy(levels), unseen
+
+
+def decode(x: Tensor, vocabulary: tuple[str, ...]) -> list[str]:
+    """Windows (N, T) as N strings."""
+    return ["".join(vocabulary[level] for level in row) for row in x.reshape(len(x), -1).tolist()]
+
+
+def _parts(name: str, text: str, parts: dict[str, slice], T: int, how: str) -> Dataset:
+    vocabulary = vocabulary_of(text[parts["train"]])
+    space = Category((T,), len(vocabulary))
+    part: dict[str, Memory] = {}
+    left, unseen = {}, {}
+    for key, where in parts.items():
+        levels, unseen[key] = encode(text[where], vocabulary, name)
+        part[key] = Memory(space, windows(levels, T), stream=True, vocabulary=vocabulary)
+        part[key].remark = SHARED.format(unseen[key]) if unseen[key] else ""
+        left[key] = len(levels) % T
+    split = {
+        "how": how,
+        "window": T,
+        **{key: memory.rows for key, memory in part.items()},
+        "characters that fill no window": left,
+        "characters that the training part lacks": unseen,
+    }
+    return Dataset(name, part["train"], part["valid"], part["test"], split)
