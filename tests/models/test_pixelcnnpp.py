@@ -1,5 +1,7 @@
 """PixelCNN++: all of the past within reach and nothing else, mass one, the authors' size, sampling pixel by pixel."""
 
+import math
+
 import pytest
 import torch
 from torch import Tensor
@@ -141,6 +143,15 @@ def test_the_size_of_the_authors_model() -> None:
         assert model.head.params == 100
         counts.append(sum(p.numel() for p in model.net.parameters()))
     assert counts[0] - 2 * counts[1] + counts[2] == 2 * 2092 * 16**2
+
+
+def test_it_begins_at_the_marginal_of_all_pixels() -> None:
+    """Also where single pixels are constant: scales are of the picture's values, not of each pixel's few."""
+    x = torch.cat([torch.zeros(8, 6, 3), torch.randint(40, 60, (8, 6, 3))], dim=2).long()
+    model = pixelcnnpp(Integer((6, 6), 64), **SMALL)
+    model.initialize(x)
+    with torch.no_grad():
+        assert float(model.log_prob(x).mean()) / 36 > -0.5 * math.log(20.0) - math.log(2.0) - 0.2
 
 
 @pytest.mark.parametrize(
