@@ -50,7 +50,7 @@ def training(name: str, half: bool) -> Contender:
         adam.zero_grad(set_to_none=True)
         nats.backward()  # type: ignore[no-untyped-call]
         adam.step()
-        bits_per_dim.append(float(nats) / SPACE.dims / math.log(2.0))
+        bits_per_dim.append(nats.item() / SPACE.dims / math.log(2.0))
 
     return Contender(step, lambda: bits_per_dim[-1])
 
