@@ -62,7 +62,7 @@ class Case:
         return model
 
 
-TELLING = ("order", "em", "covariance", "rescale", "images", "components", "latents")
+TELLING = ("order", "em", "covariance", "rescale", "images", "components", "latents", "head", "heads", "cell")
 
 
 def data(space: Space, n: int = EVENTS) -> Tensor:
@@ -84,8 +84,10 @@ SMALL = {"hidden": (12, 12)}
 COUPLINGS = {"hidden": (8,), "layers": 3}
 IMAGES = {"images": True, "width": 4, "layers": 1}
 CONVOLUTIONS = {"width": 4, "layers": 1}
+RECURRENT = {"width": 6}
 STACKS = {"width": 4, "layers": 2, "kernel": 3}
 TWO_STREAMS = {"width": 4, "layers": 1, "components": 2}
+ATTENTION = {"width": 8, "heads": 2, "layers": 2}
 DILATED = {"width": 4, "skip": 8}
 ENCODER = {"hidden": (8,), "latents": 2}
 SPATIAL = {"width": 4, "components": 3, "scales": 2, "features": 4}
@@ -109,12 +111,26 @@ CASES = [
     Case("made", Real((1,)), NARROW, REAL_CONTEXT),
     Case("made", Real((2,)), SMALL | {"order": "random"}),
     Case("made", Real((7,)), SMALL, LABEL_CONTEXT),
+    Case("made", Real((2,)), SMALL | {"head": "mixture", "components": 3}),
+    Case("made", BINARY, SMALL | {"masks": 3}),
+    Case("made", LABELS, NARROW | {"masks": 2, "order": "agnostic", "conditioning": True}, LABEL_CONTEXT),
+    Case("made", Real((2,)), SMALL | {"masks": 2, "order": "agnostic", "head": "mixture", "components": 2}),
+    Case("fvsbn", BINARY),
+    Case("fvsbn", LABELS, {"order": "random"}, LABEL_CONTEXT),
+    Case("fvsbn", Real((2,))),
     Case("pixelcnn", BINARY, CONVOLUTIONS),
     Case("pixelcnn", BINARY, CONVOLUTIONS, LABEL_CONTEXT),
     Case("pixelcnn", RGB, {"width": 6, "layers": 1}),
     Case("pixelcnn", Category((2, 3), 4), CONVOLUTIONS),
     Case("pixelcnn", Real((2, 3)), CONVOLUTIONS, REAL_CONTEXT),
     Case("pixelcnn", Integer((2, 3), 40), CONVOLUTIONS | {"head": "logistic", "components": 2}),
+    Case("row-lstm", BINARY, CONVOLUTIONS),
+    Case("row-lstm", Integer((3, 2, 2), 2), {"width": 6, "layers": 2}),
+    Case("row-lstm", Real((2, 3)), CONVOLUTIONS, REAL_CONTEXT),
+    Case("diagonal-bilstm", BINARY, CONVOLUTIONS, LABEL_CONTEXT),
+    Case("diagonal-bilstm", Integer((3, 2, 2), 2), {"width": 6, "layers": 2}),
+    Case("diagonal-bilstm", Category((2, 3), 4), CONVOLUTIONS),
+    Case("diagonal-bilstm", Integer((3, 3, 2), 300), {"width": 3, "layers": 2, "components": 2, "dropout": 0.5}),
     Case("gated-pixelcnn", BINARY, STACKS),
     Case("gated-pixelcnn", BINARY, STACKS, LABEL_CONTEXT),
     Case("gated-pixelcnn", Integer((3, 2, 1), 3), STACKS | {"width": 6}),
@@ -124,6 +140,12 @@ CASES = [
     Case("pixelcnn++", BINARY, TWO_STREAMS | {"resolutions": 2}, LABEL_CONTEXT),
     Case("pixelcnn++", RGB, TWO_STREAMS),
     Case("pixelcnn++", Integer((2, 3, 3), 300), TWO_STREAMS | {"resolutions": 2, "dropout": 0.5}),
+    Case("transformer", BINARY, ATTENTION),
+    Case("transformer", RGB, ATTENTION),
+    Case("transformer", Category((5,), 4), ATTENTION | {"heads": 1}),
+    Case("transformer", LABELS, ATTENTION, LABEL_CONTEXT),
+    Case("transformer", Integer((2,), 40), ATTENTION | {"head": "logistic", "components": 2}),
+    Case("transformer", Real((2,)), ATTENTION, REAL_CONTEXT),
     Case("wavenet", Integer((5,), 4), DILATED),
     Case("wavenet", Integer((6,), 2), DILATED | {"layers": 1}, Real((3, 2))),
     Case("wavenet", Category((5,), 3), DILATED | {"kernel": 3, "blocks": 1}, LABEL_CONTEXT),
@@ -137,6 +159,12 @@ CASES = [
     Case("ride", Real((3, 4)), SPATIAL | {"layers": 2, "extended": True, "kernel": 3}),
     Case("ride", Real((3, 2, 2)), SPATIAL, LABEL_CONTEXT),
     Case("ride", Integer((1, 1, 2), 5), SPATIAL),
+    Case("char-rnn", BINARY, RECURRENT),
+    Case("char-rnn", Category((5,), 3), {"width": 8, "layers": 2, "dropout": 0.2}),
+    Case("char-rnn", Category((4,), 9), RECURRENT | {"cell": "gru"}, LABEL_CONTEXT),
+    Case("char-rnn", LABELS, RECURRENT | {"cell": "rnn"}, REAL_CONTEXT),
+    Case("char-rnn", Integer((2,), 40), RECURRENT | {"cell": "gru", "head": "logistic", "components": 2}),
+    Case("char-rnn", Real((2,)), RECURRENT, LABEL_CONTEXT),
     Case("realnvp", Real((1,)), COUPLINGS, REAL_CONTEXT),
     Case("realnvp", Real((2,)), COUPLINGS),
     Case("realnvp", Real((2,)), COUPLINGS, LABEL_CONTEXT),

@@ -46,10 +46,15 @@ ZOO: dict[str, Entry] = {
     "uniform": Entry("baselines.uniform:uniform", "baseline", DISCRETE, "nothing", "1 / 1", "-"),
     "histogram": Entry("baselines.histogram:histogram", "baseline", DISCRETE, "closed form", "1 / 1", "-"),
     "gaussian": Entry("baselines.gaussian:gaussian", "baseline", DENSITY, "closed form", "1 / 1", "-"),
+    "fvsbn": Entry("autoregressive.fvsbn:fvsbn", "autoregressive", ANY, "gradients", "1 / D", "Neal 1992"),
     "made": Entry("autoregressive.made:made", "autoregressive", ANY, "gradients", "1 / D", "Germain et al. 2015"),
+    "char-rnn": Entry("autoregressive.char_rnn:char_rnn", "autoregressive", ANY, "gradients", "1 / D", "Karpathy 2015"),
     "pixelcnn": Entry("autoregressive.pixelcnn:pixelcnn", "autoregressive", "images", "gradients", "1 / D", "van den Oord et al. 2016"),  # noqa: E501
     "gated-pixelcnn": Entry("autoregressive.gated_pixelcnn:gated_pixelcnn", "autoregressive", "images", "gradients", "1 / D", "van den Oord et al. 2016"),  # noqa: E501
     "pixelcnn++": Entry("autoregressive.pixelcnnpp:pixelcnnpp", "autoregressive", "images (Integer)", "gradients", "1 / D", "Salimans et al. 2017"),  # noqa: E501
+    "row-lstm": Entry("autoregressive.row_lstm:row_lstm", "autoregressive", "images", "gradients", "1 / D", "van den Oord et al. 2016"),  # noqa: E501
+    "diagonal-bilstm": Entry("autoregressive.diagonal_bilstm:diagonal_bilstm", "autoregressive", "images", "gradients", "1 / D", "van den Oord et al. 2016"),  # noqa: E501
+    "transformer": Entry("autoregressive.transformer:transformer", "autoregressive", ANY, "gradients", "1 / D", "Vaswani et al. 2017"),  # noqa: E501
     "wavenet": Entry("autoregressive.wavenet:wavenet", "autoregressive", "sequences", "gradients", "1 / D", "van den Oord et al. 2016"),  # noqa: E501
     "ride": Entry("autoregressive.ride:ride", "autoregressive", "images (Real, Integer)", "gradients", "1 / D", "Theis & Bethge 2015"),  # noqa: E501
     "realnvp": Entry("flows.realnvp:realnvp", "flow", DENSITY, "gradients", "1 / 1", "Dinh et al. 2017"),

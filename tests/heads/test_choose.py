@@ -33,6 +33,7 @@ def test_the_head_follows_from_the_space(space: Space, kind: type[Head]) -> None
         (Integer((3,), 40), "logistic", 12),
         (Category((3,), 7), "categorical", 7),
         (Real((3,)), "normal", 2),
+        (Real((3,)), "mixture", 12),
     ],
     ids=str,
 )

@@ -20,6 +20,7 @@ from loglik.densities import StandardNormal
 from loglik.heads.logistic import ColourLogisticHead, logistic_log_mass, scaled
 from loglik.heads.mcgsm import MCGSMHead
 from loglik.models.autoregressive.autoregressive import Autoregressive
+from loglik.models.autoregressive.ensemble import MaskEnsemble
 from loglik.models.autoregressive.wavenet_net import WaveNetNet
 from loglik.models.baselines.gaussian import Gaussian
 from loglik.models.dequantized import Dequantized
@@ -27,11 +28,15 @@ from loglik.models.flows.flow import Flow
 from loglik.models.latent.vae import VAE
 from loglik.nets.causal_whitening import CausalWhitening
 from loglik.nets.convolutional import MaskedConv2d
+from loglik.nets.diagonal_lstm import DiagonalBiLSTM
 from loglik.nets.dilated import CausalConv1d
 from loglik.nets.masked import MaskedLinear
-from loglik.nets.spatial_lstm import SpatialLSTM
+from loglik.nets.recurrent import RecurrentNet
+from loglik.nets.row_lstm import RowLSTM
 from loglik.nets.shifted import ShiftedConv
+from loglik.nets.spatial_lstm import SpatialLSTM
 from loglik.nets.two_streams import TwoStreams
+from loglik.ops import sum_event
 from loglik.spaces import Integer, Real, Space
 
 PLANE = broken.PLANE
@@ -56,11 +61,14 @@ def override(module: nn.Module, name: str, method: Callable[..., Any]) -> None:
 
 
 MADE = Case("made", BINARY, {"hidden": (12, 12)})
+MADE_MASKS = Case("made", BINARY, {"hidden": (12, 12), "masks": 3, "order": "agnostic"})
 MADE_LABELS = Case("made", LABELS, {"hidden": (12,)}, LABEL_CONTEXT)
 PIXELCNN = Case("pixelcnn", BINARY, {"width": 4, "layers": 1})
 GATED = Case("gated-pixelcnn", BINARY, {"width": 4, "layers": 2, "kernel": 3})
 GATED_RGB = Case("gated-pixelcnn", Integer((3, 2, 1), 3), {"width": 12, "layers": 2, "kernel": 3})
 PIXELCNN_RGB = Case("pixelcnn", RGB, {"width": 6, "layers": 1})
+ROW_LSTM = Case("row-lstm", BINARY, {"width": 4, "layers": 1})
+DIAGONAL = Case("diagonal-bilstm", BINARY, {"width": 4, "layers": 1})
 RIDE = Case("ride", Real((2, 3)), {"width": 4, "components": 3, "scales": 2, "features": 4})
 RIDE_PLANE = Case("ride", Real((1, 2)), {"width": 4, "components": 3, "scales": 2, "features": 4})
 TWO_STREAMS = Case("pixelcnn++", BINARY, {"width": 4, "layers": 1, "components": 2})
@@ -77,9 +85,9 @@ GMM = Case("gmm", PLANE, {"components": 3})
 # Causality.
 
 
-def own_pixel_in_first_layer() -> Model:
+def own_pixel_in_first_layer(case: Case = PIXELCNN) -> Model:
     """Mask B where mask A belongs: the classic leak, after which the loss falls to zero."""
-    model = PIXELCNN.model()
+    model = case.model()
     assert isinstance(model, Autoregressive)
     first = model.net.first
     assert isinstance(first, MaskedConv2d)
@@ -105,6 +113,22 @@ def interleaved_colours() -> Model:
     shuffled = torch.arange(len(top.mask)).reshape(3, -1).T.flatten()
     top.mask.copy_(top.mask[shuffled])
     return model
+
+
+def states_of_the_own_row() -> Model:
+    """The Row LSTM's state-to-state kernel, which has no mask, over the row itself: its right-hand pixels leak."""
+
+    def forward(self: RowLSTM, sound: Any, x: Tensor) -> Tensor:
+        h = sound(self, x)
+        taps = torch.stack([h.roll(-tap, 2) for tap in self.fronts.taps])
+        return h + torch.einsum("kij,kj...->i...", self.state[0, :, : self.width], taps)
+
+    return mutated(ROW_LSTM, RowLSTM, forward=forward)
+
+
+def missing_row_shift() -> Model:
+    """The states from the right are added where they are: each has seen the rest of its row."""
+    return mutated(DIAGONAL, DiagonalBiLSTM, joined=lambda self, sound, left, right: left + right)
 
 
 def missing_vertical_shift() -> Model:
@@ -151,25 +175,22 @@ def outputs_see_their_own_input() -> Model:
     """MADE with >= at the outputs, where > belongs."""
     model = MADE.model()
     assert isinstance(model, Autoregressive)
-    net = model.net.net
-    last = net.last
-    assert isinstance(last, MaskedLinear)
     degrees = torch.arange(12) * 8 // 12 + 1
-    last.mask.copy_((torch.arange(1, 10)[:, None] >= degrees[None, :]).float())
+    model.net.masks[-1].copy_(torch.arange(1, 10)[:, None] >= degrees[None, :])
     return model
 
 
 def masked_once() -> Model:
     """The mask multiplies the weights at the start alone; the first step of training un-masks them."""
 
-    def unmasked(layer: MaskedLinear, sound: Any, x: Tensor) -> Tensor:
-        return nn.functional.linear(x, layer.weight, layer.bias)
+    def unmasked(layer: MaskedLinear, sound: Any, x: Tensor, mask: Tensor, onto: Tensor | float = 0.0) -> Tensor:
+        return nn.functional.linear(x, layer.weight, layer.bias) + onto
 
     model = mutated(MADE, MaskedLinear, forward=unmasked)
     with torch.no_grad():
-        for layer in model.modules():
-            if isinstance(layer, MaskedLinear):
-                layer.weight.mul_(layer.mask)
+        weights = model.net.weights
+        for layer, mask in zip([*weights.hidden, weights.direct, weights.last], model.net.masks, strict=True):
+            layer.weight.mul_(mask)
     return model
 
 
@@ -181,34 +202,43 @@ def wrong_order() -> Model:
     return model
 
 
+def averaged_logits() -> Model:
+    """Outputs of the members are averaged where their probabilities belong: karpathy/pytorch-made does this."""
+
+    def log_prob(self: MaskEnsemble, sound: Any, x: Tensor, context: Tensor | None = None) -> Tensor:
+        logits = torch.stack([member.conditionals(x, context) for member in self.members]).mean(0)
+        return sum_event(self.member(0).head.log_prob(logits, x))
+
+    model = mutated(MADE_MASKS, MaskEnsemble, log_prob=log_prob)
+    assert isinstance(model, MaskEnsemble)
+    with torch.no_grad():
+        for parameter in model.parameters():
+            parameter.add_(0.3 * torch.randn_like(parameter))
+    return model
+
+
+def one_member_only() -> Model:
+    """Trained with several masks and sampled from the first alone."""
+
+    def sample(self: MaskEnsemble, sound: Any, n: int, context: Tensor | None = None) -> Tensor:
+        return self.member(0).sample(n, context)
+
+    model = mutated(MADE_MASKS, MaskEnsemble, sample=sample)
+    with torch.no_grad():
+        for parameter in model.parameters():
+            parameter.add_(0.7 * torch.randn_like(parameter))
+    return model
+
+
 def sees_nothing() -> Model:
     """All masks closed: sound as a density, and useless."""
     model = MADE.model()
-    for layer in model.modules():
-        if isinstance(layer, MaskedLinear):
-            layer.mask.zero_()
+    for mask in model.net.masks:
+        mask.zero_()
     return model
 
 
-def own_pixel_in_the_neighbourhood() -> Model:
-    """The window of a pixel holds the pixel in place of its left neighbour."""
-    model = RIDE.model()
-    for part in model.modules():
-        if isinstance(part, CausalWhitening):
-            part.offsets[part.offsets.index((0, -1))] = (0, 0)
-    return model
-
-
-def states_of_the_next_row() -> Model:
-    """A spatial LSTM that runs from the bottom row to the top."""
-
-    def forward(layer: SpatialLSTM, sound: Any, x: Tensor) -> Tensor:
-        h: Tensor = sound(layer, x.flip(1)).flip(1)
-        return h
-
-    return mutated(RIDE, SpatialLSTM, forward=forward)
-
-
+CHAR_RNN = Case("char-rnn", LABELS, {"width": 6})
 WAVENET = Case("wavenet", LABELS, {"width": 4, "skip": 8, "layers": 2})
 
 
@@ -241,6 +271,46 @@ def queue_off_by_one() -> Model:
         return queues
 
     return mutated(WAVENET, WaveNetNet, steps=steps)
+
+
+def symbol_before_it_is_drawn() -> Model:
+    """Inputs and targets of a char-rnn are not shifted against each other."""
+
+    def run(net: RecurrentNet, sound: Any, x: Tensor, state: Tensor | None, context: Tensor | None = None) -> Any:
+        return sound(net, x.roll(-1, dims=1), state, context)
+
+    return mutated(CHAR_RNN, RecurrentNet, run=run)
+
+
+def gates_in_another_order() -> Model:
+    """The sampler takes the gates i f g o for i f o g, as weights from another library have them."""
+
+    def steps(net: RecurrentNet, sound: Any, n: int, context: Tensor | None = None) -> Any:
+        walk = sound(net, n, context)
+        layer = walk.layers[0]
+        layer.o, layer.g = layer.g, layer.o
+        return walk
+
+    return mutated(CHAR_RNN, RecurrentNet, steps=steps)
+
+
+def own_pixel_in_the_neighbourhood() -> Model:
+    """The window of a pixel holds the pixel in place of its left neighbour."""
+    model = RIDE.model()
+    for part in model.modules():
+        if isinstance(part, CausalWhitening):
+            part.offsets[part.offsets.index((0, -1))] = (0, 0)
+    return model
+
+
+def states_of_the_next_row() -> Model:
+    """A spatial LSTM that runs from the bottom row to the top."""
+
+    def forward(layer: SpatialLSTM, sound: Any, x: Tensor) -> Tensor:
+        h: Tensor = sound(layer, x.flip(1)).flip(1)
+        return h
+
+    return mutated(RIDE, SpatialLSTM, forward=forward)
 
 
 def without_down_shift() -> Model:
@@ -394,7 +464,8 @@ def sampler_of_the_likeliest() -> Model:
     """argmax in place of a draw."""
     model = MADE.model()
     assert isinstance(model, Autoregressive)
-    override(model.head, "sample", lambda head, sound, params: (params.squeeze(-1) > 0).long())
+    override(model.head, "sample", lambda head, sound, params, noise=None: (params.squeeze(-1) > 0).long())
+    model.head.drawing = None  # loops that are compiled would ask no head
     return model
 
 

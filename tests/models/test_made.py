@@ -9,6 +9,7 @@ from loglik.laws.causality import visible
 from loglik.laws.enumeration import all_events
 from loglik.laws.subject import varied
 from loglik.models.autoregressive.autoregressive import Autoregressive
+from loglik.models.autoregressive.fvsbn import fvsbn
 from loglik.models.autoregressive.made import made
 from loglik.models.flows.flow import Flow
 from loglik.nets.masked import MaskedMLP
@@ -28,19 +29,18 @@ def disturbed(space: Space, **hyperparameters: object) -> Autoregressive:
 
 def paths(model: Autoregressive) -> Tensor:
     """(D, D): how many ways lead from input j to output i, by the product of the masks."""
-    net = model.net.net
-    assert isinstance(net, MaskedMLP)
-    counts = net.direct.mask.double()
-    if net.last is not None:
-        way = net.last.mask.double()
-        for layer in reversed(net.hidden):
-            way = way @ layer.mask.double()
-        counts = counts + way
+    assert isinstance(model.net, MaskedMLP)
+    *hidden, direct, last = (mask.double() for mask in model.net.masks)
+    counts = direct
+    if hidden:
+        for mask in reversed(hidden):
+            last = last @ mask
+        counts = counts + last
     dims = model.space.dims
     return counts.reshape(dims, model.head.params, dims, model.head.inputs).sum((1, 3))
 
 
-SHAPES = [(1, (4,)), (2, (4,)), (2, (1,)), (5, (3,)), (5, (16, 16)), (9, (2, 2)), (6, ())]
+SHAPES = [(3, ()), (1, (4,)), (2, (4,)), (2, (1,)), (5, (3,)), (5, (16, 16)), (9, (2, 2)), (6, ())]
 
 
 @pytest.mark.parametrize("order", ["natural", "random"])
@@ -93,5 +93,30 @@ def test_a_random_order_is_drawn_from_the_seed() -> None:
 
 
 def test_an_unknown_order_is_refused() -> None:
-    with pytest.raises(UsageError, match="'natural' or 'random'"):
+    with pytest.raises(UsageError, match="'natural', 'random' or 'agnostic'"):
         made(Integer((3,), 2), order="raster")
+
+
+def test_impossible_hyperparameters_are_refused() -> None:
+    with pytest.raises(UsageError, match="masks"):
+        made(Integer((3,), 2), masks=0)
+    with pytest.raises(UsageError, match="masks"):
+        made(Integer((3,), 2), order="agnostic")
+    with pytest.raises(UsageError, match="head"):
+        made(Integer((3,), 2), head="mixture")
+    with pytest.raises(UsageError, match="widths"):
+        made(Integer((3,), 2), hidden=(4, 0))
+
+
+def test_fvsbn_is_a_logistic_regression_of_each_value_on_those_before() -> None:
+    """log p(x) = sum_i log sigmoid(+-(b_i + sum_{j<i} W_ij x_j)), values read as -1 and 1."""
+    torch.manual_seed(0)
+    model = fvsbn(Integer((4,), 2))
+    x = torch.randint(2, (20, 4))
+    assert isinstance(model, Autoregressive)
+    weights, biases = torch.randn(4, 4), torch.randn(4)
+    model.load_state_dict(model.state_dict() | {"net.own.direct.weight": weights, "net.own.direct.bias": biases})
+    signs = 2.0 * x - 1.0
+    truth = torch.nn.functional.logsigmoid(signs * (signs @ weights.tril(-1).T + biases)).sum(1)
+    torch.testing.assert_close(model.log_prob(x), truth)
+    assert sum(parameter.numel() for parameter in model.parameters()) == 20

@@ -3,7 +3,7 @@
 from loglik.heads.choose import head_for
 from loglik.heads.companded import MuLawHead
 from loglik.heads.discrete import BernoulliHead, CategoricalHead
-from loglik.heads.gaussian import NormalHead
+from loglik.heads.gaussian import MixtureHead, NormalHead
 from loglik.heads.head import Head
 from loglik.heads.logistic import ColourLogisticHead, LogisticHead
 
@@ -13,6 +13,7 @@ __all__ = [
     "ColourLogisticHead",
     "Head",
     "LogisticHead",
+    "MixtureHead",
     "MuLawHead",
     "NormalHead",
     "head_for",

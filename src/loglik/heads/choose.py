@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from loglik.errors import UnknownName, UsageError
 from loglik.heads.companded import MuLawHead
 from loglik.heads.discrete import BernoulliHead, CategoricalHead
-from loglik.heads.gaussian import NormalHead
+from loglik.heads.gaussian import MixtureHead, NormalHead
 from loglik.heads.head import Head
 from loglik.heads.logistic import LogisticHead
 from loglik.spaces import Category, Discrete, Integer, Real, Space
@@ -49,6 +49,10 @@ HEADS: dict[str, Choice] = {
     "normal": Choice(
         lambda space: isinstance(space, Real), "a Real space",
         lambda space, components: NormalHead(),
+    ),
+    "mixture": Choice(
+        lambda space: isinstance(space, Real), "a Real space",
+        lambda space, components: MixtureHead(components),
     ),
 }
 # fmt: on

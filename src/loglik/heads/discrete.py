@@ -5,6 +5,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from loglik.heads.head import Head
+from loglik.nets.drawing import COIN, ONE_HOT, SCALED, Drawing
 from loglik.ops import at_least_float32
 
 SMOOTHING = 0.1  # the count added to every level of a marginal
@@ -16,6 +17,7 @@ class BernoulliHead(Head):
 
     inputs = 1
     params = 1
+    drawing = Drawing(COIN)
 
     def encode(self, x: Tensor, dtype: torch.dtype) -> Tensor:
         return (2.0 * x.to(dtype) - 1.0).unsqueeze(-1)
@@ -40,6 +42,7 @@ class CategoricalHead(Head):
         self.scaled = ordered and levels > ONE_HOT_LEVELS
         self.inputs = 1 if self.scaled else levels
         self.params = levels
+        self.drawing = Drawing(SCALED if self.scaled else ONE_HOT)
 
     def encode(self, x: Tensor, dtype: torch.dtype) -> Tensor:
         if self.scaled:

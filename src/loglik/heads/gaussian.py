@@ -5,6 +5,7 @@ from torch import Tensor
 
 from loglik.densities import normal_log_prob
 from loglik.heads.head import Head
+from loglik.nets.drawing import NORMAL, Drawing
 from loglik.ops import at_least_float32
 
 
@@ -17,6 +18,7 @@ class NormalHead(Head):
     def __init__(self, limit: float = 7.0) -> None:
         super().__init__()
         self.limit = limit
+        self.drawing = Drawing(NORMAL, limit)
 
     def encode(self, x: Tensor, dtype: torch.dtype) -> Tensor:
         return x.to(dtype).unsqueeze(-1)
@@ -38,3 +40,55 @@ class NormalHead(Head):
     def _mean_and_log_scale(self, params: Tensor) -> tuple[Tensor, Tensor]:
         mean, raw = at_least_float32(params).unbind(-1)
         return mean, self.limit * torch.tanh(raw / self.limit)
+
+
+class MixtureHead(Head):
+    """sum_k w_k N(mean_k, exp(log_scale_k)^2), for real values on a scale near one; w = softmax of the logits.
+
+    Scales are held within e^+-`limit`, so no component collapses on a value that the data repeat. Uria, Murray,
+    Larochelle 2013, RNADE, arXiv:1306.0186.
+
+    Args:
+        components: K; params are K logits, K means and K raw scales, in this order.
+    """
+
+    inputs = 1
+
+    def __init__(self, components: int, limit: float = 7.0) -> None:
+        super().__init__()
+        self.components, self.limit = components, limit
+        self.params = 3 * components
+
+    def encode(self, x: Tensor, dtype: torch.dtype) -> Tensor:
+        return x.to(dtype).unsqueeze(-1)
+
+    def log_prob(self, params: Tensor, x: Tensor) -> Tensor:
+        logits, mean, log_scale = self._parts(params)
+        log_weight = logits - logits.logsumexp(-1, keepdim=True)
+        return (log_weight + normal_log_prob(x.unsqueeze(-1), mean, log_scale)).logsumexp(-1)
+
+    def noise(self, shape: tuple[int, ...], like: Tensor) -> Tensor:
+        """A uniform number that chooses the component, and a normal one that moves within it."""
+        like = at_least_float32(like)
+        chooses = torch.rand(*shape, 1, dtype=like.dtype, device=like.device)
+        return torch.cat([chooses, torch.randn(*shape, 1, dtype=like.dtype, device=like.device)], dim=-1)
+
+    def draw(self, params: Tensor, noise: Tensor) -> Tensor:
+        logits, mean, log_scale = self._parts(params)
+        cumulated = torch.softmax(logits, -1).cumsum(-1)
+        component = (cumulated[..., :-1] <= noise[..., :1] * cumulated[..., -1:]).sum(-1, keepdim=True)
+        mean, log_scale = mean.gather(-1, component), log_scale.gather(-1, component)
+        return (mean + torch.exp(log_scale) * noise[..., 1:]).squeeze(-1)
+
+    def marginal(self, x: Tensor) -> Tensor:
+        """Equal weights, means at the quantiles (k + 1/2) / K, scales of a K-th of the spread."""
+        rows = x.double()
+        places = ((torch.arange(self.components, device=x.device) + 0.5) * len(x) / self.components).long()
+        mean = rows.sort(0).values[places].movedim(0, -1)
+        scale = (rows.std(0, correction=0) * self.components**-0.5).clamp(min=1e-3, max=1e3)
+        raw = self.limit * torch.atanh(scale.log() / self.limit)
+        return torch.cat([torch.zeros_like(mean), mean, raw.unsqueeze(-1).expand_as(mean)], dim=-1)
+
+    def _parts(self, params: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        logits, mean, raw = at_least_float32(params).chunk(3, dim=-1)
+        return logits, mean, self.limit * torch.tanh(raw / self.limit)

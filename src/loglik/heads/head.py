@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from loglik.errors import UsageError
+from loglik.nets.drawing import Drawing
 from loglik.ops import at_least_float32
 
 
@@ -22,6 +23,7 @@ class Head(nn.Module, ABC):
 
     inputs: int
     params: int
+    drawing: Drawing | None = None  # how compiled loops may draw as `draw` does; None: they have to ask
     values: int = 0  # of a site, where the head draws them together; 0: one, without an axis of its own
 
     @abstractmethod

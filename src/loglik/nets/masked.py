@@ -9,90 +9,176 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from loglik.nets.causal import CausalNet
+from loglik.nets.causal import CausalNet, Steps
+from loglik.nets.degrees import Degrees
+from loglik.nets.masked_steps import Connected, MaskedSteps
 
 
-class MaskedLinear(nn.Linear):
-    """A linear layer with the weight W * mask; the mask (out, in) is applied in every forward."""
+class MaskedLinear(nn.Module):
+    """(W * M) x + b, with a mask M (out, in) that comes with every call; so it holds after every step of an optimiser.
 
-    def __init__(self, mask: Tensor) -> None:
-        super().__init__(mask.shape[1], mask.shape[0])
-        self.register_buffer("mask", mask)
-        # Masked weights carry no signal, so the fan-in is what the mask leaves.
-        fan_in = mask.sum(1, keepdim=True).clamp(min=1.0)
-        with torch.no_grad():
-            self.weight.copy_(torch.randn_like(self.weight) / fan_in.sqrt())
-            self.bias.zero_()
+    With conditioning weights U it is (W * M) x + (U * M) 1 + b: a unit can tell an input that is 0 from one it may not
+    see (section 4.3 of the paper). One mask makes U a part of b; several are told apart by it.
 
-    def forward(self, x: Tensor) -> Tensor:
-        return F.linear(x, self.weight * self.mask, self.bias)
+    Args:
+        fan_in: inputs that a mask lets through, one number or one for each output (out,). Masked weights carry no
+            signal, so weights start with the variance 1 / fan_in.
+    """
 
-    mask: Tensor
+    def __init__(
+        self, inputs: int, outputs: int, fan_in: Tensor | float, *, bias: bool = True, conditioning: bool = False
+    ) -> None:
+        super().__init__()
+        width = torch.as_tensor(fan_in).clamp(min=1).to(torch.get_default_dtype())
+        self.weight = nn.Parameter(torch.randn(outputs, inputs) / width.sqrt().reshape(-1, 1))
+        self.bias = nn.Parameter(torch.zeros(outputs)) if bias else None
+        self.conditioning = nn.Parameter(torch.zeros(outputs, inputs)) if conditioning else None
+
+    def forward(self, x: Tensor, mask: Tensor, onto: Tensor | None = None) -> Tensor:
+        """(B, in) -> (B, out); `onto` (B, out) is added, in the same product."""
+        weight, bias = self.weight * mask, self.bias_under(mask)
+        if onto is None:
+            return F.linear(x, weight, bias)
+        return torch.addmm(onto if bias is None else onto + bias, x, weight.t())
+
+    def under(self, mask: Tensor | None) -> tuple[Tensor, Tensor | None]:
+        """The weights before masking, and the biases."""
+        return self.weight, self.bias_under(mask)
+
+    def bias_under(self, mask: Tensor | None) -> Tensor | None:
+        """(out,): b + (U * M) 1; the mask matters only with conditioning weights."""
+        if self.conditioning is None or mask is None:
+            return self.bias
+        seen = (self.conditioning * mask).sum(1)
+        return seen if self.bias is None else self.bias + seen
+
+
+class MaskedWeights(nn.Module):
+    """The weights of a masked net, without the masks; several members of an ensemble may share them.
+
+    Outputs begin at 0 but for their biases: `last` and `direct` have zero weights.
+
+    Args:
+        degrees: of all members that will share the weights; what their masks let through scales the weights' start.
+    """
+
+    def __init__(
+        self,
+        degrees: Sequence[Degrees],
+        inputs: int,
+        outputs: int,
+        *,
+        context: int = 0,
+        dropout: float = 0.0,
+        input_dropout: float = 0.0,
+        conditioning: bool = False,
+    ) -> None:
+        super().__init__()
+        self.inputs, self.outputs = inputs, outputs
+        *masks, direct, last = degrees[0].masks(inputs, outputs)
+        hiddens: list[nn.Module] = []
+        for i, (out, below) in enumerate(mask.shape for mask in masks):
+            fan_in = torch.stack([own.masks(inputs, outputs)[i].sum(1) for own in degrees]).float().mean(0)
+            hiddens.append(MaskedLinear(below, out, fan_in, conditioning=conditioning))
+        self.hidden = nn.ModuleList(hiddens)
+        self.direct = MaskedLinear(direct.shape[1], len(direct), 1.0, conditioning=conditioning)
+        self.last = None  # its biases are those of `direct`
+        if hiddens:
+            self.last = MaskedLinear(last.shape[1], len(last), 1.0, bias=False, conditioning=conditioning)
+        for layer in (self.direct, self.last):
+            if layer is not None:
+                nn.init.zeros_(layer.weight)
+        self.input_dropout, self.dropout = nn.Dropout(input_dropout), nn.Dropout(dropout)
+        self.context_in = nn.Linear(context, len(masks[0]), bias=False) if context and hiddens else None
+        self.context_out = nn.Linear(context, len(direct), bias=False) if context else None
+
+    @property
+    def hidden_layers(self) -> list[MaskedLinear]:
+        return [layer for layer in self.hidden if isinstance(layer, MaskedLinear)]
+
+    def forward(self, x: Tensor, masks: Sequence[Tensor], context: Tensor | None) -> Tensor:
+        """(B, D * inputs), the masks of the hidden layers, of `direct` and of `last` -> (B, D * outputs)."""
+        h = x = self.input_dropout(x)
+        for i, layer in enumerate(self.hidden):
+            h = layer(h, masks[i])
+            if i == 0 and self.context_in is not None and context is not None:
+                h = h + self.context_in(context)
+            h = self.dropout(F.relu(h))
+        out: Tensor = self.direct(x, masks[-2])
+        if self.last is not None:
+            out = self.last(h, masks[-1], onto=out)
+        if self.context_out is not None and context is not None:
+            out = out + self.context_out(context)
+        return out
 
 
 class MaskedMLP(CausalNet):
-    """(B, D, inputs) -> (B, D, outputs): output i depends on exactly the inputs earlier than i in the order.
+    """(B, *event, inputs) -> (B, *event, outputs): output i depends on exactly the inputs earlier than i in the order.
 
-    Every hidden unit k has a degree m(k): it may see the first m(k) values of the order. With m0(d) = 1..D the place of
-    value d in the order,
+    Degrees say which connections there are (see `nets.degrees`); masks follow from them.
 
         hidden <- hidden    1[m(k) >= m(k')]
         output <- hidden    1[m0(d) > m(k)]
         output <- input     1[m0(d) > m0(d')]      (direct connections)
 
-    Degrees run evenly over 1..D-1, in every layer the same, so none falls below the previous layer's least and no unit
-    is dead. A context reaches the first hidden layer and the outputs without a mask.
+    A context reaches the first hidden layer and the outputs without a mask.
 
     Args:
-        order: (D,), the places of the order: order[i] is the value generated at step i.
+        shared: the weights belong to somebody else, an ensemble: they are used here, and are no part of this module.
+            A net of its own weights keeps its masks in memory; one of many computes them in every pass.
     """
 
-    def __init__(
-        self, order: Tensor, inputs: int, hidden: Sequence[int], outputs: int, *, context: int = 0, dropout: float = 0.0
-    ) -> None:
+    def __init__(self, weights: MaskedWeights, degrees: Degrees, *, shared: bool = False) -> None:
         super().__init__()
-        dims = len(order)
-        self.dims, self.outputs = dims, outputs
-        degree_of = torch.empty(dims, dtype=torch.long)
-        degree_of[order] = torch.arange(1, dims + 1)
+        self.degrees = degrees
+        self.own = None if shared else weights
+        self._used = (weights,)  # a tuple, so that torch sees no module in it
+        if not shared:
+            for i, mask in enumerate(degrees.masks(weights.inputs, weights.outputs)):
+                self.register_buffer(f"mask_{i}", mask.to(weights.direct.weight.dtype), persistent=False)
+            self.register_load_state_dict_post_hook(_renew_masks)  # type: ignore[no-untyped-call]
 
-        seen = degree_of.repeat_interleave(inputs)
-        asked = degree_of.repeat_interleave(outputs)
-        below = seen
-        hiddens: list[nn.Module] = []
-        for size in hidden:
-            degrees = hidden_degrees(size, dims)
-            hiddens.append(MaskedLinear((degrees[:, None] >= below[None, :]).float()))
-            below = degrees
-        self.hidden = nn.ModuleList(hiddens)
-        self.dropout = nn.Dropout(dropout)
-        self.direct = MaskedLinear((asked[:, None] > seen[None, :]).float())
-        self.last = MaskedLinear((asked[:, None] > below[None, :]).float()) if hiddens else None
-        for layer in (self.direct, self.last):
-            if layer is not None:
-                nn.init.zeros_(layer.weight)
-        self.context_in = nn.Linear(context, hidden[0], bias=False) if context and hidden else None
-        self.context_out = nn.Linear(context, dims * outputs, bias=False) if context else None
+    @property
+    def weights(self) -> MaskedWeights:
+        return self._used[0]
+
+    @property
+    def masks(self) -> list[Tensor]:
+        """Of the hidden layers, from the inputs up, of the direct connections, and of the last layer."""
+        if self.own is None:
+            return self.degrees.masks(self.weights.inputs, self.weights.outputs)
+        return [self.get_buffer(f"mask_{i}") for i in range(self.degrees.depth + 2)]
 
     def forward(self, x: Tensor, context: Tensor | None = None) -> Tensor:
-        h = flat = x.flatten(1)
-        for i, layer in enumerate(self.hidden):
-            h = layer(h)
-            if i == 0 and self.context_in is not None and context is not None:
-                h = h + self.context_in(context)
-            h = self.dropout(F.silu(h))
-        out = self.direct(flat)
-        if self.last is not None:
-            out = out + self.last(h)
-        if self.context_out is not None and context is not None:
-            out = out + self.context_out(context)
-        return out.to(x.dtype).reshape(len(x), self.dims, self.outputs)  # type: ignore[no-any-return]
+        out = self.weights(x.flatten(1), self.masks, context)
+        return out.to(x.dtype).reshape(*x.shape[:-1], self.weights.outputs)  # type: ignore[no-any-return]
 
     def start(self, outputs: Tensor) -> None:
         with torch.no_grad():
-            self.direct.bias.copy_(outputs.flatten())
+            bias = self.weights.direct.bias
+            assert bias is not None
+            bias.copy_(outputs.flatten())
+
+    def rearranged(self, order: Tensor) -> "MaskedMLP":
+        """The same weights and hidden degrees under another order of the values; it shares, and owns nothing."""
+        return MaskedMLP(self.weights, self.degrees.rearranged(order), shared=True)
+
+    def steps(self, n: int, context: Tensor | None = None) -> Steps:
+        return MaskedSteps(self._connected(), n, context)
+
+    def _connected(self) -> Connected:
+        """The layers as numbers, for evaluation unit by unit."""
+        weights = self.weights
+        masks = self.masks if weights.direct.conditioning is not None else [None] * (self.degrees.depth + 2)
+        hidden = [layer.under(mask) for layer, mask in zip(weights.hidden_layers, masks, strict=False)]
+        direct = weights.direct.under(masks[-2])
+        last = None if weights.last is None else weights.last.under(masks[-1])
+        context_in = None if weights.context_in is None else weights.context_in.weight
+        context_out = None if weights.context_out is None else weights.context_out.weight
+        return Connected(self.degrees, weights.inputs, weights.outputs, hidden, direct, last, context_in, context_out)
 
 
-def hidden_degrees(size: int, dims: int) -> Tensor:
-    """(size,): degrees 1..D-1, spread evenly; with one value there is nothing to see, and every degree is 1."""
-    return torch.arange(size) * max(1, dims - 1) // size + 1
+def _renew_masks(net: MaskedMLP, _: object) -> None:
+    """After loading, masks follow from the degrees that were read."""
+    for mask, new in zip(net.masks, net.degrees.masks(net.weights.inputs, net.weights.outputs), strict=True):
+        mask.copy_(new)

@@ -6,31 +6,18 @@ Germain, Gregor, Murray, Larochelle 2015, MADE: Masked Autoencoder for Distribut
 from collections.abc import Sequence
 
 import torch
-from torch import Tensor
 
 from loglik.bijections.elementwise import Standardize
 from loglik.contract import ExactModel
 from loglik.errors import UsageError
 from loglik.heads import head_for
-from loglik.models.autoregressive.autoregressive import Autoregressive
-from loglik.models.flows.flow import Flow
-from loglik.nets.causal import CausalNet
-from loglik.nets.masked import MaskedMLP
+from loglik.models.autoregressive.conditionals import MaskedAutoregressive, Standardized
+from loglik.models.autoregressive.ensemble import MaskEnsemble
+from loglik.nets.degrees import sampled, spread
+from loglik.nets.masked import MaskedMLP, MaskedWeights
 from loglik.spaces import Real, Space
 
-
-class Flattened(CausalNet):
-    """Lets a net of vectors read events of any shape: (B, *event, inputs) -> (B, *event, params)."""
-
-    def __init__(self, net: MaskedMLP) -> None:
-        super().__init__()
-        self.net = net
-
-    def forward(self, x: Tensor, context: Tensor | None = None) -> Tensor:
-        return self.net(x.flatten(1, -2), context).unflatten(1, x.shape[1:-1])  # type: ignore[no-any-return]
-
-    def start(self, outputs: Tensor) -> None:
-        self.net.start(outputs.flatten(0, -2))
+ORDERS = ("natural", "random", "agnostic")
 
 
 def made(
@@ -38,18 +25,50 @@ def made(
     *,
     hidden: Sequence[int] = (512, 512),
     dropout: float = 0.0,
+    input_dropout: float = 0.0,
     order: str = "natural",
+    masks: int = 1,
+    conditioning: bool = False,
+    head: str | None = None,
+    components: int = 10,
     context: Space | None = None,
 ) -> ExactModel:
-    """A masked net with `hidden` layers; a head for binary, categorical or real values follows from the space.
+    """A masked net with `hidden` layers; a head for binary, categorical, ordered or real values follows from the space.
 
-    `order` is "natural" (first to last) or "random" (one fixed permutation). Reals are standardised inside the model.
+    One mask spreads its connections evenly. More `masks` are an ensemble over shared weights, each with connections of
+    its own drawn at random; probabilities are averaged over them. `conditioning` tells units which inputs they may see.
+
+    `order` is "natural" (first to last), "random" (one fixed permutation) or "agnostic": each of the `masks` has an
+    order of its own, and p(x_unseen | x_seen) can be asked for any part of the values.
+
+    Dropout acts on hidden units, input dropout on the values that the net reads. Reals are standardised inside the
+    model; their conditionals are normal, or with head="mixture" mixtures of `components` normals.
+
+    Raises:
+        UsageError: an unknown order, fewer than one mask, any order with one mask, a head that is not for this space.
     """
-    if order not in ("natural", "random"):
-        raise UsageError(f"Expected order 'natural' or 'random'; got {order!r}.")
-    head = head_for(space)
-    places = torch.arange(space.dims) if order == "natural" else torch.randperm(space.dims)
-    width = context.width if context else 0
-    net = MaskedMLP(places, head.inputs, tuple(hidden), head.params, context=width, dropout=dropout)
-    model = Autoregressive(space, Flattened(net), head, places, context)
-    return Flow(space, Standardize(space.shape), model) if isinstance(space, Real) else model
+    if order not in ORDERS:
+        raise UsageError(f"Expected order 'natural', 'random' or 'agnostic'; got {order!r}.")
+    if masks < 1 or (order == "agnostic" and masks < 2):
+        raise UsageError(f"Expected masks >= 1, and >= 2 with order='agnostic'; got {masks}. Set masks=16, say.")
+    if any(size < 1 for size in hidden):
+        raise UsageError(f"Expected hidden widths >= 1; got {tuple(hidden)}.")
+    chosen = head_for(space, head, components)
+    first = torch.arange(space.dims) if order == "natural" else torch.randperm(space.dims)
+    orders = [first] + [torch.randperm(space.dims) if order == "agnostic" else first for _ in range(masks - 1)]
+    degrees = [spread(first, hidden)] if masks == 1 else [sampled(places, hidden) for places in orders]
+    weights = MaskedWeights(
+        degrees,
+        chosen.inputs,
+        chosen.params,
+        context=context.width if context else 0,
+        dropout=dropout,
+        input_dropout=input_dropout,
+        conditioning=conditioning,
+    )
+    model: ExactModel
+    if masks == 1:
+        model = MaskedAutoregressive(space, MaskedMLP(weights, degrees[0]), chosen, first, context)
+    else:
+        model = MaskEnsemble(space, weights, degrees, chosen, context, agnostic=order == "agnostic")
+    return Standardized(space, Standardize(space.shape), model) if isinstance(space, Real) else model
