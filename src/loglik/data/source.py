@@ -44,7 +44,7 @@ class Source(ABC):
     def read(self) -> "Memory":
         """All rows in memory."""
         parts = list(self.batches(65536))
-        x = torch.cat([x for x, _ in parts])
+        x = torch.cat([x for x, _ in parts]) if len(parts) > 1 else parts[0][0]  # one part is not copied
         c = torch.cat([c for _, c in parts if c is not None]) if self.context_space is not None else None
         whole = Memory(
             self.space, x, c, self.context_space, self.columns,
