@@ -36,7 +36,7 @@ class Fit:
     def command(self, data: str, context: bool, seed: int) -> str:
         """The command that does the same."""
         words = ["loglik", "fit", data, "--model", self.model, "--seed", str(seed)]
-        words += ["--context", "labels"] if context else []
+        words += ["--context", "label"] if context else []
         for key, value in self.set.items():
             words += ["--set", f"{key}={spelled(value)}"]
         for key, value in self.options.items():
