@@ -10,7 +10,7 @@ from loglik.laws.subject import any_events, varied
 from loglik.models.autoregressive.autoregressive import Autoregressive
 from loglik.models.autoregressive.diagonal_bilstm import diagonal_bilstm
 from loglik.models.autoregressive.row_lstm import row_lstm
-from loglik.nets.image_lstm import EVENTS_AT_ONCE
+from loglik.nets.image_lstm import FRONT_AT_ONCE
 from loglik.nets.image_lstm_sweep import COMPILED_CELLS
 from loglik.spaces import Category, Integer, Space
 from loglik.zoo import build
@@ -83,7 +83,7 @@ def test_many_events_step_by_step_equal_one_pass(name: str) -> None:
     """Enough of them for compiled sweeps over rows, and for passes in parts."""
     space = Integer((3, 3, 4), 3)
     n = COMPILED_CELLS // 4 + 1
-    assert n > EVENTS_AT_ONCE
+    assert n > FRONT_AT_ONCE // 4
     model = disturbed(name, space, width=6, layers=2, kernel=3, context=Category((), 2))
     x, context = any_events(space, n, model), torch.arange(n) % 2
     with torch.no_grad():

@@ -14,7 +14,7 @@ from torch.nn import functional as F
 from loglik.nets.causal import CausalNet, Steps
 from loglik.nets.convolutional import MaskedConv2d
 
-EVENTS_AT_ONCE = 32  # on the CPU; the states of so many events fit its cache
+FRONT_AT_ONCE = 896  # pixels of a row x events; on the CPU the states of so many fit the cache
 
 
 class Memory(ABC):
@@ -91,8 +91,9 @@ class ImageLSTM(CausalNet):
         nn.init.zeros_(self.last.weight)
 
     def forward(self, x: Tensor, context: Tensor | None = None) -> Tensor:
-        if x.device.type == "cpu" and len(x) > EVENTS_AT_ONCE:
-            parts = [slice(i, i + EVENTS_AT_ONCE) for i in range(0, len(x), EVENTS_AT_ONCE)]
+        at_once = max(8, FRONT_AT_ONCE // max(self.shape))
+        if x.device.type == "cpu" and len(x) > at_once:
+            parts = [slice(i, i + at_once) for i in range(0, len(x), at_once)]
             return torch.cat([self(x[part], None if context is None else context[part]) for part in parts])
         shape = x.shape[1:-1]  # (C, H, W) or (H, W)
         pixels = x.reshape(len(x), self.colours, *shape[-2:], -1)
