@@ -294,6 +294,25 @@ def gates_in_another_order() -> Model:
     return mutated(CHAR_RNN, RecurrentNet, steps=steps)
 
 
+def gradients_through_all_windows() -> Model:
+    """The carried state is not detached, so every step of training would reach back to the first window."""
+
+    def carry(model: Autoregressive, sound: Any, x: Tensor, state: Tensor | None, context: Tensor | None = None) -> Any:
+        params, state = model.net.run(model.head.encode(x, model.dtype), state)
+        return sum_event(model.head.log_prob(params, x)), state
+
+    return mutated(CHAR_RNN, Autoregressive, log_likelihood_from=carry)
+
+
+def state_of_another_stream() -> Model:
+    """Rows are shuffled between two windows, and the states are not."""
+
+    def run(net: RecurrentNet, sound: Any, x: Tensor, state: Tensor | None, context: Tensor | None = None) -> Any:
+        return sound(net, x, None if state is None else state.roll(1, dims=0), context)
+
+    return mutated(CHAR_RNN, RecurrentNet, run=run)
+
+
 def own_pixel_in_the_neighbourhood() -> Model:
     """The window of a pixel holds the pixel in place of its left neighbour."""
     model = RIDE.model()

@@ -60,6 +60,8 @@ MUTATIONS: dict[str, tuple[str, Callable[[], Model]]] = {
     "char-rnn reads the symbol it predicts": ("causality", m.symbol_before_it_is_drawn),
     "char-rnn reads the symbol it predicts, mass": ("total mass", m.symbol_before_it_is_drawn),
     "char-rnn sampled with other gates": ("steps", m.gates_in_another_order),
+    "a carried state that is not detached": ("carrying", m.gradients_through_all_windows),
+    "a carried state of another stream": ("carrying", m.state_of_another_stream),
     "MADE outputs with >=": ("causality", m.outputs_see_their_own_input),
     "averaged logits of an ensemble": ("total mass", m.averaged_logits),
     "an ensemble sampled from one member": ("sampler", m.one_member_only),

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from loglik.contract import Model
-from loglik.laws import bijectivity, bounds, causality, em, learning, mass, outputs, sampling, stepping
+from loglik.laws import bijectivity, bounds, carrying, causality, em, learning, mass, outputs, sampling, stepping
 from loglik.laws.report import Report
 from loglik.laws.subject import check_rows, in_float64, own_randomness, reseed, some_contexts, some_events, varied
 from loglik.laws.verdict import Broken, NotApplicable, Result, Status
@@ -38,6 +38,7 @@ LAWS = (
     Law("total mass", mass.total_mass),
     Law("causality", causality.causality, generic=True),
     Law("steps", stepping.steps),
+    Law("carrying", carrying.carrying),
     Law("inverse", bijectivity.inverse),
     Law("log-determinant", bijectivity.log_determinant),
     Law("bounds", bounds.bounds),
