@@ -102,3 +102,21 @@ def test_resumed_in_the_middle_of_an_epoch_equals_unbroken_bit_for_bit(tmp_path:
     assert [step.nats for step in advanced(resumed, 12)] == [step.nats for step in expected[13:]]
     for name, weight in unbroken.model.state_dict().items():
         assert torch.equal(weight, resumed.model.state_dict()[name]), name
+
+
+@pytest.mark.parametrize("cell", ["lstm", "gru", "rnn"])
+def test_half_precision_inside_the_cells_leaves_the_state_and_the_score_in_float32(cell: str) -> None:
+    rows = stream(40)
+    options = Options(steps=6, batch=4, precision="bfloat16", evaluations=1)
+    training = GradientTraining(build("char-rnn", rows.space, width=6, cell=cell, layers=2), rows, rows, options)
+    for _ in range(3):
+        assert torch.isfinite(torch.tensor(training._advance().nats))
+    assert training.carried is not None
+    assert training.carried.dtype == torch.float32
+    x = rows.x[:4]
+    with torch.autocast("cpu", torch.bfloat16), torch.no_grad():
+        half, _ = training.model.log_likelihood_from(x, training.carried)
+    with torch.no_grad():
+        full, _ = training.model.log_likelihood_from(x, training.carried)
+    assert half.dtype == torch.float32
+    assert torch.allclose(half, full, atol=0.05)
