@@ -62,7 +62,10 @@ def skew(x: Tensor, order: Tensor) -> Tensor:
 
 def unskew(states: Tensor, place: Tensor) -> Tensor:
     """(2, channels, S, B) in the order of the diagonals -> in the order of the pixels."""
-    return torch.stack([h.index_select(1, p) for h, p in zip(states, place, strict=True)])
+    pixels = torch.empty_like(states, memory_format=torch.contiguous_format)
+    for d in range(2):
+        torch.index_select(states[d], 1, place[d], out=pixels[d])
+    return pixels
 
 
 class Skew(torch.autograd.Function):
@@ -75,8 +78,9 @@ class Skew(torch.autograd.Function):
 
     @staticmethod
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, None, None]:
-        order, place = ctx.saved_tensors
-        return Unskew.apply(grad, order, place).sum(0), None, None  # type: ignore[no-untyped-call]
+        _, place = ctx.saved_tensors
+        left, right = (grad[d].index_select(1, place[d]) for d in (0, 1))
+        return left + right, None, None
 
 
 class Unskew(torch.autograd.Function):
