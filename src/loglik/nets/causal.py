@@ -41,6 +41,7 @@ class Steps(ABC):
 class CausalNet(nn.Module, ABC):
     """(B, *event, inputs), context (B, C) -> (B, *event, outputs): outputs at a value depend on earlier values only."""
 
+    alike: int | None = None  # one bias of the outputs serves all sites of so many last axes; None: of all axes
     receptive_field: int | None = None  # how many values back the outputs depend on; None: on all, or not stated
 
     @abstractmethod

@@ -75,6 +75,8 @@ class ImageLSTM(CausalNet):
     Features are split in C groups, one for each colour.
     """
 
+    alike = 2
+
     def __init__(
         self, layer: Callable[[], ImageLayer], shape: tuple[int, ...], colours: int, inputs: int, width: int,
         layers: int, params: int, kernel: int, context: int, dropout: float,

@@ -128,6 +128,8 @@ class MaskedMLP(CausalNet):
             A net of its own weights keeps its masks in memory; one of many computes them in every pass.
     """
 
+    alike = 0
+
     def __init__(self, weights: MaskedWeights, degrees: Degrees, *, shared: bool = False) -> None:
         super().__init__()
         self.degrees = degrees

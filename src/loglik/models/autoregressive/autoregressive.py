@@ -13,6 +13,8 @@ from loglik.nets.causal import CarryingNet, CausalNet, Steps, WholePasses
 from loglik.ops import sum_event
 from loglik.spaces import Space
 
+MOST_POOLED = 1 << 22  # so many values tell the marginal that sites share
+
 
 class Autoregressive(ExactModel):
     """log p(x) = sum_i log p(x_o(i) | x_o(<i)),  o the order in which values are generated.
@@ -73,7 +75,18 @@ class Autoregressive(ExactModel):
         return sum_event(self.head.log_prob(params, x)), state.detach()
 
     def initialize(self, x: Tensor, context: Tensor | None = None) -> None:
-        self.net.start(self.head.marginal(self.by_site(self.events(x, context))))
+        self.net.start(self._marginal(self.by_site(self.events(x, context))))
+
+    def _marginal(self, values: Tensor) -> Tensor:
+        """(B, *sites) -> (*sites, params): each site's marginal, or that of all sites which share their bias."""
+        together = int(self.head.values > 0)
+        sites = values.shape[1 : values.ndim - together]
+        shared = len(sites) if self.net.alike is None else self.net.alike
+        own = len(sites) - shared  # axes whose sites have biases of their own
+        few = values[:: max(1, len(values) * math.prod(sites[own:]) // MOST_POOLED)] if shared else values
+        pooled = few.movedim(tuple(range(1 + own, 1 + len(sites))), tuple(range(1, 1 + shared))).flatten(0, shared)
+        params = self.head.marginal(pooled)
+        return params.reshape(*sites[:own], *[1] * shared, -1).expand(*sites, -1)
 
     def steps(self, n: int, context: Tensor | None = None, *, whole: bool = False) -> Steps:
         """The conditionals of n events one site after the other; `whole` takes a pass of the net for each."""

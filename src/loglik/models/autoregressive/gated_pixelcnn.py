@@ -87,6 +87,8 @@ class GatedPixelCNNNet(CausalNet):
     each colour, but those of the vertical stack.
     """
 
+    alike = 2
+
     def __init__(
         self,
         colours: int,

@@ -27,6 +27,8 @@ class PixelCNNNet(CausalNet):
     two layers of ReLU and 1x1 B (the paper's figure 5, table 1). Features are split in C groups, one for each colour.
     """
 
+    alike = 2
+
     def __init__(
         self,
         colours: int,

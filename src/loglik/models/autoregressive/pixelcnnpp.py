@@ -6,8 +6,6 @@ Published code scores levels far from the means by density times bin width, so t
 one; here they do.
 """
 
-from torch import Tensor
-
 from loglik.errors import UsageError
 from loglik.heads import ColourLogisticHead
 from loglik.models.autoregressive.autoregressive import Autoregressive
@@ -19,14 +17,6 @@ MOST_RESOLUTIONS = 3  # the paper's, on 32 x 32
 COARSEST = 4  # pixels along the shorter side that a resolution needs to be worth having
 
 
-class PixelCNNPlusPlus(Autoregressive):
-    """Begins at the marginal of all pixels together: one bias serves all, and a mean of their scales would be sharp."""
-
-    def initialize(self, x: Tensor, context: Tensor | None = None) -> None:
-        pixels = self.by_site(self.events(x, context)).flatten(0, 2)
-        self.net.start(self.head.marginal(pixels)[None, None])
-
-
 def pixelcnnpp(
     space: Space,
     *,
@@ -36,7 +26,7 @@ def pixelcnnpp(
     resolutions: int | None = None,
     dropout: float = 0.0,
     context: Space | None = None,
-) -> PixelCNNPlusPlus:
+) -> Autoregressive:
     """`layers` gated blocks of `width` channels in each stream at each resolution, on the way down and on the way up.
 
     For integer images (H, W) or (C, H, W) of any number of levels; the C colours of a pixel share one of `components`
@@ -64,7 +54,7 @@ def pixelcnnpp(
         columns, head.inputs, head.params,
         width=width, layers=layers, resolutions=resolutions, context=condition, dropout=dropout,
     )  # fmt: skip
-    return PixelCNNPlusPlus(space, net, head, raster_order(space.shape), context)
+    return Autoregressive(space, net, head, raster_order(space.shape), context)
 
 
 def most_resolutions(side: int, coarsest: int) -> int:
