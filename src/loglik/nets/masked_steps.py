@@ -145,7 +145,7 @@ def picked(weight: Tensor, rows: Tensor, columns: Tensor) -> Tensor:
     for axis, places in enumerate((rows, columns)):
         if not torch.equal(places, torch.arange(len(places), device=places.device)):
             weight = weight.index_select(axis, places)
-    return weight
+    return weight.detach()
 
 
 def sites(order: Tensor, each: int) -> Tensor:
@@ -154,7 +154,7 @@ def sites(order: Tensor, each: int) -> Tensor:
 
 
 def _bias(weight: Tensor, bias: Tensor | None) -> Tensor:
-    return weight.new_zeros(len(weight)) if bias is None else bias
+    return weight.new_zeros(len(weight)) if bias is None else bias.detach()
 
 
 def _columns(bias: Tensor, events: slice) -> Tensor:
