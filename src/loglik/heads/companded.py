@@ -8,6 +8,7 @@ import math
 
 import torch
 from torch import Tensor
+from torch.nn import functional as F
 
 from loglik.heads.discrete import CategoricalHead
 from loglik.heads.head import Head
@@ -46,10 +47,8 @@ class MuLawHead(Head):
 
         bits of a 16-bit sample = bits of its code + E log2 |cell|
 
-    Nets read the companded value F of the level itself, not only of its code.
+    Nets read the code, one-hot as in the paper, and the companded value F of the level itself, which is finer.
     """
-
-    inputs = 1
 
     def __init__(self, levels: int) -> None:
         super().__init__()
@@ -58,10 +57,11 @@ class MuLawHead(Head):
         self.register_buffer("edges", edges, persistent=False)  # follows from `levels`
         self.codes = CategoricalHead(len(edges) - 1, ordered=True)
         self.params = self.codes.params
+        self.inputs = 1 + self.codes.levels
 
     def code(self, x: Tensor) -> Tensor:
         """Levels -> codes 0..K-1."""
-        return torch.bucketize(x, self.edges, right=True) - 1
+        return torch.bucketize(x.contiguous(), self.edges, right=True) - 1
 
     def decode(self, code: Tensor) -> Tensor:
         """Codes -> the levels in the middle of their cells, as the ear has it: in F."""
@@ -78,7 +78,8 @@ class MuLawHead(Head):
         return self.edges.diff()[self.code(x)].to(dtype).log()
 
     def encode(self, x: Tensor, dtype: torch.dtype) -> Tensor:
-        return self.compressed(x, dtype).unsqueeze(-1)
+        one_hot = F.one_hot(self.code(x), self.codes.levels).to(dtype)
+        return torch.cat([self.compressed(x, dtype).unsqueeze(-1), one_hot], dim=-1)
 
     def log_prob(self, params: Tensor, x: Tensor) -> Tensor:
         log_p = self.codes.log_prob(params, self.code(x))

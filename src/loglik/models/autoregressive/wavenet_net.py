@@ -46,6 +46,8 @@ class WaveNetNet(CarryingNet):
         self.top = nn.Linear(skip, skip)
         self.last = nn.Linear(skip, params)
         nn.init.zeros_(self.last.weight)
+        # A value is read as one number near one, or as a single 1 among zeros: either way h_0 begins on the scale 1.
+        nn.init.normal_(self.first.taps.weight)
         # 1 + (kernel - 1) times the sum of the dilations.
         self.receptive_field = sum(convolution.memory for convolution in self.convolutions)
 
