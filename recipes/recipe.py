@@ -43,6 +43,9 @@ class Recipe:
     seed: int = 0
     note: str = ""
     picture: str = ""  # where the leaderboard is drawn, from the root of the repository
+    unit: str = (
+        ""  # of the table, where it is not that of the space: "nats" of -log p(x), "nats/value" of -log p(x) / D
+    )
     context: bool = False  # whether the labels of the data condition the models
     device: str = "cpu"
     fits: list[Fit] = field(default_factory=list)  # single fits, in place of a comparison

@@ -17,9 +17,9 @@ HEAD = """\
 
 Written by `python -m recipes table` from the recorded runs in `recipes/results` and `benchmarks/results`; not by hand.
 
-Every number says what it is. For bits/dim less is better, and `<=` marks what a lower bound of the likelihood gives:
-the model is at least that good. `+-` is one standard error over the held-out rows. Published numbers stand as they
-were published, with the kind their authors state.
+Every number says what it is. For bits/dim and for nats of -log p less is better, and `<=` marks what a lower bound of
+the likelihood gives: the model is at least that good. `+-` is one standard error over the held-out rows. Published
+numbers stand as they were published, with the kind their authors state.
 """
 
 
@@ -48,20 +48,25 @@ def _likelihoods(runs: Sequence[tuple[Recipe, dict[str, Any]]]) -> str:
     for recipe, run in runs:
         for standing in run["standings"]:
             published = recipe.published.get(standing["name"])
-            lines.append([run["data"]["name"], standing["name"], *_measured(standing["score"]), *_published(published),
-                          str(standing["score"]["events"]), _seconds(standing["fit_seconds"]),
-                          f"[{recipe.name}](#{recipe.name})"])  # fmt: skip
+            score, took = standing["score"], _seconds(standing["fit_seconds"])
+            lines.append([run["data"]["name"], standing["name"], *_measured(score, recipe.unit), *_published(published),
+                          str(score["events"]), took, f"[{recipe.name}](#{recipe.name})"])  # fmt: skip
         if run.get("truth"):
             truth = run["truth"]
             rows, link = str(truth["events"]), f"[{recipe.name}](#{recipe.name})"
-            lines.append([run["data"]["name"], "the source itself", *_measured(truth), "-", "", rows, "", link])
+            lines.append(
+                [run["data"]["name"], "the source itself", *_measured(truth, recipe.unit), "-", "", rows, "", link]
+            )
         lines += [[run["data"]["name"], one["name"], "-", one["error"], *[""] * 5] for one in run["failed"]]
     return table(head, lines) if lines else "None recorded yet: `python -m recipes run NAME`.\n"
 
 
-def _measured(fields: dict[str, Any]) -> tuple[str, str]:
+def _measured(fields: dict[str, Any], named: str = "") -> tuple[str, str]:
     score = score_from_json(fields)
     unit, claim = Unit.of(score["space"], [score["stderr"]]), score["claim"]
+    if named:
+        per_nat = {"nats": -1.0, "nats/value": -1.0 / score["space"].dims}[named]
+        unit = Unit(f"{named} of -log p", per_nat, 2 if named == "nats" else 4)
     sign = {"\u2264": "<=", "\u2265": ">="}.get(unit.sign(claim), unit.sign(claim))
     value = unit.measured(score["nats"], score["stderr"]).replace("\u00b1", "+-").replace(wording.MINUS, "-")
     return f"{sign} {value} {unit.name}", str(claim) + (f", K={score['samples']}" if score["samples"] else "")

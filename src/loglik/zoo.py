@@ -21,7 +21,7 @@ class Entry:
     """One line of the zoo.
 
     route: the way to a tractable p(x)   models: the kinds of space   cost: of scoring and of sampling one event, in
-    passes of the net (D: one for each value)   source: the paper
+    passes of the net (D steps: one value after the other, each step a fraction of a pass)   source: the paper
     """
 
     builder: str | Builder
@@ -39,24 +39,33 @@ class Entry:
         return builder
 
 
+SEQUENCE = 16  # values in a row, from which on labels are taken for a text and levels for a sound
+SOFTMAX_LEVELS = 256  # more ordered levels than a softmax is for: sound rather than counts
+
 DISCRETE, DENSITY, ANY = "Integer, Category", "Real, Integer", "Real, Integer, Category"
+
+
+def _stepwise(builder: str, models: str, source: str) -> Entry:
+    """An autoregressive model: one pass of the net scores, a step for each value samples."""
+    return Entry(f"autoregressive.{builder}", "autoregressive", models, "gradients", "1 / D steps", source)
+
 
 # fmt: off
 ZOO: dict[str, Entry] = {
     "uniform": Entry("baselines.uniform:uniform", "baseline", DISCRETE, "nothing", "1 / 1", "-"),
     "histogram": Entry("baselines.histogram:histogram", "baseline", DISCRETE, "closed form", "1 / 1", "-"),
     "gaussian": Entry("baselines.gaussian:gaussian", "baseline", DENSITY, "closed form", "1 / 1", "-"),
-    "fvsbn": Entry("autoregressive.fvsbn:fvsbn", "autoregressive", ANY, "gradients", "1 / D", "Neal 1992"),
-    "made": Entry("autoregressive.made:made", "autoregressive", ANY, "gradients", "1 / D", "Germain et al. 2015"),
-    "char-rnn": Entry("autoregressive.char_rnn:char_rnn", "autoregressive", ANY, "gradients", "1 / D", "Karpathy 2015"),
-    "pixelcnn": Entry("autoregressive.pixelcnn:pixelcnn", "autoregressive", "images", "gradients", "1 / D", "van den Oord et al. 2016"),  # noqa: E501
-    "gated-pixelcnn": Entry("autoregressive.gated_pixelcnn:gated_pixelcnn", "autoregressive", "images", "gradients", "1 / D", "van den Oord et al. 2016"),  # noqa: E501
-    "pixelcnn++": Entry("autoregressive.pixelcnnpp:pixelcnnpp", "autoregressive", "images (Integer)", "gradients", "1 / D", "Salimans et al. 2017"),  # noqa: E501
-    "row-lstm": Entry("autoregressive.row_lstm:row_lstm", "autoregressive", "images", "gradients", "1 / D", "van den Oord et al. 2016"),  # noqa: E501
-    "diagonal-bilstm": Entry("autoregressive.diagonal_bilstm:diagonal_bilstm", "autoregressive", "images", "gradients", "1 / D", "van den Oord et al. 2016"),  # noqa: E501
-    "transformer": Entry("autoregressive.transformer:transformer", "autoregressive", ANY, "gradients", "1 / D", "Vaswani et al. 2017"),  # noqa: E501
-    "wavenet": Entry("autoregressive.wavenet:wavenet", "autoregressive", "sequences", "gradients", "1 / D", "van den Oord et al. 2016"),  # noqa: E501
-    "ride": Entry("autoregressive.ride:ride", "autoregressive", "images (Real, Integer)", "gradients", "1 / D", "Theis & Bethge 2015"),  # noqa: E501
+    "fvsbn": _stepwise("fvsbn:fvsbn", ANY, "Neal 1992"),
+    "made": _stepwise("made:made", ANY, "Germain et al. 2015"),
+    "char-rnn": _stepwise("char_rnn:char_rnn", ANY, "Karpathy 2015"),
+    "pixelcnn": _stepwise("pixelcnn:pixelcnn", "images", "van den Oord et al. 2016"),
+    "gated-pixelcnn": _stepwise("gated_pixelcnn:gated_pixelcnn", "images", "van den Oord et al. 2016"),
+    "pixelcnn++": _stepwise("pixelcnnpp:pixelcnnpp", "images (Integer)", "Salimans et al. 2017"),
+    "row-lstm": _stepwise("row_lstm:row_lstm", "images", "van den Oord et al. 2016"),
+    "diagonal-bilstm": _stepwise("diagonal_bilstm:diagonal_bilstm", "images", "van den Oord et al. 2016"),
+    "transformer": _stepwise("transformer:transformer", ANY, "Vaswani et al. 2017"),
+    "wavenet": _stepwise("wavenet:wavenet", "sequences", "van den Oord et al. 2016"),
+    "ride": _stepwise("ride:ride", "images (Real, Integer)", "Theis & Bethge 2015"),
     "realnvp": Entry("flows.realnvp:realnvp", "flow", DENSITY, "gradients", "1 / 1", "Dinh et al. 2017"),
     "gmm": Entry("latent.gmm:gmm", "latent", DENSITY, "EM", "1 / 1", "Dempster et al. 1977"),
     "ppca": Entry("latent.ppca:ppca", "latent", DENSITY, "closed form or EM", "1 / 1", "Tipping & Bishop 1999"),
@@ -99,17 +108,32 @@ def is_image(space: Space) -> bool:
     return len(space.shape) in (2, 3) and min(space.shape[-2:]) > 1
 
 
+def is_sequence(space: Space) -> bool:
+    """Whether one value follows another, as in text and sound; short vectors may be anything."""
+    return len(space.shape) == 1 and space.dims >= SEQUENCE
+
+
+def is_sound(space: Space) -> bool:
+    return isinstance(space, Integer) and is_sequence(space) and space.levels > SOFTMAX_LEVELS
+
+
 def default_model(space: Space) -> str:
     """What `loglik fit` takes where no model is named."""
     if isinstance(space, Real):
         return "realnvp"
+    if is_sound(space):
+        return "wavenet"
+    if isinstance(space, Category) and is_sequence(space):
+        return "char-rnn"
     return "pixelcnn" if is_image(space) else "made"
 
 
 def models_for(space: Space) -> list[str]:
     """What `compare` takes where no models are named: all that suit the space, cheapest first."""
+    if is_sound(space):
+        return ["uniform", "gaussian", "ppca", "wavenet"]
     if isinstance(space, Category):
-        names = ["uniform", "histogram", "made", "vae"]
+        names = ["uniform", "histogram", "made", "vae"] + (["char-rnn"] if is_sequence(space) else [])
     elif isinstance(space, Integer):
         names = ["uniform", "histogram", "gaussian", "ppca", "gmm", "vae", "realnvp", "made"]
     else:
