@@ -17,6 +17,7 @@ from loglik.tasks.fitting import fit_run
 from loglik.training.fit import fit as train
 
 RUNS = Path(__file__).parent.parent / "runs"
+ROWS_TRIED = 2  # in a step of a recipe that is only tried
 NAMED_OPTIONS = ("steps", "epochs", "budget", "batch", "lr", "precision")  # options of `fit` that have a flag
 
 
@@ -57,7 +58,7 @@ def run_fits(name: str, fits: list[Fit], data: str, *, context: bool, seed: int,
 
 
 def try_fits(fits: list[Fit], data: str, *, context: bool, seed: int, device: str, steps: int) -> list[str]:
-    """Each fit for a few steps and unrecorded, to see that it starts: a line on each."""
+    """Each fit for a few steps of few rows, unrecorded, to see that it starts: a line on each."""
     dataset = open_dataset(data, seed=seed, context=context)
     few = replace(dataset, valid=dataset.valid.subset(torch.arange(1)))
     lines = []
@@ -66,7 +67,8 @@ def try_fits(fits: list[Fit], data: str, *, context: bool, seed: int, device: st
             hyperparameters = {key: spelled(value) for key, value in fit.set.items()}
             model = build_for(fit.model, dataset, hyperparameters).to(torch.device(device))
         untimed = {key: value for key, value in fit.options.items() if key not in ("budget", "epochs", "steps")}
-        history = train(model, few, **{**untimed, "seed": seed, "steps": steps, "evaluations": 1})
+        brief = {"seed": seed, "steps": steps, "batch": ROWS_TRIED, "evaluations": 1}
+        history = train(model, few, **{**untimed, **brief})
         rate = history.seconds / max(1, history.steps)
         lines.append(
             f"{fit.name}: {count_parameters(model)} parameters, {history.steps} steps, {rate:.2f} s each, "
