@@ -10,7 +10,8 @@ from loglik.laws.causality import visible
 from loglik.laws.enumeration import all_events
 from loglik.laws.subject import any_events, varied
 from loglik.models.autoregressive.autoregressive import Autoregressive
-from loglik.models.autoregressive.pixelcnn import pixelcnn, raster_order
+from loglik.models.autoregressive.pixelcnn import pixelcnn
+from loglik.models.autoregressive.raster import raster_order
 from loglik.nets.causal import WholePasses
 from loglik.spaces import Category, Integer, Real, Space
 

@@ -67,30 +67,25 @@ def fit(
       loglik fit digits --model made -o my-run --resume
       loglik fit book.txt --model char-rnn --window 256
     """
-    before = read_record(out) if resume and out and (out / RUN).exists() else None
-    if before is not None and window is None:
-        window = before.get("data", {}).get("split", {}).get("window")
+    before = read_record(out) if resume and out and (out / RUN).exists() else {}
+    window = window or before.get("data", {}).get("split", {}).get("window")
     opened_data = opened(data, seed, space, context, window)
-    name = model or (before["model"]["name"] if before is not None else None)
-    name = name or default_model(opened_data.space)
-    folder = out or Path("runs") / f"{Path(data).stem}-{name}"
+    name = model or before.get("model", {}).get("name") or default_model(opened_data.space)
     given = {"steps": steps, "epochs": epochs, "budget": budget, "batch": batch, "lr": lr, "precision": precision}
-    given |= training_options(option)
-    options = {k: v for k, v in given.items() if v is not None} | ({} if resume and seed == 0 else {"seed": seed})
+    given |= {"seed": None if resume and seed == 0 else seed, **training_options(option)}
     with progress(opened_data.space) as watcher:
-        watch = watcher(f"{name} on {opened_data.name}")
         run = fit_run(
             opened_data,
-            folder,
+            out or Path("runs") / f"{Path(data).stem}-{name}",
             source=data,
             model=name,
             hyperparameters=settings(set_),
-            options=options,
+            options={k: v for k, v in given.items() if v is not None},
             resume=resume,
             overwrite=overwrite,
             samples=samples,
             command=command_line(),
-            watch=watch,
+            watch=watcher(f"{name} on {opened_data.name}"),
             device=device_of(device),
         )
     return _report(run, json)

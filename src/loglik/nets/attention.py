@@ -27,19 +27,20 @@ class Block(nn.Module):
                 last.weight.mul_((2 * layers) ** -0.5)
 
     def forward(self, h: Tensor) -> Tensor:
-        query, key, value = self.split(h)
-        return self.join(h, F.scaled_dot_product_attention(query, key, value, is_causal=True))
+        query, key, value = self.split(h).permute(2, 0, 3, 1, 4)
+        attended = F.scaled_dot_product_attention(query, key, value, is_causal=True)
+        return self.join(h, attended.transpose(1, 2).flatten(2))
 
-    def split(self, h: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Queries, keys and values of all heads, each (B, heads, T, width / heads)."""
-        parts = self.query_key_value(self.norm_attention(h)).unflatten(-1, (3, self.heads, -1))
-        query, key, value = parts.permute(2, 0, 3, 1, 4).unbind(0)
-        return query, key, value
+    def split(self, h: Tensor) -> Tensor:
+        """(..., width) -> queries, keys and values of all heads, (..., 3, heads, width / heads)."""
+        parts: Tensor = self.query_key_value(self.norm_attention(h))
+        return parts.view(*h.shape[:-1], 3, self.heads, -1)
 
     def join(self, h: Tensor, attended: Tensor) -> Tensor:
-        """What attention found, (B, heads, T, width / heads), and the MLP, added to the stream."""
-        h = h + self.dropout(self.mix(attended.transpose(1, 2).flatten(2)))
-        return h + self.dropout(self.down(F.gelu(self.up(self.norm_mlp(h)))))  # type: ignore[no-any-return]
+        """What attention found, and the MLP, added to the stream: all (..., width)."""
+        h = h + self.dropout(self.mix(attended))
+        up = F.gelu(self.up(self.norm_mlp(h)), approximate="tanh")
+        return h + self.dropout(self.down(up))  # type: ignore[no-any-return]
 
 
 class CausalTransformer(CausalNet):
@@ -64,8 +65,8 @@ class CausalTransformer(CausalNet):
     ) -> None:
         super().__init__()
         self.heads = heads
-        self.register_buffer("order", order.clone())
-        self.register_buffer("rank", order.argsort())
+        self.register_buffer("order", order.clone(), persistent=False)
+        self.register_buffer("rank", order.argsort(), persistent=False)
         self.read = nn.Linear(inputs, width, bias=False)
         self.first = nn.Parameter(torch.zeros(width))  # stands for the value before the first
         self.place = nn.Parameter(0.02 * torch.randn(len(order), width))
@@ -99,7 +100,7 @@ class CausalTransformer(CausalNet):
 
 
 class CachedSteps(Steps):
-    """One position at a time; keys and values of those before it are kept, (layers, 2, n, heads, D, width / heads)."""
+    """One position at a time; keys and values of those before it are kept, (n, 2, heads, D, width / heads) a layer."""
 
     def __init__(self, net: CausalTransformer, n: int, context: Tensor | None) -> None:
         self.net, self.t = net, 0
@@ -107,16 +108,18 @@ class CachedSteps(Steps):
         self.always = net.first.new_zeros(n, width)
         if net.context is not None and context is not None:
             self.always = net.context(context)
-        self.kept = net.first.new_empty(len(net.blocks), 2, n, net.heads, length, width // net.heads)
+        self.kept = net.first.new_empty(len(net.blocks), n, 2, net.heads, length, width // net.heads).unbind(0)
 
     def __call__(self, previous: Tensor | None) -> Tensor:
         net, t = self.net, self.t
         before = net.first if previous is None else net.read(previous)
-        h = (self.always + before + net.place[t]).unsqueeze(1)
+        h = self.always + before + net.place[t]
         for block, kept in zip(net.blocks, self.kept, strict=True):
             assert isinstance(block, Block)
-            query, key, value = block.split(h)
-            kept[0, :, :, t : t + 1], kept[1, :, :, t : t + 1] = key, value
-            h = block.join(h, F.scaled_dot_product_attention(query, kept[0, :, :, : t + 1], kept[1, :, :, : t + 1]))
+            parts = block.split(h)
+            kept.select(3, t).copy_(parts[:, 1:])
+            keys, values = kept.narrow(3, 0, t + 1).unbind(1)
+            attended = F.scaled_dot_product_attention(parts[:, 0].unsqueeze(2), keys, values)
+            h = block.join(h, attended.flatten(1))
         self.t += 1
-        return net.last(net.norm(h)).squeeze(1)  # type: ignore[no-any-return]
+        return net.last(net.norm(h))  # type: ignore[no-any-return]

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from loglik.nets.causal import CausalNet, Steps
+from loglik.nets.colours import as_channels, by_value, start_at
 from loglik.nets.convolutional import MaskedConv2d
 
 FRONT_AT_ONCE = 896  # pixels of a row x events; on the CPU the states of so many fit the cache
@@ -97,24 +98,17 @@ class ImageLSTM(CausalNet):
         if x.device.type == "cpu" and len(x) > at_once:
             parts = [slice(i, i + at_once) for i in range(0, len(x), at_once)]
             return torch.cat([self(x[part], None if context is None else context[part]) for part in parts])
-        shape = x.shape[1:-1]  # (C, H, W) or (H, W)
-        pixels = x.reshape(len(x), self.colours, *shape[-2:], -1)
-        # Each colour's features stay together, in the order of the colours, as the masks' groups want them.
-        h = self.first(pixels.permute(0, 1, 4, 2, 3).flatten(1, 2)).permute(1, 2, 3, 0).contiguous()
+        h = self.first(as_channels(x, self.colours)).permute(1, 2, 3, 0).contiguous()
         if self.context is not None and context is not None:
             h = h + self.context(context).T[:, None, None, :]
         for layer, up in zip(self.layers, self.ups, strict=True):
             assert isinstance(up, MaskedConv2d)
             h = h + pointwise(up, self.dropout(layer(h)))
         out = pointwise(self.last, F.relu(pointwise(self.top, F.relu(h)))).to(x.dtype)
-        by_colour = out.reshape(self.colours, -1, *out.shape[1:])
-        return by_colour.permute(4, 0, 2, 3, 1).reshape(len(x), *shape, -1)
+        return by_value(out.permute(3, 0, 1, 2), x.shape[1:-1])
 
     def start(self, outputs: Tensor) -> None:
-        """One bias serves all pixels of a colour, so they begin at the mean of their outputs."""
-        assert self.last.bias is not None
-        with torch.no_grad():
-            self.last.bias.copy_(outputs.reshape(self.colours, -1, outputs.shape[-1]).mean(1).flatten())
+        start_at(self.last, outputs, self.colours)
 
     def steps(self, n: int, context: Tensor | None = None) -> Steps | None:
         return ImageSteps(self, n, context)

@@ -10,8 +10,7 @@ import numpy as np
 from numba import njit
 
 from loglik.nets.drawing import COIN, NORMAL, ONE_HOT
-
-CONTRACT = {"contract", "nsz"}  # products may be fused with sums; infinities and NaN stay themselves
+from loglik.nets.kernels import CONTRACT
 
 
 @njit(nogil=True, cache=True, fastmath=CONTRACT)

@@ -7,14 +7,13 @@ arXiv:1308.0850.
 
 import torch
 
-from loglik.bijections.elementwise import Standardize
 from loglik.contract import ExactModel
 from loglik.errors import UsageError
 from loglik.heads import head_for
 from loglik.models.autoregressive.autoregressive import Autoregressive
-from loglik.models.flows.flow import Flow
+from loglik.models.flows.standardized import standardized
 from loglik.nets.recurrent import CELLS, RecurrentNet
-from loglik.spaces import Real, Space
+from loglik.spaces import Space
 
 
 def char_rnn(
@@ -49,5 +48,4 @@ def char_rnn(
         context=context.width if context else 0,
         dropout=dropout,
     )
-    model = Autoregressive(space, net, chosen, torch.arange(space.dims), context)
-    return Flow(space, Standardize(space.shape), model) if isinstance(space, Real) else model
+    return standardized(Autoregressive(space, net, chosen, torch.arange(space.dims), context))

@@ -8,17 +8,17 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from loglik.bijections.elementwise import Standardize
 from loglik.contract import ExactModel
 from loglik.errors import UsageError
 from loglik.heads import head_for
 from loglik.models.autoregressive.autoregressive import Autoregressive
-from loglik.models.autoregressive.pixelcnn import image_size, raster_order
-from loglik.models.flows.flow import Flow
+from loglik.models.autoregressive.raster import image_size, raster_order
+from loglik.models.flows.standardized import standardized
 from loglik.nets.causal import CausalNet, Steps
+from loglik.nets.colours import as_channels, by_value, start_at
 from loglik.nets.convolutional import MaskedConv2d, RowsConv2d
 from loglik.nets.pixelwise import PixelwiseConv, RasterWalk, RowwiseConv
-from loglik.spaces import Real, Space
+from loglik.spaces import Space
 
 
 def gate(a: Tensor, groups: int = 1) -> Tensor:
@@ -115,10 +115,7 @@ class GatedPixelCNNNet(CausalNet):
         nn.init.zeros_(self.last.weight)
 
     def forward(self, x: Tensor, context: Tensor | None = None) -> Tensor:
-        shape = x.shape[1:-1]  # (C, H, W) or (H, W)
-        pixels = x.reshape(len(x), self.colours, *shape[-2:], -1)
-        # Each colour's features stay together, in the order of the colours, as the masks' groups want them.
-        h = pixels.permute(0, 1, 4, 2, 3).flatten(1, 2).contiguous(memory_format=torch.channels_last)
+        h = as_channels(x, self.colours).contiguous(memory_format=torch.channels_last)
         v = self.shifted(h)
         total: Tensor | None = None
         for layer in self.layers:
@@ -126,17 +123,14 @@ class GatedPixelCNNNet(CausalNet):
             total = skip if total is None else total + skip
         assert total is not None
         out = self.last(F.relu(self.top(F.relu(total)), inplace=True)).to(x.dtype)
-        return out.unflatten(1, (self.colours, -1)).permute(0, 1, 3, 4, 2).reshape(len(x), *shape, -1)  # type: ignore[no-any-return]
+        return by_value(out, x.shape[1:-1])
 
     def shifted(self, image: Tensor) -> Tensor:
         """(B, inputs, H, W): row i becomes row i + 1, the first becomes 0, and the last is left out."""
         return F.pad(image, (0, 0, 1, -1))
 
     def start(self, outputs: Tensor) -> None:
-        """One bias serves all pixels of a colour, so they begin at the mean of their outputs."""
-        assert self.last.bias is not None
-        with torch.no_grad():
-            self.last.bias.copy_(outputs.reshape(self.colours, -1, outputs.shape[-1]).mean(1).flatten())
+        start_at(self.last, outputs, self.colours)
 
     def steps(self, n: int, context: Tensor | None = None) -> Steps:
         return GatedPixelCNNSteps(self, n, context)
@@ -243,11 +237,10 @@ def gated_pixelcnn(
     to 32, or 16 C in colour. Reals are standardised inside the model. `head` names what is said of a value where it
     should not follow from the space; `components` are a mixture's.
     """
-    colours, columns, width = image_size(space, "gated-pixelcnn", width, kernel)
+    colours, columns, width = image_size(space, "gated-pixelcnn", width, kernel, per_colour=16)
     if layers < 1:
         raise UsageError(f"Expected at least 1 layer; got {layers}.")
     says = head_for(space, head, components)
     condition = context.width if context else 0
     net = GatedPixelCNNNet(colours, columns, says.inputs, width, layers, says.params, kernel, condition, dropout)
-    model = Autoregressive(space, net, says, raster_order(space.shape), context)
-    return Flow(space, Standardize(space.shape), model) if isinstance(space, Real) else model
+    return standardized(Autoregressive(space, net, says, raster_order(space.shape), context))

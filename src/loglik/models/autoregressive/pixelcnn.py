@@ -8,16 +8,16 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from loglik.bijections.elementwise import Standardize
 from loglik.contract import ExactModel
-from loglik.errors import UsageError
 from loglik.heads import head_for
 from loglik.models.autoregressive.autoregressive import Autoregressive
-from loglik.models.flows.flow import Flow
+from loglik.models.autoregressive.raster import image_size, raster_order
+from loglik.models.flows.standardized import standardized
 from loglik.nets.causal import CausalNet, Steps
+from loglik.nets.colours import as_channels, by_value, start_at
 from loglik.nets.convolutional import MaskedConv2d
 from loglik.nets.pixelwise import PixelwiseConv, RasterWalk
-from loglik.spaces import Real, Space
+from loglik.spaces import Space
 
 
 class PixelCNNNet(CausalNet):
@@ -59,22 +59,16 @@ class PixelCNNNet(CausalNet):
         nn.init.zeros_(self.last.weight)
 
     def forward(self, x: Tensor, context: Tensor | None = None) -> Tensor:
-        shape = x.shape[1:-1]  # (C, H, W) or (H, W)
-        pixels = x.reshape(len(x), self.colours, *shape[-2:], -1)
-        # Each colour's features stay together, in the order of the colours, as the masks' groups want them.
-        h = self.first(pixels.permute(0, 1, 4, 2, 3).flatten(1, 2)).contiguous(memory_format=torch.channels_last)
+        h = self.first(as_channels(x, self.colours)).contiguous(memory_format=torch.channels_last)
         if self.context is not None and context is not None:
             h = h + self.context(context)[:, :, None, None]
         for block in self.blocks:
             h = h + block(h)
         out = self.last(F.relu(self.top(F.relu(h)), inplace=True)).to(x.dtype)
-        return out.unflatten(1, (self.colours, -1)).permute(0, 1, 3, 4, 2).reshape(len(x), *shape, -1)  # type: ignore[no-any-return]
+        return by_value(out, x.shape[1:-1])
 
     def start(self, outputs: Tensor) -> None:
-        """One bias serves all pixels of a colour, so they begin at the mean of their outputs."""
-        assert self.last.bias is not None
-        with torch.no_grad():
-            self.last.bias.copy_(outputs.reshape(self.colours, -1, outputs.shape[-1]).mean(1).flatten())
+        start_at(self.last, outputs, self.colours)
 
     def steps(self, n: int, context: Tensor | None = None) -> Steps:
         return PixelCNNSteps(self, n, context)
@@ -119,25 +113,6 @@ class PixelCNNSteps(Steps):
         return self.last.at(*at)
 
 
-def raster_order(shape: tuple[int, ...]) -> Tensor:
-    """(C, H, W) or (H, W): indices of the flattened event, pixel by pixel in raster order, colours innermost."""
-    colours = 1 if len(shape) == 2 else shape[0]
-    return torch.arange(colours * shape[-2] * shape[-1]).reshape(colours, -1).T.flatten()
-
-
-def image_size(space: Space, name: str, width: int | None, kernel: int) -> tuple[int, int, int]:
-    """Colours, columns and features of a layer, for models of images (H, W) or (C, H, W)."""
-    if len(space.shape) not in (2, 3):
-        raise UsageError(f"`{name}` models images of shape (H, W) or (C, H, W); got {space}. Use made for vectors.")
-    colours = 1 if len(space.shape) == 2 else space.shape[0]
-    width = (32 if colours == 1 else 16 * colours) if width is None else width
-    if width < 1 or width % colours:
-        raise UsageError(f"Expected width to be a multiple of the {colours} colours; got {width}.")
-    if kernel < 3 or kernel % 2 == 0:  # a first layer of 1 x 1 with mask A sees no other pixel at all
-        raise UsageError(f"Expected an odd kernel of at least 3; got {kernel}.")
-    return colours, space.shape[-1], width
-
-
 def pixelcnn(
     space: Space,
     *,
@@ -154,9 +129,8 @@ def pixelcnn(
     `width` must be a multiple of C and defaults to 32, or 16 C in colour. Reals are standardised inside the model.
     `head` names what is said of a value where it should not follow from the space; `components` are a mixture's.
     """
-    colours, columns, width = image_size(space, "pixelcnn", width, kernel)
+    colours, columns, width = image_size(space, "pixelcnn", width, kernel, per_colour=16)
     says = head_for(space, head, components)
     condition = context.width if context else 0
     net = PixelCNNNet(colours, columns, says.inputs, width, layers, says.params, kernel, condition, dropout)
-    model = Autoregressive(space, net, says, raster_order(space.shape), context)
-    return Flow(space, Standardize(space.shape), model) if isinstance(space, Real) else model
+    return standardized(Autoregressive(space, net, says, raster_order(space.shape), context))

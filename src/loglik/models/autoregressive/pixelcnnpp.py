@@ -9,7 +9,7 @@ one; here they do.
 from loglik.errors import UsageError
 from loglik.heads import ColourLogisticHead
 from loglik.models.autoregressive.autoregressive import Autoregressive
-from loglik.models.autoregressive.pixelcnn import raster_order
+from loglik.models.autoregressive.raster import raster_order
 from loglik.nets.two_streams import TwoStreams
 from loglik.spaces import Integer, Space
 

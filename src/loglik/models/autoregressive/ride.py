@@ -14,7 +14,7 @@ from loglik.contract import ExactModel, Model
 from loglik.errors import UsageError
 from loglik.heads.mcgsm import MCGSMHead
 from loglik.models.autoregressive.autoregressive import Autoregressive
-from loglik.models.autoregressive.pixelcnn import raster_order
+from loglik.models.autoregressive.raster import raster_order
 from loglik.models.dequantized import Dequantized, density_space
 from loglik.models.flows.flow import Flow
 from loglik.nets.causal import CausalNet, Steps

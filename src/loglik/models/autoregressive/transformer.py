@@ -6,15 +6,14 @@ Sutskever 2020, Generative Pretraining from Pixels (Image GPT).
 
 import torch
 
-from loglik.bijections.elementwise import Standardize
 from loglik.contract import ExactModel
 from loglik.errors import UsageError
 from loglik.heads import head_for
 from loglik.models.autoregressive.autoregressive import Autoregressive
-from loglik.models.autoregressive.pixelcnn import raster_order
-from loglik.models.flows.flow import Flow
+from loglik.models.autoregressive.raster import raster_order
+from loglik.models.flows.standardized import standardized
 from loglik.nets.attention import CausalTransformer
-from loglik.spaces import Real, Space
+from loglik.spaces import Space
 
 COLOUR_IMAGE = 3  # axes of a colour image
 
@@ -42,5 +41,4 @@ def transformer(
     net = CausalTransformer(
         order, chosen.inputs, width, layers, heads, chosen.params, context.width if context else 0, dropout
     )
-    model = Autoregressive(space, net, chosen, order, context)
-    return Flow(space, Standardize(space.shape), model) if isinstance(space, Real) else model
+    return standardized(Autoregressive(space, net, chosen, order, context))

@@ -5,14 +5,13 @@ van den Oord et al. 2016, WaveNet: A Generative Model for Raw Audio, arXiv:1609.
 
 import torch
 
-from loglik.bijections.elementwise import Standardize
 from loglik.contract import ExactModel
 from loglik.errors import UsageError
 from loglik.heads import Head, head_for
 from loglik.models.autoregressive.autoregressive import Autoregressive
 from loglik.models.autoregressive.wavenet_net import WaveNetNet
-from loglik.models.flows.flow import Flow
-from loglik.spaces import Integer, Real, Space
+from loglik.models.flows.standardized import standardized
+from loglik.spaces import Integer, Space
 
 PCM_LEVELS = 65_536  # 16-bit sound: a value is the sample + 32768
 MOST_LAYERS = 10  # in a block, by default: its furthest tap is 512 values back
@@ -60,8 +59,7 @@ def wavenet(
         chosen.inputs, chosen.params, length=length, dilations=[2**i for i in range(depth)] * blocks, kernel=kernel,
         width=width, skip=skip, context=context.width // frames if context else 0, frames=frames, dropout=dropout,
     )  # fmt: skip
-    model = Autoregressive(space, net, chosen, torch.arange(length), context)
-    return Flow(space, Standardize(space.shape), model) if isinstance(space, Real) else model
+    return standardized(Autoregressive(space, net, chosen, torch.arange(length), context))
 
 
 def layers_for(length: int, blocks: int, kernel: int) -> int:

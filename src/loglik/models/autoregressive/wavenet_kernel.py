@@ -9,6 +9,8 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
+from loglik.nets.kernels import add_product
+
 Array = NDArray[Any]
 
 
@@ -39,22 +41,6 @@ def exp(x: float) -> float:
     e = e * e
     e = e * e
     return e * e  # type: ignore[no-any-return]
-
-
-@njit(cache=True, nogil=True, error_model="numpy", fastmath={"contract"})
-def add_product(y: Array, x: Array, weight: Array) -> None:
-    """y += x @ weight: (M,), (K,), (K, M). Eight rows at a time, so that y is read and written less often."""
-    inner = len(x)
-    tiled = inner - inner % 8
-    for k in range(0, tiled, 8):
-        x0, x1, x2, x3, x4, x5, x6, x7 = x[k], x[k + 1], x[k + 2], x[k + 3], x[k + 4], x[k + 5], x[k + 6], x[k + 7]
-        for m in range(len(y)):
-            near = x0 * weight[k, m] + x1 * weight[k + 1, m] + x2 * weight[k + 2, m] + x3 * weight[k + 3, m]
-            far = x4 * weight[k + 4, m] + x5 * weight[k + 5, m] + x6 * weight[k + 6, m] + x7 * weight[k + 7, m]
-            y[m] += near + far
-    for k in range(tiled, inner):
-        for m in range(len(y)):
-            y[m] += x[k] * weight[k, m]
 
 
 @njit(cache=True, nogil=True, error_model="numpy", fastmath={"contract"})
