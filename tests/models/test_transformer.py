@@ -7,7 +7,9 @@ from loglik.errors import UsageError
 from loglik.laws.causality import visible
 from loglik.laws.subject import any_events, varied
 from loglik.models.autoregressive.autoregressive import Autoregressive
-from loglik.spaces import Category, Integer, Space
+from loglik.models.flows.flow import Flow
+from loglik.nets import attention_steps
+from loglik.spaces import Category, Integer, Real, Space
 from loglik.zoo import build
 
 SMALL = {"width": 8, "heads": 2, "layers": 1}
@@ -44,3 +46,22 @@ def test_a_given_beginning_is_kept_and_followed_by_its_own_conditionals() -> Non
 def test_heads_must_divide_the_width() -> None:
     with pytest.raises(UsageError, match="heads that divide width"):
         build("transformer", Category((4,), 3), width=8, heads=3)
+
+
+@pytest.mark.parametrize("space", [Category((9,), 4), Integer((4, 3), 2), Integer((9,), 40), Real((9,))], ids=str)
+def test_the_compiled_loop_draws_what_the_steps_draw(space: Space, monkeypatch: pytest.MonkeyPatch) -> None:
+    torch.manual_seed(0)
+    built = build("transformer", space, width=12, heads=3, layers=2, context=Category((), 2)).double().eval()
+    model = built.base if isinstance(built, Flow) else built
+    assert isinstance(model, Autoregressive)
+    with torch.no_grad():
+        for parameter in model.net.parameters():
+            parameter.normal_(0.0, 0.5)
+    c, draws = torch.tensor([0, 1]), []
+    for worth in (attention_steps.WORTH_COMPILING, 0):
+        monkeypatch.setattr(attention_steps, "WORTH_COMPILING", worth)
+        torch.manual_seed(1)
+        draws.append(model.sample(2, c))
+        draws.append(model.sample(2, c, given=draws[0][:, :2]))
+    assert torch.allclose(draws[0], draws[2], atol=1e-9)
+    assert torch.allclose(draws[1], draws[3], atol=1e-9)

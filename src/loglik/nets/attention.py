@@ -93,33 +93,9 @@ class CausalTransformer(CausalNet):
             self.last.bias.copy_(outputs.flatten(0, -2).mean(0))
 
     def steps(self, n: int, context: Tensor | None = None) -> Steps:
+        from loglik.nets.attention_steps import CachedSteps
+
         return CachedSteps(self, n, context)
 
     order: Tensor
     rank: Tensor
-
-
-class CachedSteps(Steps):
-    """One position at a time; keys and values of those before it are kept, (n, 2, heads, D, width / heads) a layer."""
-
-    def __init__(self, net: CausalTransformer, n: int, context: Tensor | None) -> None:
-        self.net, self.t = net, 0
-        length, width = net.place.shape
-        self.always = net.first.new_zeros(n, width)
-        if net.context is not None and context is not None:
-            self.always = net.context(context)
-        self.kept = net.first.new_empty(len(net.blocks), n, 2, net.heads, length, width // net.heads).unbind(0)
-
-    def __call__(self, previous: Tensor | None) -> Tensor:
-        net, t = self.net, self.t
-        before = net.first if previous is None else net.read(previous)
-        h = self.always + before + net.place[t]
-        for block, kept in zip(net.blocks, self.kept, strict=True):
-            assert isinstance(block, Block)
-            parts = block.split(h)
-            kept.select(3, t).copy_(parts[:, 1:])
-            keys, values = kept.narrow(3, 0, t + 1).unbind(1)
-            attended = F.scaled_dot_product_attention(parts[:, 0].unsqueeze(2), keys, values)
-            h = block.join(h, attended.flatten(1))
-        self.t += 1
-        return net.last(net.norm(h))  # type: ignore[no-any-return]

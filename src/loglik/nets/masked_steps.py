@@ -15,7 +15,7 @@ from torch.nn import functional as F
 
 from loglik.nets.causal import Draws, Steps
 from loglik.nets.degrees import Degrees
-from loglik.nets.drawing import NORMAL, Drawing
+from loglik.nets.drawing import NORMAL, Drawing, compilable
 
 WORTH_COMPILING = 8192  # values to draw; fewer are drawn before a compiler has started
 EVENTS = 128  # that a compiled loop takes at once: enough for vector units, and their hidden units fit into a cache
@@ -83,9 +83,8 @@ class MaskedSteps(Steps):
 
     def run(self, draws: Draws, noise: Tensor, given: Tensor) -> Tensor:
         """The whole loop compiled, on the CPU and for heads that say how they draw; else step by step."""
-        drawing = getattr(draws, "drawing", None)
-        known_kind = self.x.device.type == "cpu" and self.x.dtype in (torch.float32, torch.float64)
-        if drawing is None or not known_kind or self.n * self.dims < WORTH_COMPILING:
+        drawing = compilable(draws, self.x)
+        if drawing is None or self.n * self.dims < WORTH_COMPILING:
             return super().run(draws, noise, given)
         return self.compiled(drawing, noise, given)
 

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from loglik.nets.causal import Draws, Steps
-from loglik.nets.drawing import NORMAL, Drawing
+from loglik.nets.drawing import NORMAL, Drawing, compilable
 
 FEW = 4  # streams; with more of them torch's products of matrices read the weights once for all
 WORTH_COMPILING = 4_096  # so many steps of streams or more; loading the compiled loop takes as long as some thousand
@@ -125,10 +125,9 @@ class RecurrentSteps(Steps):
 
     def run(self, draws: Draws, noise: Tensor, given: Tensor) -> Tensor:
         """The whole loop compiled, for few streams on the CPU and heads that say how they draw; else step by step."""
-        drawing = getattr(draws, "drawing", None)
-        worth = noise.shape[1] <= FEW and noise.shape[0] * noise.shape[1] >= WORTH_COMPILING
-        known_kind = self.bias.device.type == "cpu" and self.bias.dtype in (torch.float32, torch.float64)
-        if drawing is None or not known_kind or not worth:
+        drawing = compilable(draws, self.bias)
+        steps, n = noise.shape[:2]
+        if drawing is None or n > FEW or steps * n < WORTH_COMPILING:
             return super().run(draws, noise, given)
         return self.compiled(drawing, noise, given)
 

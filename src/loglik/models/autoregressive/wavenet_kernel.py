@@ -9,38 +9,9 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-from loglik.nets.kernels import add_product
+from loglik.nets.kernels import add_product, exp
 
 Array = NDArray[Any]
-
-
-@njit(cache=True, nogil=True, inline="always", error_model="numpy", fastmath={"contract"})
-def exp(x: float) -> float:
-    """e^x to 3e-14, relatively, for |x| <= 64 and held there beyond: loops of it vectorise, those of libm's do not.
-
-    e^x = (e^(x / 256))^256, the inner one by its Taylor series to the 11th power.
-    """
-    y = np.minimum(np.maximum(x, -64.0), 64.0) / 256.0
-    e = 1.0 / 39916800.0
-    e = e * y + 1.0 / 3628800.0
-    e = e * y + 1.0 / 362880.0
-    e = e * y + 1.0 / 40320.0
-    e = e * y + 1.0 / 5040.0
-    e = e * y + 1.0 / 720.0
-    e = e * y + 1.0 / 120.0
-    e = e * y + 1.0 / 24.0
-    e = e * y + 1.0 / 6.0
-    e = e * y + 0.5
-    e = e * y + 1.0
-    e = e * y + 1.0
-    e = e * e
-    e = e * e
-    e = e * e
-    e = e * e
-    e = e * e
-    e = e * e
-    e = e * e
-    return e * e  # type: ignore[no-any-return]
 
 
 @njit(cache=True, nogil=True, error_model="numpy", fastmath={"contract"})
