@@ -18,6 +18,8 @@ WORTH_COMPILING = 512  # values to draw; fewer are drawn before the compiled loo
 class CachedSteps(Steps):
     """The blocks at one position for n streams; what they keep is (n, 2, heads, T, width / heads) a layer."""
 
+    few = 32
+
     def __init__(self, net: CausalTransformer, n: int, context: Tensor | None) -> None:
         self.net, self.n, self.t = net, n, 0
         self.blocks = [block for block in net.blocks if isinstance(block, Block)]

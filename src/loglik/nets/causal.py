@@ -1,6 +1,8 @@
 """What an autoregressive model asks of its net: all conditionals in one pass, or one after the other while sampling."""
 
 from abc import ABC, abstractmethod
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Protocol
 
 import torch
@@ -22,20 +24,34 @@ class Steps(ABC):
     Fed with the values of x, the outputs equal those of the net's one pass over x.
     """
 
+    few = 0  # up to so many events, a step is too little work to share out: waking a second thread costs more
+
     @abstractmethod
     def __call__(self, previous: Tensor | None) -> Tensor:
         """The encoded values of the site before (n, inputs), None at first -> outputs at the next site (n, params)."""
 
     def run(self, draws: Draws, noise: Tensor, given: Tensor) -> Tensor:
         """Values (sites, n, ...) drawn with noise (sites, n, m); those of the first sites are `given` (k, n, ...)."""
-        values: list[Tensor] = []
-        previous: Tensor | None = None
-        for i in range(len(noise)):
-            params = self(previous)
-            value = given[i] if i < len(given) else draws.sample(params, noise[i])
-            values.append(value)
-            previous = draws.encode(value, params.dtype)
-        return torch.stack(values)
+        with threads(1 if noise.shape[1] <= self.few else torch.get_num_threads()):
+            values: list[Tensor] = []
+            previous: Tensor | None = None
+            for i in range(len(noise)):
+                params = self(previous)
+                value = given[i] if i < len(given) else draws.sample(params, noise[i])
+                values.append(value)
+                previous = draws.encode(value, params.dtype)
+            return torch.stack(values)
+
+
+@contextmanager
+def threads(count: int) -> Iterator[None]:
+    """Let torch use so many threads within, and as many as before afterwards."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(count)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
 
 
 class CausalNet(nn.Module, ABC):

@@ -184,6 +184,8 @@ class TwoStreams(CausalNet):
 class PixelByPixel(Steps):
     """The upper stream once for each row, the other once for each pixel; every feature is computed once."""
 
+    few = 32
+
     def __init__(self, net: TwoStreams, n: int, context: Tensor | None) -> None:
         self.net = net
         self.rows, self.pixels = NextRow(context), NextPixel(context, net.columns)

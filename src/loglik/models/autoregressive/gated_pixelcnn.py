@@ -188,6 +188,8 @@ class GatedLayerSteps:
 class GatedPixelCNNSteps(Steps):
     """A `GatedPixelCNNNet` pixel by pixel and colour by colour; what comes from the rows above, once for a row."""
 
+    few = 32
+
     @torch.no_grad()
     def __init__(self, net: GatedPixelCNNNet, n: int, context: Tensor | None) -> None:
         layers = [layer for layer in net.layers if isinstance(layer, GatedLayer)]

@@ -77,6 +77,8 @@ class PixelCNNNet(CausalNet):
 class PixelCNNSteps(Steps):
     """A `PixelCNNNet` pixel by pixel and colour by colour: of every layer, only the column of features that is new."""
 
+    few = 32
+
     @torch.no_grad()
     def __init__(self, net: PixelCNNNet, n: int, context: Tensor | None) -> None:
         def pixelwise(layer: nn.Module) -> PixelwiseConv:
