@@ -23,6 +23,7 @@ from loglik.data.spoken_digits import load_fsdd
 from loglik.data.standard import load_binarized_mnist, load_cifar10, load_freyfaces, load_idx
 from loglik.data.text import load_tinyshakespeare
 from loglik.data.toys import TOYS, load_toy
+from loglik.data.uci import UCI, load_uci
 from loglik.errors import ContextError, ShapeMismatch, UnknownName, UsageError
 from loglik.spaces import Space
 
@@ -90,6 +91,7 @@ CATALOG: dict[str, Entry] = {
         name: Entry(partial(load_binary, name), f"Integer({dims},) with 2 levels", f"{what} ({origin})")
         for name, (dims, what, origin) in SETS.items()
     },
+    **{name: Entry(partial(load_uci, name), "Real(D,)", f"{what} (UCI)") for name, (_, what) in UCI.items()},
 }
 
 

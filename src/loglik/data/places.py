@@ -13,6 +13,7 @@ PARTS = ("train", "valid", "test")
 IDX = tuple(f"{part}-{kind}-ubyte" for part in ("train", "t10k") for kind in ("images-idx3", "labels-idx1"))
 CIFAR = (*(f"data_batch_{i}" for i in range(1, 6)), "test_batch")
 BINARY = ("baudio", "bbc", "bnetflix", "dna", "jester", "moviereview", "mushrooms", "nips", "nltcs", "pumsb_star")
+UCI = ("bike", "keggdirected", "keggundirected", "pol")
 BSDS = ("BSDS300/images/train", "BSDS300/images/test")
 FILES: dict[str, tuple[str, ...]] = {
     "mnist": tuple(f"MNIST/raw/{name}" for name in IDX),
@@ -25,6 +26,7 @@ FILES: dict[str, tuple[str, ...]] = {
     "bsds300-colour": BSDS,
     "freyfaces": ("freyfaces/freyfaces.npy",),
     **{name: tuple(f"density_estimation_binary/{name}/{name}.{part}.data" for part in PARTS) for name in BINARY},
+    **{name: (f"uci_regression/{name}/data.csv",) for name in UCI},
 }
 
 
