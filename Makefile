@@ -5,6 +5,8 @@ BIN := $(VENV)/bin
 OUT ?= demo
 # Threads that wait give their core away: with other work beside, spinning ones make small nets 10 to 25 times slower.
 export OMP_WAIT_POLICY ?= PASSIVE
+# Tests run side by side, one process for each core; their nets are too small to share out further.
+ONE_THREAD := OMP_NUM_THREADS=1 NUMBA_NUM_THREADS=1
 
 .PHONY: demo test slow lint format bench results clean
 
@@ -12,10 +14,10 @@ demo: $(VENV)/.installed            ## fit every model to the embedded digits, p
 	$(BIN)/loglik compare digits --budget 100s -o $(OUT) --overwrite
 
 test: $(VENV)/.installed            ## the whole suite but the slow marks
-	$(BIN)/python -m pytest -m "not slow"
+	$(ONE_THREAD) $(BIN)/python -m pytest -n auto -m "not slow"
 
 slow: $(VENV)/.installed            ## the whole suite
-	$(BIN)/python -m pytest
+	$(ONE_THREAD) $(BIN)/python -m pytest -n auto
 
 lint: $(VENV)/.installed            ## style and types
 	$(BIN)/ruff check .
