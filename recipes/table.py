@@ -32,9 +32,12 @@ def results(folder: Path = HERE, recorded: Path = RESULTS, benchmarks: Path = BE
     measured = [json.loads(path.read_text()) for path in sorted(benchmarks.glob("*.json"))]
     timed = [entry for entry in measured if "ratios" in entry]
     weighed = [entry for entry in measured if "peaks" in entry]
+    learned = [entry for entry in measured if "libraries" in entry]
     parts = [HEAD, "## Likelihoods\n", _likelihoods(runs)]
     if runs:
         parts += ["## How each was measured\n", *(_recipe(recipe, run) for recipe, run in runs)]
+    if learned:
+        parts += ["## Likelihoods beside other libraries\n", _densities(learned)]
     if timed:
         parts += ["## Speed beside other libraries\n", _speed(timed)]
     if weighed:
@@ -107,6 +110,38 @@ def _processor(standings: Sequence[dict[str, Any]]) -> list[str]:
         f"{one['stopped']}.\n"
         for one in fits
     ]
+
+
+def _densities(records: Sequence[dict[str, Any]]) -> str:
+    """What flows learn of the same rows in the same time: log p of the test rows, more is better."""
+    head = [
+        "data",
+        "flow",
+        "library",
+        "nats",
+        "loglik is ahead by",
+        "bad seeds",
+        "parameters",
+        "steps",
+        "machine",
+        "date",
+    ]
+    lines = []
+    for entry in records:
+        machine = f"{entry['cpu']}, {entry['threads']} thread"
+        for name, one in entry["libraries"].items():
+            finite = [nats for nats in one["nats"] if math.isfinite(nats)]
+            mean = f"{sum(finite) / len(finite):.3f}" if finite else "-"
+            lead = entry["ahead"].get(name)
+            ahead = f"{lead['nats']:+.3f} +- {lead['stderr']:.3f}" if lead else ""
+            bad = f"{one['bad_seeds']} of {entry['seeds']}"
+            steps = f"{min(one['steps'])} to {max(one['steps'])} in {entry['seconds']:g} s"
+            lines.append(
+                [entry["data"], entry["flow"], f"{name} {entry['versions'].get(name, '')}".strip(), mean, ahead, bad,
+                 str(one["parameters"]), steps, machine, entry["date"][:10]]
+            )  # fmt: skip
+    commands = sorted({entry["command"] for entry in records})
+    return table(head, lines) + "\n" + "".join(f"    {command}\n" for command in commands)
 
 
 def _speed(records: Sequence[dict[str, Any]]) -> str:
