@@ -7,8 +7,9 @@ import torch
 from torch import Tensor, nn
 
 from cases import data
+from loglik.bijections.affine import Additive, Affine
 from loglik.bijections.compose import Chain, Inverse, Reshape
-from loglik.bijections.coupling import AffineCoupling
+from loglik.bijections.coupling import Coupling, MaskedCoupling
 from loglik.bijections.elementwise import Gaussianize, Logit, Standardize
 from loglik.bijections.linear import ActNorm
 from loglik.bijections.multiscale import FactorOut, Squeeze
@@ -25,8 +26,13 @@ IMAGE = (2, 4, 4)
 LEVELS = Integer((3,), 5)
 
 
-def coupling(mask: Tensor) -> AffineCoupling:
-    return AffineCoupling(MLP(len(mask), (8,), 2 * len(mask)), mask)
+def coupling(*passed: bool) -> Coupling:
+    seen = sum(passed)
+    return Coupling(MLP(seen, (8,), 2 * (len(passed) - seen)), Affine(), torch.tensor(passed))
+
+
+def masked_coupling(mask: Tensor) -> MaskedCoupling:
+    return MaskedCoupling(MLP(len(mask), (8,), 2 * len(mask)), Affine(), mask)
 
 
 def standardize() -> Standardize:
@@ -41,6 +47,12 @@ def gaussianize() -> Gaussianize:
     return bijection
 
 
+def convolutions(inputs: int, outputs: int) -> ResidualNet:
+    net = ResidualNet(inputs, 4, outputs, blocks=1)
+    nn.init.normal_(net.last.weight, std=0.1)
+    return net
+
+
 def inside(shape: tuple[int, ...]) -> Tensor:
     return 5.0 * torch.rand(20, *shape)
 
@@ -52,10 +64,19 @@ TABLE: dict[str, tuple[Callable[[], Bijection], Callable[[], Tensor]]] = {
     "gaussianize": (gaussianize, lambda: inside((3,))),
     "actnorm of a vector": (lambda: ActNorm((3,)), lambda: torch.randn(20, 3)),
     "actnorm of an image": (lambda: ActNorm(IMAGE), lambda: torch.randn(20, *IMAGE)),
-    "coupling": (lambda: coupling(torch.tensor([1.0, 0.0, 1.0])), lambda: torch.randn(20, 3)),
-    "coupling that passes nothing": (lambda: coupling(torch.zeros(1)), lambda: torch.randn(20, 1)),
-    "coupling of an image": (
-        lambda: AffineCoupling(ResidualNet(2, 4, 4, blocks=1), torch.eye(4)[None]),
+    "coupling": (lambda: coupling(True, False, True), lambda: torch.randn(20, 3)),
+    "additive coupling": (
+        lambda: Coupling(MLP(2, (8,), 1), Additive(), torch.tensor([True, False, True])),
+        lambda: torch.randn(20, 3),
+    ),
+    "coupling of channels": (
+        lambda: Coupling(convolutions(1, 2), Affine(), torch.tensor([False, True])),
+        lambda: torch.randn(20, *IMAGE),
+    ),
+    "masked coupling": (lambda: masked_coupling(torch.tensor([1.0, 0.0, 1.0])), lambda: torch.randn(20, 3)),
+    "coupling that passes nothing": (lambda: masked_coupling(torch.zeros(1)), lambda: torch.randn(20, 1)),
+    "masked coupling of an image": (
+        lambda: MaskedCoupling(convolutions(2, 4), Affine(), torch.eye(4)[None]),
         lambda: torch.randn(20, *IMAGE),
     ),
     "squeeze": (Squeeze, lambda: torch.randn(20, *IMAGE)),
@@ -63,7 +84,7 @@ TABLE: dict[str, tuple[Callable[[], Bijection], Callable[[], Tensor]]] = {
         lambda: FactorOut(IMAGE, Chain([ActNorm((1, 4, 4)), Reshape((1, 4, 4), (16,))])),
         lambda: torch.randn(20, *IMAGE),
     ),
-    "chain": (lambda: Chain([standardize(), coupling(torch.tensor([1.0, 0.0, 0.0]))]), lambda: torch.randn(20, 3)),
+    "chain": (lambda: Chain([standardize(), coupling(True, False, False)]), lambda: torch.randn(20, 3)),
     "inverse": (lambda: Inverse(Logit(0.0, 5.0)), lambda: torch.randn(20, 3)),
 }
 
@@ -153,18 +174,20 @@ def test_factor_out_sends_only_the_rest_deeper() -> None:
     assert torch.equal(z[:, 16:], 2.0 * x[:, 1].flatten(1))
 
 
-def test_coupling_passes_what_the_mask_keeps() -> None:
-    mask = torch.tensor([1.0, 0.0, 1.0])
+@pytest.mark.parametrize(
+    "make", [lambda: coupling(True, False, True), lambda: masked_coupling(torch.eye(3)[0::2].sum(0))]
+)
+def test_coupling_passes_what_the_mask_keeps(make: Callable[[], Bijection]) -> None:
     x = torch.randn(5, 3)
-    z, _ = coupling(mask)(x)
+    z, _ = make()(x)
     assert torch.equal(z[:, [0, 2]], x[:, [0, 2]])
     assert not torch.equal(z[:, 1], x[:, 1])
 
 
 def test_coupling_is_the_identity_while_its_net_says_zero() -> None:
-    net = MLP(3, (8,), 6, zero_last=True)
+    net = MLP(1, (8,), 4, zero_last=True)
     x = torch.randn(5, 3)
-    z, log_det = AffineCoupling(net, torch.tensor([1.0, 0.0, 0.0]))(x)
+    z, log_det = Coupling(net, Affine(), torch.tensor([True, False, False]))(x)
     assert torch.equal(z, x)
     assert not bool(log_det.any())
 

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from cases import data
-from loglik.bijections.coupling import AffineCoupling
+from loglik.bijections.coupling import Coupling, MaskedCoupling
 from loglik.bijections.multiscale import FactorOut, Squeeze
 from loglik.contract import Claim
 from loglik.densities import StandardNormal, normal_log_prob
@@ -50,19 +50,22 @@ def test_initialised_it_standardises_its_data() -> None:
 @pytest.mark.parametrize("dims", [2, 3, 7])
 def test_each_pair_of_couplings_moves_every_value(dims: int) -> None:
     flow = realnvp(Real((dims,)), layers=6, hidden=(4,))
-    masks = [part.mask for part in flow.modules() if isinstance(part, AffineCoupling)]
-    assert len(masks) == 6
-    for first, second in zip(masks[::2], masks[1::2], strict=True):
-        assert torch.equal(first + second, torch.ones(dims))
-        assert 0 < int(first.sum()) < dims
+    halves = [set(part.moves.tolist()) for part in flow.modules() if isinstance(part, Coupling)]
+    assert len(halves) == 6
+    for first, second in zip(halves[::2], halves[1::2], strict=True):
+        assert first | second == set(range(dims))
+        assert not first & second
+        assert first
+        assert second
 
 
 def test_the_scales_of_the_paper() -> None:
     """3 checkerboards, squeeze, 3 channel masks, factor out; at the end 4 checkerboards."""
     flow = realnvp(Real((1, 8, 8)), images=True, width=4, layers=1)
-    kinds = [type(part) for part in flow.modules() if isinstance(part, AffineCoupling | Squeeze | FactorOut)]
-    scale = [*[AffineCoupling] * 3, Squeeze, *[AffineCoupling] * 3, FactorOut]
-    assert kinds == [*scale, *scale, *[AffineCoupling] * 4]
+    parts = (Coupling, MaskedCoupling, Squeeze, FactorOut)
+    kinds = [type(part) for part in flow.modules() if isinstance(part, parts)]
+    scale = [*[MaskedCoupling] * 3, Squeeze, *[Coupling] * 3, FactorOut]
+    assert kinds == [*scale, *scale, *[MaskedCoupling] * 4]
 
 
 def test_the_checkerboard() -> None:

@@ -1,44 +1,86 @@
-"""Affine coupling: half of x passes unchanged and steers a shift and scale of the other half."""
+"""Couplings: one part of x passes unchanged and steers how the other part is moved.
+
+Dinh, Krueger, Bengio 2014, NICE, arXiv:1410.8516; Dinh, Sohl-Dickstein, Bengio 2017, Density estimation using Real
+NVP, arXiv:1605.08803.
+"""
 
 import torch
 from torch import Tensor, nn
 
+from loglik.bijections.transform import Transform
 from loglik.contract import Bijection
 from loglik.ops import sum_event
 
 
-class AffineCoupling(Bijection):
-    """Shift and scale one part of x by functions of the other part, which passes unchanged.
+class Coupling(Bijection):
+    """z_a = x_a,  z_b = f(x_b; net(x_a, c)): axis 1, the dims of a vector or the channels of an image, is split.
 
-        z = x                                           where the mask is 1
-        z = (x - shift(x_a)) exp(-log_scale(x_a))       elsewhere,   x_a = x * mask
-
-    The Jacobian is triangular, so log|det dz/dx| = -sum log_scale. log_scale = bound * tanh(net), with a learned bound,
-    keeps one layer's scales in check.   Dinh et al. 2017, arXiv:1605.08803, sections 3.2 to 3.4.
+    The Jacobian is triangular, so log|det dz/dx| is the sum of the moved values' log derivatives. The net reads nothing
+    but the A values that pass, and speaks of nothing but the M that move.
 
     Args:
-        net: (B, C, ...), context -> (B, 2C, ...), the shift and the raw log-scale.
+        net: (B, A, ...), context -> (B, params * M, ...), the first parameter of all that moves, then the second, ...
+        passed: bool (C,), True where x passes; A of them are.
+    """
+
+    def __init__(self, net: nn.Module, transform: Transform, passed: Tensor) -> None:
+        super().__init__()
+        self.net, self.transform = net, transform
+        passed = passed.bool()
+        self.register_buffer("passes", passed.nonzero().squeeze(1), persistent=True)
+        self.register_buffer("moves", (~passed).nonzero().squeeze(1), persistent=True)
+
+    def forward(self, x: Tensor, context: Tensor | None = None) -> tuple[Tensor, Tensor]:
+        kept, moved = x.index_select(1, self.passes), x.index_select(1, self.moves)
+        z, log_slope = self.transform(moved, self._steering(kept, moved, context))
+        return self._joined(kept, z), sum_event(log_slope)
+
+    def inverse(self, z: Tensor, context: Tensor | None = None) -> tuple[Tensor, Tensor]:
+        kept, moved = z.index_select(1, self.passes), z.index_select(1, self.moves)
+        x, log_slope = self.transform.inverse(moved, self._steering(kept, moved, context))
+        return self._joined(kept, x), sum_event(log_slope)
+
+    def _steering(self, kept: Tensor, moved: Tensor, context: Tensor | None) -> Tensor:
+        """(B, M, ..., params)"""
+        h: Tensor = self.net(kept, context).to(moved.dtype)
+        return h.reshape(len(h), self.transform.params, *moved.shape[1:]).movedim(1, -1)
+
+    def _joined(self, kept: Tensor, moved: Tensor) -> Tensor:
+        back = torch.cat([self.passes, self.moves]).argsort()
+        return torch.cat([kept, moved], dim=1).index_select(1, back)
+
+    passes: Tensor
+    moves: Tensor
+
+
+class MaskedCoupling(Bijection):
+    """z = x where the mask is 1,  z = f(x; net(x * mask, c)) elsewhere: for patterns, such as the checkerboard.
+
+    Args:
+        net: (B, C, ...), context -> (B, params * C, ...), the first parameter of all channels, then the second, ...
         mask: of ones and zeros, broadcasting over (C, ...).
     """
 
-    def __init__(self, net: nn.Module, mask: Tensor) -> None:
+    def __init__(self, net: nn.Module, transform: Transform, mask: Tensor) -> None:
         super().__init__()
-        self.net = net
+        self.net, self.transform = net, transform
         self.register_buffer("mask", mask.to(torch.get_default_dtype()))
-        self.log_scale_bound = nn.Parameter(torch.ones(()))
 
     def forward(self, x: Tensor, context: Tensor | None = None) -> tuple[Tensor, Tensor]:
-        shift, log_scale = self._shift_and_log_scale(x, context)
-        return (x - shift) * torch.exp(-log_scale), -sum_event(log_scale)
+        z, log_slope = self.transform(x, self._steering(x, context))
+        return self._chosen(x, z), sum_event(log_slope * (1.0 - self.mask))
 
     def inverse(self, z: Tensor, context: Tensor | None = None) -> tuple[Tensor, Tensor]:
-        shift, log_scale = self._shift_and_log_scale(z, context)
-        return z * torch.exp(log_scale) + shift, sum_event(log_scale)
-
-    def _shift_and_log_scale(self, passed: Tensor, context: Tensor | None) -> tuple[Tensor, Tensor]:
         # x and z agree where the mask is 1, so one function serves both directions.
-        shift, raw = self.net(passed * self.mask, context).reshape(len(passed), 2, *passed.shape[1:]).unbind(1)
-        moved = 1.0 - self.mask
-        return shift * moved, self.log_scale_bound * torch.tanh(raw) * moved
+        x, log_slope = self.transform.inverse(z, self._steering(z, context))
+        return self._chosen(z, x), sum_event(log_slope * (1.0 - self.mask))
+
+    def _steering(self, passed: Tensor, context: Tensor | None) -> Tensor:
+        """(B, C, ..., params)"""
+        h: Tensor = self.net(passed * self.mask, context).to(passed.dtype)
+        return h.reshape(len(h), self.transform.params, *passed.shape[1:]).movedim(1, -1)
+
+    def _chosen(self, passed: Tensor, moved: Tensor) -> Tensor:
+        return torch.where(self.mask.bool(), passed, moved)
 
     mask: Tensor

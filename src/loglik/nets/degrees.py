@@ -37,13 +37,18 @@ class Degrees(nn.Module):
         """(D,): the values in the order of generation."""
         return self.values.argsort()
 
-    def masks(self, inputs: int, outputs: int) -> list[Tensor]:
+    def masks(self, inputs: int, outputs: int, *, apart: bool = False) -> list[Tensor]:
         """bool (out, in) of the hidden layers, of the direct connections, and from the last hidden layer to outputs.
 
         hidden: m(k) >= m(k') of the layer below;  outputs: m0(d) > m(k), and m0(d) > m0(d') directly. Without hidden
         layers the last two are the same.
+
+        Args:
+            apart: the first output of every value comes first, then the second of every value, and so on; else all
+                outputs of a value are neighbours.
         """
-        seen, asked = self.values.repeat_interleave(inputs), self.values.repeat_interleave(outputs)
+        seen = self.values.repeat_interleave(inputs)
+        asked = self.values.repeat(outputs) if apart else self.values.repeat_interleave(outputs)
         layers = [seen, *self.hidden]
         hidden = [above[:, None] >= below[None, :] for below, above in itertools.pairwise(layers)]
         return [*hidden, asked[:, None] > seen[None, :], asked[:, None] > layers[-1][None, :]]

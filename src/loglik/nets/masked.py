@@ -11,7 +11,7 @@ from torch.nn import functional as F
 
 from loglik.nets.causal import CausalNet, Steps
 from loglik.nets.degrees import Degrees
-from loglik.nets.masked_steps import Connected, MaskedSteps
+from loglik.nets.masked_steps import Connected, MaskedSteps, sites
 
 
 class MaskedLinear(nn.Module):
@@ -60,6 +60,8 @@ class MaskedWeights(nn.Module):
 
     Args:
         degrees: of all members that will share the weights; what their masks let through scales the weights' start.
+        apart: outputs lie in memory as (B, outputs, D), each of them contiguous over the values, which is the faster
+            where few are computed with one by one; else as (B, D, outputs).
     """
 
     def __init__(
@@ -72,13 +74,14 @@ class MaskedWeights(nn.Module):
         dropout: float = 0.0,
         input_dropout: float = 0.0,
         conditioning: bool = False,
+        apart: bool = False,
     ) -> None:
         super().__init__()
-        self.inputs, self.outputs = inputs, outputs
-        *masks, direct, last = degrees[0].masks(inputs, outputs)
+        self.inputs, self.outputs, self.apart = inputs, outputs, apart
+        *masks, direct, last = self.masks(degrees[0])
         hiddens: list[nn.Module] = []
         for i, (out, below) in enumerate(mask.shape for mask in masks):
-            fan_in = torch.stack([own.masks(inputs, outputs)[i].sum(1) for own in degrees]).float().mean(0)
+            fan_in = torch.stack([self.masks(own)[i].sum(1) for own in degrees]).float().mean(0)
             hiddens.append(MaskedLinear(below, out, fan_in, conditioning=conditioning))
         self.hidden = nn.ModuleList(hiddens)
         self.direct = MaskedLinear(direct.shape[1], len(direct), 1.0, conditioning=conditioning)
@@ -91,6 +94,10 @@ class MaskedWeights(nn.Module):
         self.input_dropout, self.dropout = nn.Dropout(input_dropout), nn.Dropout(dropout)
         self.context_in = nn.Linear(context, len(masks[0]), bias=False) if context and hiddens else None
         self.context_out = nn.Linear(context, len(direct), bias=False) if context else None
+
+    def masks(self, degrees: Degrees) -> list[Tensor]:
+        """Those of `degrees`, with the outputs in the order of these weights."""
+        return degrees.masks(self.inputs, self.outputs, apart=self.apart)
 
     @property
     def hidden_layers(self) -> list[MaskedLinear]:
@@ -136,7 +143,7 @@ class MaskedMLP(CausalNet):
         self.own = None if shared else weights
         self._used = (weights,)  # a tuple, so that torch sees no module in it
         if not shared:
-            for i, mask in enumerate(degrees.masks(weights.inputs, weights.outputs)):
+            for i, mask in enumerate(weights.masks(degrees)):
                 self.register_buffer(f"mask_{i}", mask.to(weights.direct.weight.dtype), persistent=False)
             self.register_load_state_dict_post_hook(_renew_masks)  # type: ignore[no-untyped-call]
 
@@ -148,18 +155,20 @@ class MaskedMLP(CausalNet):
     def masks(self) -> list[Tensor]:
         """Of the hidden layers, from the inputs up, of the direct connections, and of the last layer."""
         if self.own is None:
-            return self.degrees.masks(self.weights.inputs, self.weights.outputs)
+            return self.weights.masks(self.degrees)
         return [self.get_buffer(f"mask_{i}") for i in range(self.degrees.depth + 2)]
 
     def forward(self, x: Tensor, context: Tensor | None = None) -> Tensor:
-        out = self.weights(x.flatten(1), self.masks, context)
-        return out.to(x.dtype).reshape(*x.shape[:-1], self.weights.outputs)  # type: ignore[no-any-return]
+        out: Tensor = self.weights(x.flatten(1), self.masks, context).to(x.dtype)
+        if self.weights.apart:
+            return out.reshape(len(x), self.weights.outputs, *x.shape[1:-1]).movedim(1, -1)
+        return out.reshape(*x.shape[:-1], self.weights.outputs)
 
     def start(self, outputs: Tensor) -> None:
         with torch.no_grad():
             bias = self.weights.direct.bias
             assert bias is not None
-            bias.copy_(outputs.flatten())
+            bias.copy_((outputs.movedim(-1, 0) if self.weights.apart else outputs).flatten())
 
     def rearranged(self, order: Tensor) -> "MaskedMLP":
         """The same weights and hidden degrees under another order of the values; it shares, and owns nothing."""
@@ -177,10 +186,21 @@ class MaskedMLP(CausalNet):
         last = None if weights.last is None else weights.last.under(masks[-1])
         context_in = None if weights.context_in is None else weights.context_in.weight
         context_out = None if weights.context_out is None else weights.context_out.weight
-        return Connected(self.degrees, weights.inputs, weights.outputs, hidden, direct, last, context_in, context_out)
+        asked = sites(self.degrees.order, weights.outputs, apart=weights.apart)
+        return Connected(
+            self.degrees, weights.inputs, weights.outputs, asked, hidden, direct, last, context_in, context_out
+        )
 
 
 def _renew_masks(net: MaskedMLP, _: object) -> None:
     """After loading, masks follow from the degrees that were read."""
-    for mask, new in zip(net.masks, net.degrees.masks(net.weights.inputs, net.weights.outputs), strict=True):
+    for mask, new in zip(net.masks, net.weights.masks(net.degrees), strict=True):
         mask.copy_(new)
+
+
+def masked_net(
+    degrees: Degrees, outputs: int, *, inputs: int = 1, context: int = 0, dropout: float = 0.0, apart: bool = True
+) -> MaskedMLP:
+    """A masked net of its own weights for one set of degrees; by default for values read as they are."""
+    weights = MaskedWeights([degrees], inputs, outputs, context=context, dropout=dropout, apart=apart)
+    return MaskedMLP(weights, degrees)

@@ -23,11 +23,15 @@ EVENTS = 128  # that a compiled loop takes at once: enough for vector units, and
 
 @dataclass(frozen=True)
 class Connected:
-    """The layers of a masked net: weights (out, in) before masking, and biases."""
+    """The layers of a masked net: weights (out, in) before masking, and biases.
+
+    asked: (D * outputs,), the rows of the output layers in the order of generation.
+    """
 
     degrees: Degrees
     inputs: int
     outputs: int
+    asked: Tensor
     hidden: list[tuple[Tensor, Tensor | None]]
     direct: tuple[Tensor, Tensor | None]
     last: tuple[Tensor, Tensor | None] | None
@@ -64,7 +68,7 @@ class MaskedSteps(Steps):
         """Rows and columns by degree."""
         degrees = net.degrees
         order = degrees.order
-        seen, self.asked = sites(order, net.inputs), sites(order, net.outputs)
+        seen, self.asked = sites(order, net.inputs), net.asked
         self.ranks = [layer.argsort(stable=True) for layer in degrees.hidden]
         steps = torch.arange(len(order), device=order.device)
         self.units = [
@@ -147,9 +151,14 @@ def picked(weight: Tensor, rows: Tensor, columns: Tensor) -> Tensor:
     return weight.detach()
 
 
-def sites(order: Tensor, each: int) -> Tensor:
-    """(D * each,): the flattened places of `each` numbers for every value, in the order of generation."""
-    return (order[:, None] * each + torch.arange(each, device=order.device)).flatten()
+def sites(order: Tensor, each: int, *, apart: bool = False) -> Tensor:
+    """(D * each,): the flattened places of `each` numbers for every value, in the order of generation.
+
+    In memory they are neighbours, (D, each), or `apart`, (each, D).
+    """
+    number = torch.arange(each, device=order.device)
+    places = order[:, None] + number * len(order) if apart else order[:, None] * each + number
+    return places.flatten()
 
 
 def _bias(weight: Tensor, bias: Tensor | None) -> Tensor:

@@ -8,8 +8,9 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
+from loglik.bijections.affine import Affine
 from loglik.bijections.compose import Chain, Reshape
-from loglik.bijections.coupling import AffineCoupling
+from loglik.bijections.coupling import Coupling, MaskedCoupling
 from loglik.bijections.elementwise import Gaussianize, Logit, Standardize
 from loglik.bijections.linear import ActNorm
 from loglik.bijections.multiscale import FactorOut, Squeeze
@@ -26,18 +27,21 @@ LOW_DIMENSIONS = 8  # each coupling moves few values there, so more of them are 
 
 
 def vector_couplings(dims: int, layers: int, hidden: Sequence[int], dropout: float, context: int) -> list[Bijection]:
-    """ActNorm and coupling, `layers` times; each second mask is the complement of a random half before it."""
+    """ActNorm and coupling, `layers` times; what passes is a random half, then the other half, then another one."""
     parts: list[Bijection] = []
-    mask = torch.zeros(dims)
+    passed = torch.zeros(dims, dtype=torch.bool)
     for layer in range(layers):
+        parts.append(ActNorm((dims,)))
         if dims == 1:
-            mask = torch.zeros(1)  # nothing to pass: the coupling is an affine map, steered by the context alone
-        elif layer % 2 == 0:
-            mask = torch.zeros(dims).index_fill(0, torch.randperm(dims)[: dims // 2], 1.0)
-        else:
-            mask = 1.0 - mask
-        net = MLP(dims, hidden, 2 * dims, context=context, dropout=dropout, zero_last=True)
-        parts += [ActNorm((dims,)), AffineCoupling(net, mask)]
+            # Nothing passes: an affine map, steered by the context alone.
+            net = MLP(1, hidden, 2, context=context, dropout=dropout, zero_last=True)
+            parts.append(MaskedCoupling(net, Affine(), torch.zeros(1)))
+            continue
+        half = torch.zeros(dims, dtype=torch.bool).index_fill(0, torch.randperm(dims)[: dims // 2], True)
+        passed = half if layer % 2 == 0 else ~passed
+        seen = int(passed.sum())
+        net = MLP(seen, hidden, 2 * (dims - seen), context=context, dropout=dropout, zero_last=True)
+        parts.append(Coupling(net, Affine(), passed))
     return parts
 
 
@@ -52,20 +56,26 @@ def image_couplings(shape: tuple[int, int, int], width: int, blocks: int, contex
     """
     channels, height, breadth = shape
 
-    def coupling(c: int, h: int, w: int, mask: Tensor) -> list[Bijection]:
-        net = ResidualNet(c, width, 2 * c, blocks=blocks, context=context)
-        return [ActNorm((c, h, w)), AffineCoupling(net, mask)]
+    def board(mask: Tensor) -> list[Bijection]:
+        net = ResidualNet(channels, width, 2 * channels, blocks=blocks, context=context)
+        return [ActNorm(shape), MaskedCoupling(net, Affine(), mask)]
 
-    board = checkerboard(height, breadth)
-    boards = [board, 1.0 - board, board, 1.0 - board]
+    even = checkerboard(height, breadth)
+    boards = [even, 1.0 - even, even, 1.0 - even]
     if height % 2 or breadth % 2 or min(height, breadth) < 4:
-        parts = [part for mask in boards for part in coupling(*shape, mask)]
+        parts = [part for mask in boards for part in board(mask)]
         return Chain([*parts, Reshape(shape, (channels * height * breadth,))])
-    parts = [part for mask in boards[:3] for part in coupling(*shape, mask)]
     small = (4 * channels, height // 2, breadth // 2)
-    first = (torch.arange(small[0]) < small[0] // 2).float()[:, None, None]
+
+    def half(passed: Tensor) -> list[Bijection]:
+        seen = int(passed.sum())
+        net = ResidualNet(seen, width, 2 * (small[0] - seen), blocks=blocks, context=context)
+        return [ActNorm(small), Coupling(net, Affine(), passed)]
+
+    first = torch.arange(small[0]) < small[0] // 2
+    parts = [part for mask in boards[:3] for part in board(mask)]
     parts.append(Squeeze())
-    parts += [part for mask in (first, 1.0 - first, first) for part in coupling(*small, mask)]
+    parts += [part for passed in (first, ~first, first) for part in half(passed)]
     rest = image_couplings((small[0] - small[0] // 2, *small[1:]), width, blocks, context)
     return Chain([*parts, FactorOut(small, rest)])
 
