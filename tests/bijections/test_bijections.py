@@ -8,16 +8,20 @@ from torch import Tensor, nn
 
 from cases import data
 from loglik.bijections.affine import Additive, Affine
+from loglik.bijections.autoregressive import MaskedAutoregressive
 from loglik.bijections.compose import Chain, Inverse, Reshape
 from loglik.bijections.coupling import Coupling, MaskedCoupling
 from loglik.bijections.elementwise import Gaussianize, Logit, Standardize
 from loglik.bijections.linear import ActNorm
 from loglik.bijections.multiscale import FactorOut, Squeeze
+from loglik.bijections.transform import Transform
 from loglik.contract import Bijection
 from loglik.densities import StandardNormal, normal_log_prob
 from loglik.laws import Status, check
 from loglik.models.flows.flow import Flow
 from loglik.nets.convolutional import ResidualNet
+from loglik.nets.degrees import spread
+from loglik.nets.masked import masked_net
 from loglik.nets.mlp import MLP
 from loglik.spaces import Integer, Real
 
@@ -33,6 +37,14 @@ def coupling(*passed: bool) -> Coupling:
 
 def masked_coupling(mask: Tensor) -> MaskedCoupling:
     return MaskedCoupling(MLP(len(mask), (8,), 2 * len(mask)), Affine(), mask)
+
+
+def autoregressive(dims: int, transform: Transform, *hidden: int) -> MaskedAutoregressive:
+    net = masked_net(spread(torch.randperm(dims), hidden), transform.params)
+    bijection = MaskedAutoregressive(net, transform)
+    for parameter in bijection.parameters():
+        nn.init.normal_(parameter, std=0.3)
+    return bijection
 
 
 def standardize() -> Standardize:
@@ -79,6 +91,13 @@ TABLE: dict[str, tuple[Callable[[], Bijection], Callable[[], Tensor]]] = {
         lambda: MaskedCoupling(convolutions(2, 4), Affine(), torch.eye(4)[None]),
         lambda: torch.randn(20, *IMAGE),
     ),
+    "autoregressive": (lambda: autoregressive(5, Affine(), 7, 9), lambda: torch.randn(20, 5)),
+    "autoregressive and additive": (lambda: autoregressive(3, Additive(), 8), lambda: torch.randn(20, 3)),
+    "autoregressive, no hidden layers": (lambda: autoregressive(4, Affine()), lambda: torch.randn(20, 4)),
+    "autoregressive, narrower than the event": (lambda: autoregressive(7, Affine(), 3, 2), lambda: torch.randn(20, 7)),
+    "autoregressive of two values": (lambda: autoregressive(2, Affine(), 4), lambda: torch.randn(20, 2)),
+    "autoregressive of one value": (lambda: autoregressive(1, Affine(), 4), lambda: torch.randn(20, 1)),
+    "inverse autoregressive": (lambda: Inverse(autoregressive(5, Affine(), 7)), lambda: torch.randn(20, 5)),
     "squeeze": (Squeeze, lambda: torch.randn(20, *IMAGE)),
     "factor out": (
         lambda: FactorOut(IMAGE, Chain([ActNorm((1, 4, 4)), Reshape((1, 4, 4), (16,))])),

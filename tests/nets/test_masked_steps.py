@@ -54,10 +54,10 @@ def test_compiled_draws_equal_naive_ones(name: str, threads: int) -> None:
             steps = model.steps(N, context)
             assert isinstance(steps, MaskedSteps)
             assert model.head.drawing is not None
-            fast = steps.compiled(model.head.drawing, noise, nothing)
+            fast, _ = steps.compiled(model.head.drawing, noise, nothing)
             eager = model.steps(N, context).run(model.head, noise, nothing)
             naive = model.steps(N, context, whole=True).run(model.head, noise, nothing)
-            given = model.steps(N, context).compiled(model.head.drawing, noise, naive[:3])  # type: ignore[attr-defined]
+            given, _ = model.steps(N, context).compiled(model.head.drawing, noise, naive[:3])  # type: ignore[attr-defined]
     finally:
         torch.set_num_threads(before)
     for draws in (fast, eager, given):
@@ -69,7 +69,7 @@ def test_every_unit_is_computed_once() -> None:
     model = part("a member of sampled degrees")
     steps = model.steps(3)
     assert isinstance(steps, MaskedSteps)
-    for units, h in zip(steps.units, steps.h, strict=True):
+    for units, h in zip(steps.sorted.units, steps.h, strict=True):
         assert units[0] == 0
         assert units == sorted(units)
         assert units[-1] == len(h)
@@ -79,9 +79,9 @@ def test_many_draws_are_compiled_and_few_are_not(monkeypatch: pytest.MonkeyPatch
     model = part("coins without hidden layers")
     asked: list[int] = []
 
-    def compiled(self: MaskedSteps, drawing: object, noise: Tensor, given: Tensor) -> Tensor:
+    def compiled(self: MaskedSteps, drawing: object, noise: Tensor, given: Tensor) -> tuple[Tensor, Tensor]:
         asked.append(self.n)
-        return torch.zeros(self.dims, self.n, dtype=torch.long)
+        return torch.zeros(self.sorted.dims, self.n, dtype=torch.long), torch.zeros(self.n)
 
     monkeypatch.setattr(MaskedSteps, "compiled", compiled)
     model.sample(3)

@@ -9,9 +9,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from loglik.nets.causal import CausalNet, Steps
+from loglik.nets.causal import CausalNet
 from loglik.nets.degrees import Degrees
-from loglik.nets.masked_steps import Connected, MaskedSteps, sites
+from loglik.nets.masked_steps import MaskedSteps
+from loglik.nets.masked_units import Connected, sites
 
 
 class MaskedLinear(nn.Module):
@@ -103,14 +104,17 @@ class MaskedWeights(nn.Module):
     def hidden_layers(self) -> list[MaskedLinear]:
         return [layer for layer in self.hidden if isinstance(layer, MaskedLinear)]
 
-    def forward(self, x: Tensor, masks: Sequence[Tensor], context: Tensor | None) -> Tensor:
-        """(B, D * inputs), the masks of the hidden layers, of `direct` and of `last` -> (B, D * outputs)."""
-        h = x = self.input_dropout(x)
+    def forward(self, x: Tensor, masks: Sequence[Tensor], context: Tensor | None, *, drop: bool = True) -> Tensor:
+        """(B, D * inputs), the masks of the hidden layers, of `direct` and of `last` -> (B, D * outputs).
+
+        drop: whether there is dropout in training.
+        """
+        h = x = self.input_dropout(x) if drop else x
         for i, layer in enumerate(self.hidden):
             h = layer(h, masks[i])
             if i == 0 and self.context_in is not None and context is not None:
                 h = h + self.context_in(context)
-            h = self.dropout(F.relu(h))
+            h = self.dropout(F.relu(h)) if drop else F.relu(h)
         out: Tensor = self.direct(x, masks[-2])
         if self.last is not None:
             out = self.last(h, masks[-1], onto=out)
@@ -159,7 +163,14 @@ class MaskedMLP(CausalNet):
         return [self.get_buffer(f"mask_{i}") for i in range(self.degrees.depth + 2)]
 
     def forward(self, x: Tensor, context: Tensor | None = None) -> Tensor:
-        out: Tensor = self.weights(x.flatten(1), self.masks, context).to(x.dtype)
+        return self._pass(x, context, drop=True)
+
+    def undropped(self, x: Tensor, context: Tensor | None = None) -> Tensor:
+        """The outputs without dropout, in training too: what steps compute."""
+        return self._pass(x, context, drop=False)
+
+    def _pass(self, x: Tensor, context: Tensor | None, *, drop: bool) -> Tensor:
+        out: Tensor = self.weights(x.flatten(1), self.masks, context, drop=drop).to(x.dtype)
         if self.weights.apart:
             return out.reshape(len(x), self.weights.outputs, *x.shape[1:-1]).movedim(1, -1)
         return out.reshape(*x.shape[:-1], self.weights.outputs)
@@ -174,10 +185,10 @@ class MaskedMLP(CausalNet):
         """The same weights and hidden degrees under another order of the values; it shares, and owns nothing."""
         return MaskedMLP(self.weights, self.degrees.rearranged(order), shared=True)
 
-    def steps(self, n: int, context: Tensor | None = None) -> Steps:
-        return MaskedSteps(self._connected(), n, context)
+    def steps(self, n: int, context: Tensor | None = None) -> MaskedSteps:
+        return MaskedSteps(self.connected(), n, context)
 
-    def _connected(self) -> Connected:
+    def connected(self) -> Connected:
         """The layers as numbers, for evaluation unit by unit."""
         weights = self.weights
         masks = self.masks if weights.direct.conditioning is not None else [None] * (self.degrees.depth + 2)

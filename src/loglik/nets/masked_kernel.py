@@ -94,11 +94,13 @@ def encode(x, values, kind, levels):  # type: ignore[no-untyped-def]
 
 @njit(nogil=True, cache=True)
 def generate(  # type: ignore[no-untyped-def]
-    values, noise, known, weights, sizes, units, first_bias, biases, direct, last, out_bias, inputs, params, kind, limit
-):
+    values, log_scales, noise, known, weights, sizes, units, first_bias, biases, direct, last, out_bias, inputs, params,
+    kind, limit,
+):  # fmt: skip
     """Fill values (D, n) from row `known` on, with noise (D, n).
 
     Args:
+        log_scales: (n,), to which the log-scales of values drawn from normals are added.
         weights: all hidden layers' (H_l, below) one after the other, flat; sizes (L,): their heights H_l.
         units: (L, D), how many units of each layer see at most t values.
         first_bias: (H_0, 1 or n), with what a context adds; biases: (sum H, 1), of all layers, read above the first.
@@ -131,4 +133,7 @@ def generate(  # type: ignore[no-untyped-def]
             if len(sizes) > 0:
                 add_products(out, 0, params, last[rows], below, width)
             draw(values[t], out, noise[t], kind, limit)
+            if kind == NORMAL:
+                for r in range(n):
+                    log_scales[r] += limit * math.tanh(out[1, r] / limit)
         encode(x[t * inputs : (t + 1) * inputs], values[t], kind, params)
