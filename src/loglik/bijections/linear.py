@@ -1,8 +1,9 @@
-"""Linear bijections: activation normalisation."""
+"""Linear bijections: activation normalisation, and a learned matrix."""
 
 import torch
 from torch import Tensor, nn
 
+from loglik.bijections.lu import LU
 from loglik.contract import Bijection
 
 
@@ -39,3 +40,26 @@ class ActNorm(Bijection):
     def inverse(self, z: Tensor, context: Tensor | None = None) -> tuple[Tensor, Tensor]:
         log_det = self.places * self.log_scale.sum()
         return z * torch.exp(self.log_scale) + self.shift, log_det.expand(len(z))
+
+
+class Linear(Bijection):
+    """z = W x for vectors (B, D), W in LU form: log|det dz/dx| = log|det W|, the inverse by triangular solves.
+
+    Between couplings or autoregressive layers it mixes the values, where a permutation would only move them.
+    Kingma & Dhariwal 2018, arXiv:1807.03039, section 3.2; Durkan et al. 2019, arXiv:1906.04032, section 3.2.
+
+    Args:
+        weight: W, (D, D).
+    """
+
+    def __init__(self, weight: LU) -> None:
+        super().__init__()
+        self.weight = weight
+
+    def forward(self, x: Tensor, context: Tensor | None = None) -> tuple[Tensor, Tensor]:
+        with torch.autocast(x.device.type, enabled=False):
+            z = x @ self.weight.matrix().to(x.dtype).T
+        return z, self.weight.log_abs_det().to(x.dtype).expand(len(x))
+
+    def inverse(self, z: Tensor, context: Tensor | None = None) -> tuple[Tensor, Tensor]:
+        return self.weight.solve(z.T).T, -self.weight.log_abs_det().to(z.dtype).expand(len(z))

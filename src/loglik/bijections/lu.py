@@ -1,0 +1,76 @@
+"""A square matrix that stays invertible while it is learned, with its determinant for free: the LU form."""
+
+import torch
+from torch import Tensor, nn
+
+
+class LU(nn.Module):
+    """W = P L U, (D, D): P a fixed permutation, L unit lower triangular, U upper triangular with diagonal s.
+
+        s = sign exp(log_scale),    log|det W| = sum log_scale
+
+    The signs are those of the start and stay, so W is invertible whatever the parameters. The determinant costs D
+    operations in place of D^3, and the inverse is two triangular solves.
+    Kingma & Dhariwal 2018, Glow, arXiv:1807.03039, section 3.2; Oliva et al. 2018, TAN, arXiv:1801.09819.
+
+    Args:
+        start: (D, D), invertible; W begins there.
+    """
+
+    def __init__(self, start: Tensor) -> None:
+        super().__init__()
+        permutation, lower, upper = torch.linalg.lu(start.double())
+        dtype, diagonal = torch.get_default_dtype(), upper.diagonal()
+        self.register_buffer("order", permutation.argmax(dim=1))  # row i of W is row order[i] of L U
+        self.register_buffer("sign", diagonal.sign().to(dtype))
+        self.log_scale = nn.Parameter(diagonal.abs().log().to(dtype))
+        # L below the diagonal, U above it; of a single number neither is left.
+        self.triangles = nn.Parameter((lower.tril(-1) + upper.triu(1)).to(dtype)) if len(start) > 1 else None
+
+    def matrix(self) -> Tensor:
+        """(D, D)"""
+        lower, upper = self._factors()
+        with torch.autocast(lower.device.type, enabled=False):
+            return (lower @ upper)[self.order]
+
+    def log_abs_det(self) -> Tensor:
+        """log|det W|, a scalar."""
+        return self.log_scale.sum()
+
+    def solve(self, z: Tensor) -> Tensor:
+        """(D, n) -> W^-1 z, (D, n)."""
+        lower, upper = (factor.to(z.dtype) for factor in self._factors())
+        between = torch.linalg.solve_triangular(lower, z[self.order.argsort()], upper=False, unitriangular=True)
+        x: Tensor = torch.linalg.solve_triangular(upper, between, upper=True)
+        return x
+
+    def inverse(self) -> Tensor:
+        """W^-1, (D, D)."""
+        return self.solve(torch.eye(len(self.sign), dtype=self.sign.dtype, device=self.sign.device))
+
+    def _factors(self) -> tuple[Tensor, Tensor]:
+        """L and U. The ones on the diagonal of L are written here, so that what is stored there is never read."""
+        scale = torch.diag(self.sign * self.log_scale.exp())
+        if self.triangles is None:
+            return torch.ones_like(scale), scale
+        one = torch.eye(len(scale), dtype=scale.dtype, device=scale.device)
+        return self.triangles.tril(-1) + one, self.triangles.triu(1) + scale
+
+    order: Tensor
+    sign: Tensor
+
+
+def rotation(size: int) -> Tensor:
+    """(size, size), float64: a rotation or reflection drawn evenly from all (Haar), by torch's generator.
+
+    Mezzadri 2007, How to generate random matrices from the classical compact groups, arXiv:math-ph/0609050: the signs
+    of R's diagonal make the QR decomposition of a normal matrix unique, and Q even.
+    """
+    orthogonal, triangular = torch.linalg.qr(torch.randn(size, size, dtype=torch.float64))
+    even: Tensor = orthogonal * triangular.diagonal().sign()
+    return even
+
+
+def permutation(size: int) -> Tensor:
+    """(size, size), float64: a random permutation matrix, by torch's generator."""
+    return torch.eye(size, dtype=torch.float64)[torch.randperm(size)]
