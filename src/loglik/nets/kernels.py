@@ -1,7 +1,11 @@
-"""What the compiled sampling loops share. Imported where it is used: numba is slow to load."""
+"""What the compiled loops share. Imported where it is used: numba is slow to load."""
+
+import math
+from typing import Any
 
 import numpy as np
-from numba import njit
+from numba import njit, types
+from numba.extending import intrinsic, overload
 
 CONTRACT = {"contract", "nsz"}  # products may be fused with sums; infinities and NaN stay themselves
 
@@ -48,3 +52,42 @@ def exp(x):  # type: ignore[no-untyped-def]
     e = e * e
     e = e * e
     return e * e
+
+
+@intrinsic
+def as_float32(context, bits):  # type: ignore[no-untyped-def]
+    """The float32 with the bits of an int32."""
+
+    def generate(context, builder, signature, arguments):  # type: ignore[no-untyped-def]
+        return builder.bitcast(arguments[0], context.get_value_type(types.float32))
+
+    return types.float32(types.int32), generate
+
+
+def own_exp(x: Any) -> Any:
+    """e^x in x's precision, for |x| <= 64 and held at e^-64 below; loops of it vectorise.
+
+    In float32 to 1 ulp or 2: e^x = 2^n e^f with |f| <= log(2) / 2, and n is written into the exponent.
+    """
+    raise NotImplementedError("only within compiled code")
+
+
+LOWEST, LOG2_E, HALF = np.float32(-64.0), np.float32(1.0 / math.log(2.0)), np.float32(0.5)
+LN2_HIGH, LN2_REST = np.float32(0.693359375), np.float32(math.log(2.0) - 0.693359375)  # few digits: n LN2_HIGH is exact
+C6, C5, C4, C3, C2, ONE = (np.float32(1.0 / factorial) for factorial in (720, 120, 24, 6, 2, 1))
+EXPONENT_OF_1, MANTISSA_BITS = np.int32(127), np.int32(23)
+
+
+@overload(own_exp, inline="always")
+def _own_exp(x):  # type: ignore[no-untyped-def]
+    def exact(x):  # type: ignore[no-untyped-def]
+        return exp(x)
+
+    def in_float32(x):  # type: ignore[no-untyped-def]
+        y = LOWEST if x < LOWEST else x  # so that NaN stays
+        n = np.floor(y * LOG2_E + HALF)
+        f = (y - n * LN2_HIGH) - n * LN2_REST
+        e = (((((C6 * f + C5) * f + C4) * f + C3) * f + C2) * f + ONE) * f + ONE
+        return e * as_float32((np.int32(n) + EXPONENT_OF_1) << MANTISSA_BITS)  # type: ignore[call-arg]
+
+    return in_float32 if x == types.float32 else exact

@@ -1,0 +1,97 @@
+"""The spline as a function that torch can differentiate once, computed by torch or by compiled loops.
+
+Nothing is kept for the gradients but x and h; automatic differentiation of `spline_curve` would keep, and read again, a
+dozen tensors of the size of h. The loops of `nets.spline_kernel` compute the same in one pass over memory.
+"""
+
+from collections.abc import Callable
+from typing import Any, cast
+
+import torch
+from torch import Tensor
+from torch.autograd import Function
+from torch.autograd.function import once_differentiable
+
+from loglik.bijections import spline_curve
+from loglik.nets.bins import Bins
+from loglik.nets.masked_steps import in_threads
+
+COMPILED_VALUES = 1024  # from so many on, compiled loops are worth loading
+VALUES_OF_A_THREAD = 8192
+
+
+class Moved(Function):
+    """x (N,), h (3K - 1, N) -> z, log dz/dx, (N,) each."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, h: Tensor, bins: Bins) -> tuple[Tensor, Tensor]:
+        z, slope = by_loops("forward", x, h, bins) if compilable(x) else spline_curve.moved(x, h, bins)
+        ctx.save_for_backward(x, h)
+        ctx.bins = bins
+        return z, slope.log()
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, gz: Tensor, gl: Tensor) -> tuple[Tensor, Tensor, None]:
+        x, h = ctx.saved_tensors
+        gx, gh = gradients(x, h, gz, gl, ctx.bins, back=False)
+        return gx, gh, None
+
+
+class Undone(Function):
+    """z (N,), h (3K - 1, N) -> x, log dx/dz, (N,) each."""
+
+    @staticmethod
+    def forward(ctx: Any, z: Tensor, h: Tensor, bins: Bins) -> tuple[Tensor, Tensor]:
+        x, slope = by_loops("inverse", z, h, bins) if compilable(z) else spline_curve.undone(z, h, bins)
+        ctx.save_for_backward(x, h)
+        ctx.bins = bins
+        return x, -slope.log()
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, gx: Tensor, gl: Tensor) -> tuple[Tensor, Tensor, None]:
+        x, h = ctx.saved_tensors
+        gz, gh = gradients(x, h, gx, -gl, ctx.bins, back=True)
+        return gz, gh, None
+
+
+def gradients(x: Tensor, h: Tensor, gz: Tensor, gl: Tensor, bins: Bins, *, back: bool) -> tuple[Tensor, Tensor]:
+    """See `spline_curve.gradients`."""
+    if not compilable(x):
+        return spline_curve.gradients(x, h, gz, gl, bins, back=back)
+    from loglik.nets.spline_gradient_kernel import gradients as loops  # numba is slow to load
+    from loglik.nets.spline_kernel import constants
+
+    gx, gh = torch.empty_like(x), torch.empty_like(h)
+    given, found = [as_array(t) for t in (x, h, gz, gl)], [gx.numpy(), gh.numpy()]
+    numbers, run = constants(bins, given[0].dtype), cast(Any, loops)
+    shared_out(lambda first, stop: run(*given, *found, numbers, back, first, stop), len(x))
+    return gx, gh
+
+
+def by_loops(direction: str, x: Tensor, h: Tensor, bins: Bins) -> tuple[Tensor, Tensor]:
+    from loglik.nets import spline_kernel as kernels
+
+    y, slope = torch.empty_like(x), torch.empty_like(x)
+    given, found = [as_array(t) for t in (x, h)], [y.numpy(), slope.numpy()]
+    numbers, run = kernels.constants(bins, given[0].dtype), cast(Any, getattr(kernels, direction))
+    shared_out(lambda first, stop: run(*given, *found, numbers, first, stop), len(x))
+    return y, slope
+
+
+def compilable(x: Tensor) -> bool:
+    """Whether compiled loops take these values: on the CPU, in float32 or float64, and worth it."""
+    known = x.device.type == "cpu" and x.dtype in (torch.float32, torch.float64)
+    return known and len(x) >= COMPILED_VALUES and not torch.compiler.is_compiling()
+
+
+def as_array(t: Tensor) -> Any:
+    return t.detach().contiguous().numpy()
+
+
+def shared_out(work: Callable[[int, int], None], values: int) -> None:
+    """work(first, stop) for parts of the values, in as many threads as torch uses and as are worth starting."""
+    threads = max(1, min(torch.get_num_threads(), values // VALUES_OF_A_THREAD))
+    size = -(-values // threads)
+    in_threads(lambda first: work(first, min(first + size, values)), range(0, values, size), threads)
