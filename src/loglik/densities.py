@@ -4,6 +4,7 @@ import math
 
 import torch
 from torch import Tensor
+from torch.nn import functional as F
 
 from loglik.contract import ExactModel
 from loglik.ops import sum_event
@@ -30,3 +31,26 @@ class StandardNormal(ExactModel):
     def sample(self, n: int, context: Tensor | None = None) -> Tensor:
         self.contexts(n, context)
         return torch.randn(n, *self.space.shape, dtype=self.dtype, device=self.device)
+
+
+def logistic_log_prob(x: Tensor) -> Tensor:
+    """log of the standard logistic density, value by value, in nats: log sigma(x) + log sigma(-x)."""
+    return -F.softplus(x) - F.softplus(-x)
+
+
+class StandardLogistic(ExactModel):
+    """p(z) = prod_d sigma(z_d) sigma(-z_d), the same whatever the context; sigma(z_d) is uniform.
+
+    Its tails fall as exp(-|z|), so it forgives a value far out more than a normal does.
+    """
+
+    def __init__(self, space: Real, context: Space | None = None, dtype: torch.dtype | None = None) -> None:
+        super().__init__(space, context, dtype)
+
+    def log_prob(self, x: Tensor, context: Tensor | None = None) -> Tensor:
+        return sum_event(logistic_log_prob(self.events(x, context)))
+
+    def sample(self, n: int, context: Tensor | None = None) -> Tensor:
+        self.contexts(n, context)
+        u = torch.rand(n, *self.space.shape, dtype=self.dtype, device=self.device)
+        return torch.logit(u, eps=0.5 * torch.finfo(self.dtype).eps)  # rand may give 0
