@@ -68,7 +68,7 @@ def test_it_begins_near_the_identity_with_components_that_differ(components: int
     x = torch.linspace(-3.0, 3.0, 61)
     z, log_slope = transform(x, transform.identity().expand(61, -1))
     assert float((z - x).abs().max()) < 0.4
-    assert float(log_slope.abs().max()) < 0.3
+    assert float(log_slope.abs().max()) < 0.4
     assert abs(float(log_slope[30])) < 1e-12
     assert len(transform.identity()[components : 2 * components].unique()) == components
 

@@ -53,7 +53,8 @@ class LogisticMixture(Transform):
         means = torch.linspace(-APART, APART, k) if k > 1 else torch.zeros(1)
         even = torch.full((k,), 1.0 / k).log()
         _, log_slope = logit_of_cdf(torch.zeros(()), (even, means, torch.zeros(k)))
-        return torch.cat([torch.zeros(k), means, torch.zeros(k + 1), log_slope.reshape(1)])
+        raw = LIMIT * torch.atanh(log_slope / LIMIT)  # so that the slope in the middle is 1
+        return torch.cat([torch.zeros(k), means, torch.zeros(k + 1), raw.reshape(1)])
 
     def _read(self, h: Tensor) -> tuple[Mixture, Tensor, Tensor]:
         """The mixture, the shift (*any,) and the log scale (*any,)."""

@@ -1,36 +1,55 @@
 """A density seen as a model of integers: what makes flows and mixtures comparable with models of pixels.
 
-Theis, van den Oord, Bethge 2016, A note on the evaluation of generative models, arXiv:1511.01844, section 3.1.
+Theis, van den Oord, Bethge 2016, A note on the evaluation of generative models, arXiv:1511.01844, section 3.1;
+Ho, Chen, Srinivas, Duan, Abbeel 2019, Flow++, arXiv:1902.00275, section 3.1 (noise that is learned).
 """
 
+from abc import ABC, abstractmethod
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from loglik.contract import Claim, EMModel, LatentModel, Model
 from loglik.errors import UsageError
 from loglik.spaces import Integer, Real, Space
 
 
+class Noise(nn.Module, ABC):
+    """q(u|x), what is added to the integers x: a density on [0, 1)^D that can be drawn from and scored at its draws."""
+
+    @abstractmethod
+    def draw(self, x: Tensor, context: Tensor | None = None) -> tuple[Tensor, Tensor]:
+        """Integers x (B, *event), context as inputs of a net (B, C) -> u ~ q(u|x, c) (B, *event), log q(u|x, c) (B,).
+
+        u is a differentiable function of q's parameters.
+        """
+
+
 class Dequantized(LatentModel):
     """P(x) = int_[0,1)^D p(x + u) du for x in {0..levels-1}^D; what lies outside [0, levels) counts for the end levels.
 
-    With q(u|x) uniform the ELBO is E_u log p(x + u) <= log P(x) (Jensen), in nats of the integers themselves, with no
-    offset. More samples tighten it, as for any latent variable; a sample is a draw from the density, rounded down.
+        ELBO = E_{u ~ q(u|x)} [log p(x + u) - log q(u|x)]  <=  log P(x)          (Jensen; Ho et al. 2019, section 3.1)
+
+    in nats of the integers themselves, with no offset. Without `noise`, q(u|x) is uniform and log q = 0. More samples
+    tighten the bound, as for any latent variable; a sample is a draw from the density, rounded down.
     """
 
-    def __init__(self, space: Integer, density: Model) -> None:
+    def __init__(self, space: Integer, density: Model, noise: Noise | None = None) -> None:
         super().__init__(space, density.context, density.dtype)
         self.density = density
+        self.noise = noise
 
     @property
     def claim(self) -> Claim:
         return max(Claim.LOWER_BOUND, self.density.claim)
 
     def elbo_terms(self, x: Tensor, context: Tensor | None = None) -> dict[str, Tensor]:
-        y = self.dequantize(self.events(x, context))
-        return {"log p(x + u)": self.density.log_likelihood(y, context)}
+        x = self.events(x, context)
+        if self.noise is None:
+            return {"log p(x + u)": self.density.log_likelihood(self.dequantize(x), context)}
+        u, log_q = self.noise.draw(x, self.condition(context))
+        return {"log p(x + u)": self.density.log_likelihood(x + u, context), "-log q(u|x)": -log_q}
 
     def dequantize(self, x: Tensor) -> Tensor:
         """x + u, u ~ U[0, 1)^D."""

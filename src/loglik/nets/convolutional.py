@@ -3,6 +3,8 @@
 van den Oord, Kalchbrenner, Kavukcuoglu 2016, Pixel Recurrent Neural Networks, arXiv:1601.06759, section 3.4.
 """
 
+import math
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
@@ -93,3 +95,19 @@ class ResidualNet(nn.Module):
         for block in self.blocks:
             h = h + block(h)
         return self.last(F.silu(h)).to(x.dtype)  # type: ignore[no-any-return]
+
+
+class GivenImage(nn.Module):
+    """A net of images that reads one more image, which comes flattened at the head of its context.
+
+    (B, C, H, W), (B, C' H W + rest) -> net of (B, C + C', H, W) given (B, rest)
+    """
+
+    def __init__(self, net: nn.Module, shape: tuple[int, ...]) -> None:
+        super().__init__()
+        self.net, self.shape = net, shape
+
+    def forward(self, x: Tensor, context: Tensor) -> Tensor:
+        values = math.prod(self.shape)
+        image, rest = context[:, :values].reshape(-1, *self.shape), context[:, values:]
+        return self.net(torch.cat([x, image], dim=1), rest)  # type: ignore[no-any-return]

@@ -7,7 +7,7 @@ from torch import Tensor, nn
 
 
 class MLP(nn.Module):
-    """(B, *inputs) -> (B, outputs): flattens, then linear layers with SiLU between them.
+    """(B, *inputs) -> (B, outputs): flattens, then linear layers with SiLU (or another `activation`) between them.
 
     With `zero_last` the net starts as the constant 0, so what it steers starts as the identity.
     """
@@ -21,12 +21,13 @@ class MLP(nn.Module):
         context: int = 0,
         dropout: float = 0.0,
         zero_last: bool = False,
+        activation: type[nn.Module] = nn.SiLU,
     ) -> None:
         super().__init__()
         layers: list[nn.Module] = []
         width = inputs + context
         for size in hidden:
-            layers += [nn.Linear(width, size), nn.SiLU()]
+            layers += [nn.Linear(width, size), activation()]
             layers += [nn.Dropout(dropout)] if dropout else []
             width = size
         last = nn.Linear(width, outputs)

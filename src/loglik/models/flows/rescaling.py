@@ -1,0 +1,22 @@
+"""Where a flow begins: the data, reals or dequantised integers, on the scale that nets and base densities expect."""
+
+from loglik.bijections.elementwise import Gaussianize, Logit, Span, Standardize
+from loglik.contract import Bijection
+from loglik.errors import UsageError
+from loglik.spaces import Integer, Space
+
+
+def rescaling(space: Space, rescale: str) -> Bijection:
+    """Reals are standardised. Dequantised integers, values in [0, levels), are rescaled as `rescale` says:
+
+    "marginals" makes every marginal a standard normal, "logit" takes [0, levels) to the whole line, "linear" to [-1, 1).
+    """
+    if not isinstance(space, Integer):
+        return Standardize(space.shape)
+    if rescale == "marginals":
+        return Gaussianize(space)
+    if rescale == "logit":
+        return Logit(0.0, float(space.levels))
+    if rescale == "linear":
+        return Span(0.0, float(space.levels))
+    raise UsageError(f"Expected rescale 'marginals', 'logit' or 'linear'; got {rescale!r}.")

@@ -1,0 +1,88 @@
+"""Variational dequantisation: noise whose distribution is a flow given the integers it is added to.
+
+Ho, Chen, Srinivas, Duan, Abbeel 2019, Flow++: Improving Flow-Based Generative Models with Variational Dequantization
+and Architecture Design, arXiv:1902.00275, section 3.1.
+"""
+
+from collections.abc import Callable, Sequence
+
+import torch
+from torch import Tensor
+
+from loglik.bijections.affine import Affine
+from loglik.bijections.compose import Chain, Reshape
+from loglik.bijections.coupling import Coupling, MaskedCoupling
+from loglik.bijections.elementwise import Logit
+from loglik.bijections.masks import alternate, checkerboard
+from loglik.contract import Bijection, Model
+from loglik.densities import StandardLogistic
+from loglik.errors import UsageError
+from loglik.models.dequantized import Dequantized, Noise
+from loglik.nets.convolutional import GivenImage, ResidualNet
+from loglik.nets.mlp import MLP
+from loglik.spaces import Integer, Real, Space
+
+COUPLINGS = 4  # of the noise, as in Flow++
+
+
+class VariationalNoise(Noise):
+    """u = sigma(g(eps; x, c)),   eps ~ logistic,   log q(u|x, c) = log p(eps) - log|det du/deps|.
+
+    sigma of a logistic is uniform, so with g the identity, where it begins, q is the uniform noise it replaces.
+
+    Args:
+        bijection: u (B, *event), given (B, dims + C) -> eps (B, dims); x, scaled to [-1, 1], and c are what is given.
+    """
+
+    def __init__(self, space: Integer, bijection: Bijection) -> None:
+        super().__init__()
+        self.space, self.bijection = space, bijection
+        self.base = StandardLogistic(Real((space.dims,)))
+
+    def draw(self, x: Tensor, context: Tensor | None = None) -> tuple[Tensor, Tensor]:
+        given = self.space.features(x, self.base.dtype)
+        if context is not None:
+            given = torch.cat([given, context], dim=1)
+        eps = self.base.sample(len(x))
+        u, log_det = self.bijection.inverse(eps, given)
+        # Rounded up to 1, u would count for the level above.
+        return u.clamp(max=1.0 - torch.finfo(u.dtype).eps), self.base.log_prob(eps) - log_det
+
+
+def vector_noise(space: Integer, hidden: Sequence[int], context: int = 0) -> VariationalNoise:
+    """Affine couplings of the logits of u, halves alternating, whose nets read x and c."""
+    dims = space.dims
+    given = dims + context
+    couplings: list[Bijection] = []
+    for layer in range(COUPLINGS):
+        if dims == 1:
+            net = MLP(1, hidden, 2, context=given, zero_last=True)
+            couplings.append(MaskedCoupling(net, Affine(), torch.zeros(1)))
+            continue
+        passed = alternate(dims, layer)
+        seen = int(passed.sum())
+        net = MLP(seen, hidden, 2 * (dims - seen), context=given, zero_last=True)
+        couplings.append(Coupling(net, Affine(), passed))
+    return VariationalNoise(space, Chain([Logit(0.0, 1.0, margin=0.0), Reshape(space.shape, (dims,)), *couplings]))
+
+
+def image_noise(space: Integer, width: int, blocks: int, context: int = 0) -> VariationalNoise:
+    """Affine couplings of the logits of u, checkerboards alternating, whose residual nets read the image x beside u."""
+    shape = (1, *space.shape) if len(space.shape) == 2 else space.shape
+    channels, height, breadth = shape
+    parts: list[Bijection] = [Logit(0.0, 1.0, margin=0.0), Reshape(space.shape, shape)]
+    for layer in range(COUPLINGS):
+        net = ResidualNet(2 * channels, width, 2 * channels, blocks=blocks, context=context)
+        parts.append(MaskedCoupling(GivenImage(net, shape), Affine(), checkerboard(height, breadth, layer)))
+    return VariationalNoise(space, Chain([*parts, Reshape(shape, (space.dims,))]))
+
+
+def dequantized(
+    space: Space, density: Model, dequantization: str, noise: Callable[[Integer], VariationalNoise]
+) -> Model:
+    """The density itself on reals; on integers as their model, with "uniform" or "variational" noise."""
+    if dequantization not in ("uniform", "variational"):
+        raise UsageError(f"Expected dequantization 'uniform' or 'variational'; got {dequantization!r}.")
+    if not isinstance(space, Integer):
+        return density
+    return Dequantized(space, density, noise(space) if dequantization == "variational" else None)
