@@ -62,7 +62,21 @@ class Case:
         return model
 
 
-TELLING = ("order", "em", "covariance", "rescale", "images", "components", "latents", "head", "heads", "cell")
+TELLING = (
+    "prior",
+    "transform",
+    "dequantization",
+    "order",
+    "em",
+    "covariance",
+    "rescale",
+    "images",
+    "components",
+    "latents",
+    "head",
+    "heads",
+    "cell",
+)
 
 
 def data(space: Space, n: int = EVENTS) -> Tensor:
@@ -175,6 +189,18 @@ CASES = [
     Case("realnvp", LEVELS, COUPLINGS),
     Case("realnvp", Integer((2,), 5), COUPLINGS | {"rescale": "logit"}),
     Case("realnvp", Integer((1, 2, 2), 2), IMAGES, LABEL_CONTEXT),
+    Case("nice", Real((1,)), NARROW, REAL_CONTEXT),
+    Case("nice", Real((2,)), SMALL),
+    Case("nice", Real((7,)), NARROW | {"prior": "gaussian"}, LABEL_CONTEXT),
+    Case("nice", Real((3, 3)), NARROW),
+    Case("nice", LEVELS, NARROW | {"rescale": "linear"}),
+    Case("nice", Integer((1,), 4), NARROW | {"dequantization": "variational"}),
+    Case("glow", Real((1, 1)), CONVOLUTIONS, REAL_CONTEXT),
+    Case("glow", Real((1, 2)), CONVOLUTIONS | {"layers": 2}),
+    Case("glow", Real((2, 4, 4)), CONVOLUTIONS, LABEL_CONTEXT),
+    Case("glow", Real((3, 3)), CONVOLUTIONS | {"layers": 2, "transform": "additive"}),
+    Case("glow", Real((3, 2, 4)), CONVOLUTIONS | {"transform": "logistic-mixture", "components": 3}),
+    Case("glow", Integer((1, 2, 2), 2), CONVOLUTIONS | {"dequantization": "variational"}, LABEL_CONTEXT),
     Case("gmm", Real((1,)), {"components": 3}),
     Case("gmm", Real((2,)), {"components": 3, "covariance": "full"}),
     Case("gmm", Real((2,)), {"components": 3, "covariance": "tied"}),

@@ -67,7 +67,7 @@ class Scale(Bijection):
 
 
 class Span(Bijection):
-    """z = 2 (x - low) / (high - low) - 1, which takes [low, high] to [-1, 1]: log|det dz/dx| = -D log((high - low) / 2).
+    """z = (x - low) / r - 1, r = (high - low) / 2, which takes [low, high] to [-1, 1]: log|det dz/dx| = -D log r.
 
     A density of z in [-1, 1] is 2^D times smaller than one of z in [0, 1]: one bit for each value. Here both are
     densities of x, and the same.
@@ -75,16 +75,16 @@ class Span(Bijection):
 
     def __init__(self, low: float, high: float) -> None:
         super().__init__()
-        self.low, self.half = low, 0.5 * (high - low)
+        self.low, self.radius = low, 0.5 * (high - low)
 
     def forward(self, x: Tensor, context: Tensor | None = None) -> tuple[Tensor, Tensor]:
-        return (x - self.low) / self.half - 1.0, self._log_det(x)
+        return (x - self.low) / self.radius - 1.0, self._log_det(x)
 
     def inverse(self, z: Tensor, context: Tensor | None = None) -> tuple[Tensor, Tensor]:
-        return self.low + (z + 1.0) * self.half, -self._log_det(z)
+        return self.low + (z + 1.0) * self.radius, -self._log_det(z)
 
     def _log_det(self, x: Tensor) -> Tensor:
-        return x.new_full((len(x),), -math.log(self.half) * x[0].numel())
+        return x.new_full((len(x),), -math.log(self.radius) * x[0].numel())
 
 
 class Logit(Bijection):

@@ -7,9 +7,8 @@ from loglik.spaces import Integer, Space
 
 
 def rescaling(space: Space, rescale: str) -> Bijection:
-    """Reals are standardised. Dequantised integers, values in [0, levels), are rescaled as `rescale` says:
-
-    "marginals" makes every marginal a standard normal, "logit" takes [0, levels) to the whole line, "linear" to [-1, 1).
+    """Reals are standardised. Dequantised integers, which lie in [0, levels), are rescaled as `rescale` says:
+    "marginals" makes every marginal a standard normal, "logit" takes them to the whole line, "linear" to [-1, 1).
     """
     if not isinstance(space, Integer):
         return Standardize(space.shape)

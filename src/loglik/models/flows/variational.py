@@ -11,15 +11,15 @@ from torch import Tensor
 
 from loglik.bijections.affine import Affine
 from loglik.bijections.compose import Chain, Reshape
-from loglik.bijections.coupling import Coupling, MaskedCoupling
 from loglik.bijections.elementwise import Logit
 from loglik.bijections.masks import alternate, checkerboard
 from loglik.contract import Bijection, Model
 from loglik.densities import StandardLogistic
 from loglik.errors import UsageError
 from loglik.models.dequantized import Dequantized, Noise
+from loglik.models.flows.couplings import pixel_coupling, vector_coupling
+from loglik.models.flows.images import image_shape
 from loglik.nets.convolutional import GivenImage, ResidualNet
-from loglik.nets.mlp import MLP
 from loglik.spaces import Integer, Real, Space
 
 COUPLINGS = 4  # of the noise, as in Flow++
@@ -52,29 +52,24 @@ class VariationalNoise(Noise):
 def vector_noise(space: Integer, hidden: Sequence[int], context: int = 0) -> VariationalNoise:
     """Affine couplings of the logits of u, halves alternating, whose nets read x and c."""
     dims = space.dims
-    given = dims + context
-    couplings: list[Bijection] = []
-    for layer in range(COUPLINGS):
-        if dims == 1:
-            net = MLP(1, hidden, 2, context=given, zero_last=True)
-            couplings.append(MaskedCoupling(net, Affine(), torch.zeros(1)))
-            continue
-        passed = alternate(dims, layer)
-        seen = int(passed.sum())
-        net = MLP(seen, hidden, 2 * (dims - seen), context=given, zero_last=True)
-        couplings.append(Coupling(net, Affine(), passed))
+    couplings = [
+        vector_coupling(alternate(dims, layer), Affine(), hidden, context=dims + context) for layer in range(COUPLINGS)
+    ]
     return VariationalNoise(space, Chain([Logit(0.0, 1.0, margin=0.0), Reshape(space.shape, (dims,)), *couplings]))
 
 
 def image_noise(space: Integer, width: int, blocks: int, context: int = 0) -> VariationalNoise:
     """Affine couplings of the logits of u, checkerboards alternating, whose residual nets read the image x beside u."""
-    shape = (1, *space.shape) if len(space.shape) == 2 else space.shape
+    shape = image_shape(space, "image_noise")
     channels, height, breadth = shape
-    parts: list[Bijection] = [Logit(0.0, 1.0, margin=0.0), Reshape(space.shape, shape)]
-    for layer in range(COUPLINGS):
-        net = ResidualNet(2 * channels, width, 2 * channels, blocks=blocks, context=context)
-        parts.append(MaskedCoupling(GivenImage(net, shape), Affine(), checkerboard(height, breadth, layer)))
-    return VariationalNoise(space, Chain([*parts, Reshape(shape, (space.dims,))]))
+
+    def make(inputs: int, outputs: int) -> GivenImage:
+        return GivenImage(ResidualNet(inputs + channels, width, outputs, blocks=blocks, context=context), shape)
+
+    boards = [checkerboard(height, breadth, layer) for layer in range(COUPLINGS)]
+    couplings = [pixel_coupling(channels, board, Affine(), make) for board in boards]
+    logits = [Logit(0.0, 1.0, margin=0.0), Reshape(space.shape, shape)]
+    return VariationalNoise(space, Chain([*logits, *couplings, Reshape(shape, (space.dims,))]))
 
 
 def dequantized(
