@@ -26,7 +26,10 @@ class StandardNormal(ExactModel):
         super().__init__(space, context, dtype)
 
     def log_prob(self, x: Tensor, context: Tensor | None = None) -> Tensor:
-        return sum_event(normal_log_prob(self.events(x, context)))
+        x = self.events(x, context)
+        # Squares stay finite, and so does log p; where this matters the density is 0 many times over.
+        furthest = (torch.finfo(x.dtype).max / self.space.dims) ** 0.5
+        return sum_event(normal_log_prob(x.clamp(-furthest, furthest)))
 
     def sample(self, n: int, context: Tensor | None = None) -> Tensor:
         self.contexts(n, context)

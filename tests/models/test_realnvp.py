@@ -96,7 +96,7 @@ def test_through_the_marginals_it_starts_from_independent_histograms() -> None:
 
 
 def test_what_cannot_be_is_refused() -> None:
-    with pytest.raises(UsageError, match="'marginals' or 'logit'"):
+    with pytest.raises(UsageError, match="'marginals', 'logit' or 'linear'"):
         realnvp(Integer((2,), 3), rescale="none")
     with pytest.raises(UsageError, match=r"\(H, W\) or \(C, H, W\)"):
         realnvp(Real((4,)), images=True)

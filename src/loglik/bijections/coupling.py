@@ -11,6 +11,8 @@ from loglik.bijections.transform import Transform
 from loglik.contract import Bijection
 from loglik.ops import sum_event
 
+FAR = 1e4  # nets read what lies further out as this; no data do, in standard deviations, and products stay finite
+
 
 class Coupling(Bijection):
     """z_a = x_a,  z_b = f(x_b; net(x_a, c)): axis 1, the dims of a vector or the channels of an image, is split.
@@ -42,7 +44,7 @@ class Coupling(Bijection):
 
     def _steering(self, kept: Tensor, moved: Tensor, context: Tensor | None) -> Tensor:
         """(B, M, ..., params)"""
-        h: Tensor = self.net(kept, context).to(moved.dtype)
+        h: Tensor = self.net(kept.clamp(-FAR, FAR), context).to(moved.dtype)
         return h.reshape(len(h), self.transform.params, *moved.shape[1:]).movedim(1, -1)
 
     def _joined(self, kept: Tensor, moved: Tensor) -> Tensor:
@@ -77,7 +79,7 @@ class MaskedCoupling(Bijection):
 
     def _steering(self, passed: Tensor, context: Tensor | None) -> Tensor:
         """(B, C, ..., params)"""
-        h: Tensor = self.net(passed * self.mask, context).to(passed.dtype)
+        h: Tensor = self.net(passed.clamp(-FAR, FAR) * self.mask, context).to(passed.dtype)
         return h.reshape(len(h), self.transform.params, *passed.shape[1:]).movedim(1, -1)
 
     def _chosen(self, passed: Tensor, moved: Tensor) -> Tensor:

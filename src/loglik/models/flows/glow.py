@@ -3,6 +3,8 @@
 Kingma & Dhariwal 2018, Glow: Generative Flow with Invertible 1x1 Convolutions, arXiv:1807.03039.
 """
 
+from functools import partial
+
 import torch
 
 from loglik.bijections.affine import Affine
@@ -111,4 +113,4 @@ def glow(
         Chain([rescaling(space, rescale), Reshape(real.shape, shape), body]),
         StandardNormal(Real((real.dims,)), context),
     )
-    return dequantized(space, flow, dequantization, lambda integers: image_noise(integers, width, 1, condition))
+    return dequantized(space, flow, dequantization, partial(image_noise, width=width, blocks=1, context=condition))

@@ -5,6 +5,7 @@ Dinh, Krueger, Bengio 2014, NICE: Non-linear Independent Components Estimation, 
 
 import math
 from collections.abc import Sequence
+from functools import partial
 
 from torch import nn
 
@@ -75,4 +76,4 @@ def nice(
     couplings = additive_couplings(real.dims, layers, hidden, dropout, condition)
     reshape = Reshape(real.shape, flat.shape)
     flow = Flow(real, Chain([rescaling(space, rescale), reshape, *couplings, Scale(flat.shape, deviation)]), base)
-    return dequantized(space, flow, dequantization, lambda integers: vector_noise(integers, hidden, condition))
+    return dequantized(space, flow, dequantization, partial(vector_noise, hidden=hidden, context=condition))
