@@ -3,6 +3,7 @@
 from collections.abc import Callable
 
 import broken
+import image_flow_mutations
 import image_mutations as im
 import mutations as m
 import pytest
@@ -114,6 +115,7 @@ MUTATIONS: dict[str, tuple[str, Callable[[], Model]]] = {
     "state outside the state dict": ("persistence", lambda: broken.Remembering(m.PLANE)),
     "context ignored": ("contexts", lambda: broken.ContextIgnored(LABEL_CONTEXT)),
     "context swallowed": ("contexts", lambda: broken.ContextSwallowed(m.PLANE)),
+    **image_flow_mutations.MISTAKES,
 }
 
 

@@ -1,0 +1,124 @@
+"""Scales of single values, spans, and the 1 x 1 convolution: by the laws, then what each promises besides."""
+
+import math
+from collections.abc import Callable
+
+import pytest
+import torch
+from torch import Tensor
+
+from loglik.bijections.choose import TRANSFORMS, transform_for
+from loglik.bijections.convolution import InvertibleConvolution
+from loglik.bijections.coupling import Coupling, MaskedCoupling
+from loglik.bijections.elementwise import Logit, Scale, Span
+from loglik.bijections.logistic_mixture import LogisticMixture
+from loglik.bijections.lu import LU, rotation
+from loglik.bijections.masks import alternate, checkerboard
+from loglik.contract import Bijection
+from loglik.densities import StandardLogistic, StandardNormal, logistic_log_prob
+from loglik.laws import Status, check
+from loglik.models.flows.flow import Flow
+from loglik.nets.convolutional import GivenImage, ResidualNet, ThreeConvolutions
+from loglik.nets.mlp import MLP
+from loglik.spaces import Real
+
+pytestmark = pytest.mark.usefixtures("float64")
+IMAGE = (3, 2, 3)
+
+
+def convolution() -> InvertibleConvolution:
+    return InvertibleConvolution(LU(rotation(3) + 0.1 * torch.randn(3, 3)))
+
+
+def scale() -> Scale:
+    bijection = Scale((3,), 2.0)
+    bijection.initialize(torch.randn(30, 3) * torch.tensor([0.1, 1.0, 10.0]))
+    return bijection
+
+
+def mixture_of_vectors() -> Coupling:
+    transform = LogisticMixture(3)
+    return Coupling(MLP(2, (8,), transform.params), transform, torch.tensor([True, False, True]))
+
+
+def mixture_of_images() -> MaskedCoupling:
+    transform = LogisticMixture(2)
+    net = ThreeConvolutions(3, 4, 3 * transform.params)
+    torch.nn.init.normal_(net.last.weight, std=0.1)
+    return MaskedCoupling(net, transform, checkerboard(2, 3, 1))
+
+
+TABLE: dict[str, tuple[Callable[[], Bijection], Callable[[], Tensor]]] = {
+    "scale": (scale, lambda: torch.randn(20, 3)),
+    "span": (lambda: Span(-1.0, 5.0), lambda: torch.randn(20, 3)),
+    "convolution": (convolution, lambda: torch.randn(20, *IMAGE)),
+    "logit without margin": (lambda: Logit(0.0, 1.0, margin=0.0), lambda: torch.rand(20, 3)),
+    "mixture coupling": (mixture_of_vectors, lambda: torch.randn(20, 3)),
+    "mixture coupling of pixels": (mixture_of_images, lambda: torch.randn(20, *IMAGE)),
+}
+
+
+@pytest.mark.parametrize("name", TABLE)
+def test_laws(name: str) -> None:
+    bijection, events = (make() for make in TABLE[name])
+    shape = tuple(bijection(events)[0].shape[1:])
+    report = check(Flow(Real(tuple(events.shape[1:])), bijection, StandardNormal(Real(shape))), events)
+    for law in ("inverse", "log-determinant", "events apart", "inputs unchanged"):
+        assert report[law].status is Status.PASSED, report[law].detail
+
+
+def test_scale_gives_the_data_the_spread_it_is_told_and_constants_keep_theirs() -> None:
+    x = torch.randn(100, 3) * torch.tensor([0.1, 50.0, 0.0])
+    bijection = Scale((3,), 2.0)
+    z = bijection.initialize(x)
+    torch.testing.assert_close(z.std(0, correction=0), torch.tensor([2.0, 2.0, 0.0]))
+    assert float(bijection.s[2].detach()) == 0.0
+
+
+def test_span_takes_the_ends_to_the_ends() -> None:
+    z, log_det = Span(0.0, 256.0)(torch.tensor([[0.0, 128.0, 256.0]]))
+    assert z.tolist() == [[-1.0, 0.0, 1.0]]
+    assert float(log_det) == pytest.approx(-3 * math.log(128.0))
+
+
+def test_masks_take_turns() -> None:
+    assert alternate(5, 0).tolist() == [True, False, True, False, True]
+    assert torch.equal(alternate(5, 1), ~alternate(5, 0))
+    assert torch.equal(alternate(5, 2), alternate(5, 0))
+    assert checkerboard(2, 3)[0].tolist() == [[1.0, 0.0, 1.0], [0.0, 1.0, 0.0]]
+    assert torch.equal(checkerboard(3, 3, 1), 1.0 - checkerboard(3, 3, 0))
+
+
+def test_the_logistic_density() -> None:
+    z = torch.linspace(-30.0, 30.0, 601)
+    cdf = torch.sigmoid(z)
+    torch.testing.assert_close(logistic_log_prob(z[200:400]), (cdf * (1.0 - cdf)).log()[200:400])
+    assert float(torch.trapezoid(logistic_log_prob(z).exp(), z)) == pytest.approx(1.0, abs=1e-9)
+    assert torch.isfinite(logistic_log_prob(torch.tensor([1e30, -1e30], dtype=torch.float32))).all()
+    u = torch.sigmoid(StandardLogistic(Real((1,))).sample(50_000))
+    assert float(u.mean()) == pytest.approx(0.5, abs=0.01)
+    assert float(u.var()) == pytest.approx(1.0 / 12.0, abs=0.002)
+
+
+def test_transforms_by_name_begin_at_the_identity_or_near_it() -> None:
+    x = torch.linspace(-2.0, 2.0, 9)
+    for name in TRANSFORMS:
+        transform = transform_for(name, 2)
+        z, _ = transform(x, transform.identity().expand(9, -1))
+        assert float((z - x).abs().max()) < (0.25 if name == "logistic-mixture" else 1e-12)
+
+
+def test_nets_of_images_begin_where_they_are_told_and_read_the_image_they_are_given() -> None:
+    for net in (ResidualNet(2, 4, 5, blocks=1, context=3), ThreeConvolutions(2, 4, 5, context=3)):
+        net.start(torch.arange(5.0))
+        out = net(torch.randn(2, 2, 3, 4), torch.randn(2, 3))
+        torch.testing.assert_close(out, torch.arange(5.0)[None, :, None, None].expand(2, 5, 3, 4))
+    net = GivenImage(ThreeConvolutions(2 + 3, 4, 5, context=1), (3, 3, 4))
+    torch.nn.init.normal_(net.net.last.weight)
+    x, image, c = torch.randn(2, 2, 3, 4), torch.randn(2, 3, 3, 4, requires_grad=True), torch.randn(2, 1)
+    out = net(x, torch.cat([image.flatten(1), c], dim=1))
+    (gradient,) = torch.autograd.grad(out[0, :, 0, 0].sum(), image)
+    assert bool(gradient[0, :, :2, :2].any())
+    assert not bool(gradient[1].any())  # of another event
+    assert not bool(gradient[0, :, :, 3:].any())  # a pixel that two 3 x 3 layers do not reach is not read: in its place
+    assert not torch.equal(out, net(x, torch.cat([image.flatten(1), c + 1.0], dim=1)))
