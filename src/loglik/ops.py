@@ -1,6 +1,7 @@
 """The few tensor functions that every layer shares."""
 
 import math
+from collections.abc import Callable, Sequence
 
 import torch
 from torch import Tensor
@@ -26,3 +27,15 @@ def repeat_rows(t: Tensor | None, times: int) -> Tensor | None:
 def at_least_float32(t: Tensor) -> Tensor:
     """Half precision is for nets alone: densities begin in float32 or better."""
     return t.float() if t.dtype in (torch.bfloat16, torch.float16) else t
+
+
+def gradients_again(
+    function: Callable[..., Tensor | tuple[Tensor, ...]], inputs: Sequence[Tensor | None], cotangents: Sequence[Tensor]
+) -> list[Tensor | None]:
+    """Gradients of function(*inputs) as autograd finds them; None for inputs that are None or need none.
+
+    Operations that write their gradients out take these where a derivative of a derivative is asked for.
+    """
+    asked = [t for t in inputs if t is not None and t.requires_grad]
+    found = iter(torch.autograd.grad(function(*inputs), asked, cotangents, create_graph=True))
+    return [next(found) if t is not None and t.requires_grad else None for t in inputs]

@@ -37,7 +37,9 @@ def paths(model: Autoregressive) -> Tensor:
             last = last @ mask
         counts = counts + last
     dims = model.space.dims
-    return counts.reshape(dims, model.head.params, dims, model.head.inputs).sum((1, 3))
+    counts = counts.reshape(-1, dims, model.head.inputs).sum(-1)
+    by_output = (-1, dims) if model.net.weights.apart else (dims, -1)
+    return counts.reshape(*by_output, dims).sum(0 if model.net.weights.apart else 1)
 
 
 SHAPES = [(3, ()), (1, (4,)), (2, (4,)), (2, (1,)), (5, (3,)), (5, (16, 16)), (9, (2, 2)), (6, ())]

@@ -32,7 +32,7 @@ class MaskedAutoregressive(Bijection):
         net.start(transform.identity().expand(len(net.degrees.values), -1))
 
     def forward(self, x: Tensor, context: Tensor | None = None) -> tuple[Tensor, Tensor]:
-        z, log_slope = self.transform(x, self.net(x.unsqueeze(-1), context))
+        z, log_slope = self.transform(x, self.net.of_flat(x, context))
         return z, log_slope.sum(1)
 
     def inverse(self, z: Tensor, context: Tensor | None = None) -> tuple[Tensor, Tensor]:
@@ -41,7 +41,7 @@ class MaskedAutoregressive(Bijection):
             return x, log_det
         # One round more, at the solution: the same numbers, and what autograd has to know of them.
         with torch.autocast(z.device.type, enabled=False):
-            h = self.net.undropped(x.unsqueeze(-1), context)
+            h = self.net.of_flat(x, context, drop=False)
         x, log_slope = self.transform.inverse(z, h)
         x, log_slope = ThroughLaterValues.apply(x, log_slope, z.detach(), h.detach(), context, self)  # type: ignore[no-untyped-call]
         return x, log_slope.sum(1)

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+import torch
 from torch import Tensor, nn
 
 from loglik.contract import Bijection, Claim
@@ -19,18 +20,18 @@ class Chain(Bijection):
         return max((part.claim for part in self.parts), default=Claim.EXACT)  # type: ignore[type-var, return-value]
 
     def forward(self, x: Tensor, context: Tensor | None = None) -> tuple[Tensor, Tensor]:
-        total = x.new_zeros(len(x))
+        log_dets = [x.new_zeros(len(x))]
         for part in self.parts:
             x, log_det = part(x, context)
-            total = total + log_det
-        return x, total
+            log_dets.append(log_det)
+        return x, torch.stack(log_dets).sum(0)
 
     def inverse(self, z: Tensor, context: Tensor | None = None) -> tuple[Tensor, Tensor]:
-        total = z.new_zeros(len(z))
+        log_dets = [z.new_zeros(len(z))]
         for part in reversed(self.parts):
             z, log_det = part.inverse(z, context)  # type: ignore[operator]
-            total = total + log_det
-        return z, total
+            log_dets.append(log_det)
+        return z, torch.stack(log_dets).sum(0)
 
     def initialize(self, x: Tensor, context: Tensor | None = None) -> Tensor:
         for part in self.parts:

@@ -1,10 +1,14 @@
 """Linear bijections: activation normalisation, and a learned matrix."""
 
+import functools
+from typing import Any
+
 import torch
 from torch import Tensor, nn
 
 from loglik.bijections.lu import LU
 from loglik.contract import Bijection
+from loglik.ops import gradients_again
 
 
 class ActNorm(Bijection):
@@ -34,12 +38,47 @@ class ActNorm(Bijection):
         return self(x)[0]  # type: ignore[no-any-return]
 
     def forward(self, x: Tensor, context: Tensor | None = None) -> tuple[Tensor, Tensor]:
-        log_det = -self.places * self.log_scale.sum()
-        return (x - self.shift) * torch.exp(-self.log_scale), log_det.expand(len(x))
+        return Normalise.apply(x, self.shift, self.log_scale, self.places)  # type: ignore[no-any-return, no-untyped-call]
 
     def inverse(self, z: Tensor, context: Tensor | None = None) -> tuple[Tensor, Tensor]:
         log_det = self.places * self.log_scale.sum()
         return z * torch.exp(self.log_scale) + self.shift, log_det.expand(len(z))
+
+
+class Normalise(torch.autograd.Function):
+    """z = (x - shift) exp(-log_scale) and its log_det as one operation.
+
+    With cotangents g of z and l of log_det, those of
+
+    x          g exp(-log_scale)
+    shift      -sum g exp(-log_scale)
+    log_scale  -sum g z - H W sum l,      sums over all but the channels
+    """
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, shift: Tensor, log_scale: Tensor, places: int) -> tuple[Tensor, Tensor]:
+        slope = torch.exp(-log_scale)
+        z = torch.sub(x, shift).mul_(slope)
+        ctx.places = places
+        ctx.save_for_backward(x, shift, log_scale, slope, z)
+        return z, (log_scale.sum() * -places).expand(len(x))
+
+    @staticmethod
+    def backward(ctx: Any, g: Tensor, l: Tensor) -> tuple[Tensor | None, ...]:  # noqa: E741
+        x, shift, log_scale, slope, z = ctx.saved_tensors
+        if torch.is_grad_enabled():
+            again = functools.partial(normalised, places=ctx.places)
+            return *gradients_again(again, (x, shift, log_scale), (g, l)), None
+        rest = [0, *range(2, x.ndim)]
+        of_x = g * slope
+        of_shift = of_x.sum(rest).neg_().reshape(shift.shape)
+        of_log_scale = (g * z).sum(rest).add_(l.sum(), alpha=ctx.places).neg_().reshape(shift.shape)
+        return of_x, of_shift, of_log_scale, None
+
+
+def normalised(x: Tensor, shift: Tensor, log_scale: Tensor, places: int) -> tuple[Tensor, Tensor]:
+    """The same in single steps."""
+    return (x - shift) * torch.exp(-log_scale), (log_scale.sum() * -places).expand(len(x))
 
 
 class Linear(Bijection):

@@ -1,12 +1,15 @@
 """Real values, on a scale near one."""
 
+import functools
+from typing import Any
+
 import torch
 from torch import Tensor
 
-from loglik.densities import normal_log_prob
+from loglik.densities import LOG_2PI, normal_log_prob
 from loglik.heads.head import Head
 from loglik.nets.drawing import NORMAL, Drawing
-from loglik.ops import at_least_float32
+from loglik.ops import at_least_float32, gradients_again
 
 
 class NormalHead(Head):
@@ -14,6 +17,7 @@ class NormalHead(Head):
 
     inputs = 1
     params = 2
+    apart = True
 
     def __init__(self, limit: float = 7.0) -> None:
         super().__init__()
@@ -24,22 +28,63 @@ class NormalHead(Head):
         return x.to(dtype).unsqueeze(-1)
 
     def log_prob(self, params: Tensor, x: Tensor) -> Tensor:
-        return normal_log_prob(x, *self._mean_and_log_scale(params))
+        params = at_least_float32(params)
+        if torch.compiler.is_compiling():
+            return in_steps(params, x, self.limit)
+        return NormalLogProb.apply(params, x, self.limit)  # type: ignore[no-any-return, no-untyped-call]
 
     def noise(self, shape: tuple[int, ...], like: Tensor) -> Tensor:
         return torch.randn(*shape, 1, dtype=at_least_float32(like).dtype, device=like.device)
 
     def draw(self, params: Tensor, noise: Tensor) -> Tensor:
-        mean, log_scale = self._mean_and_log_scale(params)
+        mean, log_scale = mean_and_log_scale(at_least_float32(params), self.limit)
         return mean + torch.exp(log_scale) * noise.squeeze(-1)
 
     def marginal(self, x: Tensor) -> Tensor:
         log_scale = x.double().std(0, correction=0).clamp(min=1e-3, max=1e3).log()
         return torch.stack([x.double().mean(0), self.limit * torch.atanh(log_scale / self.limit)], dim=-1)
 
-    def _mean_and_log_scale(self, params: Tensor) -> tuple[Tensor, Tensor]:
-        mean, raw = at_least_float32(params).unbind(-1)
-        return mean, self.limit * torch.tanh(raw / self.limit)
+
+def mean_and_log_scale(params: Tensor, limit: float) -> tuple[Tensor, Tensor]:
+    """(..., 2) -> (...), (...)"""
+    mean, raw = params.unbind(-1)
+    return mean, limit * torch.tanh(raw / limit)
+
+
+def in_steps(params: Tensor, x: Tensor, limit: float) -> Tensor:
+    """log N(x; mean, exp(log_scale)^2), value by value."""
+    return normal_log_prob(x, *mean_and_log_scale(params, limit))
+
+
+class NormalLogProb(torch.autograd.Function):
+    """The same as one operation. With z = (x - mean) exp(-log_scale), t = tanh(raw / limit) and a cotangent g, those of
+
+    mean   g z exp(-log_scale), and its negative that of x
+    raw    g (z^2 - 1) (1 - t^2)
+    """
+
+    @staticmethod
+    def forward(ctx: Any, params: Tensor, x: Tensor, limit: float) -> Tensor:
+        mean, raw = params.unbind(-1)
+        t = torch.mul(raw, 1.0 / limit).tanh_()
+        slope = torch.mul(t, -limit).exp_()
+        z = torch.sub(x, mean).mul_(slope)
+        ctx.limit = limit
+        ctx.save_for_backward(params, x, t, slope, z)
+        return torch.addcmul(t * -limit, z, z, value=-0.5).sub_(0.5 * LOG_2PI)
+
+    @staticmethod
+    def backward(ctx: Any, g: Tensor) -> tuple[Tensor | None, ...]:
+        params, x, t, slope, z = ctx.saved_tensors
+        if torch.is_grad_enabled():
+            return *gradients_again(functools.partial(in_steps, limit=ctx.limit), (params, x), (g,)), None
+        of_mean = torch.mul(g, z)
+        of_log_scale = torch.addcmul(-g, of_mean, z)
+        of_mean.mul_(slope)
+        of_params = torch.empty_like(params)
+        of_params[..., 0] = of_mean
+        of_params[..., 1] = torch.ops.aten.tanh_backward(of_log_scale, t)
+        return of_params, of_mean.neg_().sum_to_size(x.shape) if ctx.needs_input_grad[1] else None, None
 
 
 class MixtureHead(Head):

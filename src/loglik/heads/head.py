@@ -25,6 +25,7 @@ class Head(nn.Module, ABC):
     params: int
     drawing: Drawing | None = None  # how compiled loops may draw as `draw` does; None: they have to ask
     values: int = 0  # of a site, where the head draws them together; 0: one, without an axis of its own
+    apart: bool = False  # whether it is faster where the same parameter of all values lies together in memory
 
     @abstractmethod
     def encode(self, x: Tensor, dtype: torch.dtype) -> Tensor:

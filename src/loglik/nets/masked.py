@@ -3,6 +3,8 @@
 Germain, Gregor, Murray, Larochelle 2015, MADE: Masked Autoencoder for Distribution Estimation, arXiv:1502.03509.
 """
 
+import functools
+import itertools
 from collections.abc import Sequence
 
 import torch
@@ -11,6 +13,7 @@ from torch.nn import functional as F
 
 from loglik.nets.causal import CausalNet
 from loglik.nets.degrees import Degrees
+from loglik.nets.masked_pass import MaskedPass
 from loglik.nets.masked_steps import MaskedSteps
 from loglik.nets.masked_units import Connected, sites
 
@@ -61,6 +64,7 @@ class MaskedWeights(nn.Module):
 
     Args:
         degrees: of all members that will share the weights; what their masks let through scales the weights' start.
+        direct: whether outputs see earlier values directly besides; without hidden layers they always do.
         apart: outputs lie in memory as (B, outputs, D), each of them contiguous over the values, which is the faster
             where few are computed with one by one; else as (B, D, outputs).
     """
@@ -75,26 +79,29 @@ class MaskedWeights(nn.Module):
         dropout: float = 0.0,
         input_dropout: float = 0.0,
         conditioning: bool = False,
+        direct: bool = True,
         apart: bool = False,
     ) -> None:
         super().__init__()
-        self.inputs, self.outputs, self.apart = inputs, outputs, apart
-        *masks, direct, last = self.masks(degrees[0])
+        self.inputs, self.outputs, self.apart, self.conditioning = inputs, outputs, apart, conditioning
+        *masks, onward, last = self.masks(degrees[0])
         hiddens: list[nn.Module] = []
         for i, (out, below) in enumerate(mask.shape for mask in masks):
             fan_in = torch.stack([self.masks(own)[i].sum(1) for own in degrees]).float().mean(0)
             hiddens.append(MaskedLinear(below, out, fan_in, conditioning=conditioning))
         self.hidden = nn.ModuleList(hiddens)
-        self.direct = MaskedLinear(direct.shape[1], len(direct), 1.0, conditioning=conditioning)
-        self.last = None  # its biases are those of `direct`
+        self.direct = self.last = None
+        if direct or not hiddens:
+            self.direct = MaskedLinear(onward.shape[1], len(onward), 1.0, conditioning=conditioning)
         if hiddens:
-            self.last = MaskedLinear(last.shape[1], len(last), 1.0, bias=False, conditioning=conditioning)
+            bias = self.direct is None  # else it is that of `direct`
+            self.last = MaskedLinear(last.shape[1], len(last), 1.0, bias=bias, conditioning=conditioning)
         for layer in (self.direct, self.last):
             if layer is not None:
                 nn.init.zeros_(layer.weight)
         self.input_dropout, self.dropout = nn.Dropout(input_dropout), nn.Dropout(dropout)
         self.context_in = nn.Linear(context, len(masks[0]), bias=False) if context and hiddens else None
-        self.context_out = nn.Linear(context, len(direct), bias=False) if context else None
+        self.context_out = nn.Linear(context, len(onward), bias=False) if context else None
 
     def masks(self, degrees: Degrees) -> list[Tensor]:
         """Those of `degrees`, with the outputs in the order of these weights."""
@@ -104,23 +111,51 @@ class MaskedWeights(nn.Module):
     def hidden_layers(self) -> list[MaskedLinear]:
         return [layer for layer in self.hidden if isinstance(layer, MaskedLinear)]
 
+    @property
+    def out_bias(self) -> nn.Parameter:
+        """(D * outputs,): the biases of the outputs."""
+        layer = self.last if self.direct is None else self.direct
+        assert layer is not None
+        assert layer.bias is not None
+        return layer.bias
+
     def forward(self, x: Tensor, masks: Sequence[Tensor], context: Tensor | None, *, drop: bool = True) -> Tensor:
         """(B, D * inputs), the masks of the hidden layers, of `direct` and of `last` -> (B, D * outputs).
 
         drop: whether there is dropout in training.
         """
-        h = x = self.input_dropout(x) if drop else x
-        for i, layer in enumerate(self.hidden):
-            h = layer(h, masks[i])
-            if i == 0 and self.context_in is not None and context is not None:
-                h = h + self.context_in(context)
-            h = self.dropout(F.relu(h)) if drop else F.relu(h)
-        out: Tensor = self.direct(x, masks[-2])
-        if self.last is not None:
-            out = self.last(h, masks[-1], onto=out)
+        onto = None if self.context_in is None or context is None else self.context_in(context)
+        drop = drop and self.training and (self.dropout.p > 0 or self.input_dropout.p > 0)
+        if drop or self.conditioning or self.last is None or torch.compiler.is_compiling():
+            out = self._in_steps(x, masks, onto, drop=drop)
+        else:
+            out = self._at_once(x, masks, onto)
         if self.context_out is not None and context is not None:
             out = out + self.context_out(context)
         return out
+
+    def _in_steps(self, x: Tensor, masks: Sequence[Tensor], onto: Tensor | None, *, drop: bool) -> Tensor:
+        """`onto` (B, H) is added in the first hidden layer."""
+        h = x = self.input_dropout(x) if drop else x
+        for i, layer in enumerate(self.hidden):
+            h = layer(h, masks[i])
+            h = F.relu(h if i or onto is None else h + onto)
+            h = self.dropout(h) if drop else h
+        out: Tensor | None = None if self.direct is None else self.direct(x, masks[-2])
+        if self.last is not None:
+            out = self.last(h, masks[-1], onto=out)
+        assert out is not None
+        return out
+
+    def _at_once(self, x: Tensor, masks: Sequence[Tensor], onto: Tensor | None) -> Tensor:
+        assert self.last is not None
+        *hidden, direct, last = masks
+        layers = [(layer.weight, layer.bias) for layer in self.hidden_layers]
+        weights = [*itertools.chain(*layers), self.last.weight, self.out_bias]
+        again = functools.partial(self._in_steps, masks=masks, drop=False)
+        if self.direct is None:
+            return MaskedPass.apply(x, onto, again, [*hidden, last], *weights)  # type: ignore[no-any-return, no-untyped-call]
+        return MaskedPass.apply(x, onto, again, [*hidden, last, direct], *weights, self.direct.weight)  # type: ignore[no-any-return, no-untyped-call]
 
 
 class MaskedMLP(CausalNet):
@@ -148,7 +183,7 @@ class MaskedMLP(CausalNet):
         self._used = (weights,)  # a tuple, so that torch sees no module in it
         if not shared:
             for i, mask in enumerate(weights.masks(degrees)):
-                self.register_buffer(f"mask_{i}", mask.to(weights.direct.weight.dtype), persistent=False)
+                self.register_buffer(f"mask_{i}", mask.to(weights.out_bias.dtype), persistent=False)
             self.register_load_state_dict_post_hook(_renew_masks)  # type: ignore[no-untyped-call]
 
     @property
@@ -160,26 +195,20 @@ class MaskedMLP(CausalNet):
         """Of the hidden layers, from the inputs up, of the direct connections, and of the last layer."""
         if self.own is None:
             return self.weights.masks(self.degrees)
-        return [self.get_buffer(f"mask_{i}") for i in range(self.degrees.depth + 2)]
+        return [getattr(self, f"mask_{i}") for i in range(self.degrees.depth + 2)]
 
     def forward(self, x: Tensor, context: Tensor | None = None) -> Tensor:
-        return self._pass(x, context, drop=True)
+        return self.of_flat(x.flatten(1), context).reshape(*x.shape[:-1], self.weights.outputs)
 
-    def undropped(self, x: Tensor, context: Tensor | None = None) -> Tensor:
-        """The outputs without dropout, in training too: what steps compute."""
-        return self._pass(x, context, drop=False)
-
-    def _pass(self, x: Tensor, context: Tensor | None, *, drop: bool) -> Tensor:
-        out: Tensor = self.weights(x.flatten(1), self.masks, context, drop=drop).to(x.dtype)
-        if self.weights.apart:
-            return out.reshape(len(x), self.weights.outputs, *x.shape[1:-1]).movedim(1, -1)
-        return out.reshape(*x.shape[:-1], self.weights.outputs)
+    def of_flat(self, x: Tensor, context: Tensor | None = None, *, drop: bool = True) -> Tensor:
+        """(B, D * inputs) -> (B, D, outputs). drop: whether there is dropout in training; steps know none."""
+        weights = self.weights
+        out: Tensor = weights(x, self.masks, context, drop=drop).to(x.dtype)
+        return out.view(len(x), weights.outputs, -1).mT if weights.apart else out.view(len(x), -1, weights.outputs)
 
     def start(self, outputs: Tensor) -> None:
         with torch.no_grad():
-            bias = self.weights.direct.bias
-            assert bias is not None
-            bias.copy_((outputs.movedim(-1, 0) if self.weights.apart else outputs).flatten())
+            self.weights.out_bias.copy_((outputs.movedim(-1, 0) if self.weights.apart else outputs).flatten())
 
     def rearranged(self, order: Tensor) -> "MaskedMLP":
         """The same weights and hidden degrees under another order of the values; it shares, and owns nothing."""
@@ -191,9 +220,9 @@ class MaskedMLP(CausalNet):
     def connected(self) -> Connected:
         """The layers as numbers, for evaluation unit by unit."""
         weights = self.weights
-        masks = self.masks if weights.direct.conditioning is not None else [None] * (self.degrees.depth + 2)
+        masks = self.masks if weights.conditioning else [None] * (self.degrees.depth + 2)
         hidden = [layer.under(mask) for layer, mask in zip(weights.hidden_layers, masks, strict=False)]
-        direct = weights.direct.under(masks[-2])
+        direct = None if weights.direct is None else weights.direct.under(masks[-2])
         last = None if weights.last is None else weights.last.under(masks[-1])
         context_in = None if weights.context_in is None else weights.context_in.weight
         context_out = None if weights.context_out is None else weights.context_out.weight
@@ -210,8 +239,8 @@ def _renew_masks(net: MaskedMLP, _: object) -> None:
 
 
 def masked_net(
-    degrees: Degrees, outputs: int, *, inputs: int = 1, context: int = 0, dropout: float = 0.0, apart: bool = True
+    degrees: Degrees, outputs: int, *, context: int = 0, dropout: float = 0.0, direct: bool = False
 ) -> MaskedMLP:
-    """A masked net of its own weights for one set of degrees; by default for values read as they are."""
-    weights = MaskedWeights([degrees], inputs, outputs, context=context, dropout=dropout, apart=apart)
+    """A net of its own for one set of degrees that reads values as they are, for what is steered value by value."""
+    weights = MaskedWeights([degrees], 1, outputs, context=context, dropout=dropout, direct=direct, apart=True)
     return MaskedMLP(weights, degrees)

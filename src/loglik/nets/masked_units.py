@@ -24,7 +24,7 @@ class Connected:
     outputs: int
     asked: Tensor
     hidden: list[tuple[Tensor, Tensor | None]]
-    direct: tuple[Tensor, Tensor | None]
+    direct: tuple[Tensor, Tensor | None] | None
     last: tuple[Tensor, Tensor | None] | None
     context_in: Tensor | None
     context_out: Tensor | None
@@ -39,7 +39,8 @@ class SortedUnits:
 
     Attributes:
         degrees: (H,) of each hidden layer, rising.
-        hidden, direct, last: weights (out, in), sorted but not masked; `last` is None without hidden layers.
+        hidden, direct, last: weights (out, in), sorted but not masked; `last` is None without hidden layers, and
+            `direct` is 0 where there are no direct connections.
         bias: (H,) of each hidden layer.   biases, out_biases: (units, 1), or with a context (units, n), for what it
             adds is the same at every step.
     """
@@ -57,11 +58,12 @@ class SortedUnits:
         columns = [seen, *ranks]
         self.hidden = [picked(w, rows, below) for (w, _), rows, below in zip(net.hidden, ranks, columns, strict=False)]
         self.bias = [_bias(w, b)[rows] for (w, b), rows in zip(net.hidden, ranks, strict=True)]
-        self.direct, out_bias = picked(net.direct[0], net.asked, seen), _bias(*net.direct)[net.asked]
-        self.last = None
-        if net.last is not None:
-            self.last = picked(net.last[0], net.asked, columns[-1])
-            out_bias = out_bias + _bias(*net.last)[net.asked]
+        above = [layer for layer in (net.direct, net.last) if layer is not None]
+        out_bias = torch.stack([_bias(*layer)[net.asked] for layer in above]).sum(0)
+        self.direct = out_bias.new_zeros(len(net.asked), len(seen))
+        if net.direct is not None:
+            self.direct = picked(net.direct[0], net.asked, seen)
+        self.last = None if net.last is None else picked(net.last[0], net.asked, columns[-1])
         self.biases = [b.unsqueeze(1) for b in self.bias]
         self.out_biases = out_bias.unsqueeze(1)
         if context is not None and net.context_in is not None:

@@ -65,6 +65,7 @@ def made(
         dropout=dropout,
         input_dropout=input_dropout,
         conditioning=conditioning,
+        apart=chosen.apart,
     )
     model: ExactModel
     if masks == 1:
