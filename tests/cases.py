@@ -97,6 +97,7 @@ NARROW = {"hidden": (8,)}
 SMALL = {"hidden": (12, 12)}
 COUPLINGS = {"hidden": (8,), "layers": 3}
 IMAGES = {"images": True, "width": 4, "layers": 1}
+SPLINES = {"hidden": (8,), "layers": 2, "bins": 4}
 CONVOLUTIONS = {"width": 4, "layers": 1}
 RECURRENT = {"width": 6}
 STACKS = {"width": 4, "layers": 2, "kernel": 3}
@@ -201,6 +202,19 @@ CASES = [
     Case("glow", Real((3, 3)), CONVOLUTIONS | {"layers": 2, "transform": "additive"}),
     Case("glow", Real((3, 2, 4)), CONVOLUTIONS | {"transform": "logistic-mixture", "components": 3}),
     Case("glow", Integer((1, 2, 2), 2), CONVOLUTIONS | {"dequantization": "variational"}, LABEL_CONTEXT),
+    Case("nsf", Real((1,)), SPLINES, REAL_CONTEXT),
+    Case("nsf", Real((2,)), SPLINES | {"layers": 3}),
+    Case("nsf", Real((2,)), SPLINES | {"bins": 2, "bound": 1.0}, LABEL_CONTEXT),
+    Case("nsf", Real((7,)), SPLINES, REAL_CONTEXT),
+    Case("nsf", Real((3, 1)), SPLINES | {"dropout": 0.5}),
+    Case("nsf", LEVELS, SPLINES, LABEL_CONTEXT),
+    Case("nsf", Integer((1,), 4), SPLINES | {"rescale": "linear"}),
+    Case("nsf-coupling", Real((1,)), SPLINES, LABEL_CONTEXT),
+    Case("nsf-coupling", Real((2,)), SPLINES | {"layers": 3}),
+    Case("nsf-coupling", Real((7,)), SPLINES | {"dropout": 0.5}, LABEL_CONTEXT),
+    Case("nsf-coupling", Real((2, 2)), SPLINES, REAL_CONTEXT),
+    Case("nsf-coupling", LEVELS, SPLINES | {"rescale": "logit"}),
+    Case("nsf-coupling", Integer((2,), 5), SPLINES | {"dequantization": "variational"}, LABEL_CONTEXT),
     Case("gmm", Real((1,)), {"components": 3}),
     Case("gmm", Real((2,)), {"components": 3, "covariance": "full"}),
     Case("gmm", Real((2,)), {"components": 3, "covariance": "tied"}),

@@ -69,6 +69,8 @@ ZOO: dict[str, Entry] = {
     "realnvp": Entry("flows.realnvp:realnvp", "flow", DENSITY, "gradients", "1 / 1", "Dinh et al. 2017"),
     "nice": Entry("flows.nice:nice", "flow", DENSITY, "gradients", "1 / 1", "Dinh et al. 2014"),
     "glow": Entry("flows.glow:glow", "flow", "images (Real, Integer)", "gradients", "1 / 1", "Kingma & Dhariwal 2018"),
+    "nsf": Entry("flows.nsf:nsf", "flow", DENSITY, "gradients", "1 / D steps", "Durkan et al. 2019"),
+    "nsf-coupling": Entry("flows.nsf:nsf_coupling", "flow", DENSITY, "gradients", "1 / 1", "Durkan et al. 2019"),
     "gmm": Entry("latent.gmm:gmm", "latent", DENSITY, "EM", "1 / 1", "Dempster et al. 1977"),
     "ppca": Entry("latent.ppca:ppca", "latent", DENSITY, "closed form or EM", "1 / 1", "Tipping & Bishop 1999"),
     "vae": Entry("latent.vae:vae", "latent", ANY, "gradients", "K / 1", "Kingma & Welling 2014"),
