@@ -74,3 +74,16 @@ def test_half_precision_is_for_nets_alone() -> None:
         back, _ = Linear(weight).inverse(z)
     assert z.dtype == log_det.dtype == torch.float32
     torch.testing.assert_close(back, x, rtol=0, atol=1e-5)
+
+
+def test_a_linear_layer_starts_by_standardising_its_data() -> None:
+    layer = Linear(moved(LU(rotation(3))))
+    x = torch.randn(500, 3) @ torch.randn(3, 3) + torch.tensor([5.0, -2.0, 100.0])
+    before = layer(x)[0]
+    z = layer.initialize(x)
+    torch.testing.assert_close(z.mean(0), torch.zeros(3), atol=1e-9, rtol=0)
+    torch.testing.assert_close(z.std(0, correction=0), torch.ones(3), atol=1e-9, rtol=0)
+    torch.testing.assert_close(z, (before - before.mean(0)) / before.std(0, correction=0))
+    torch.testing.assert_close(layer.initialize(x), z)
+    constant = Linear(LU(torch.eye(2))).initialize(torch.full((10, 2), 7.0))
+    assert not bool(constant.any())

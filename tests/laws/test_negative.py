@@ -8,6 +8,7 @@ import image_mutations as im
 import mutations as m
 import pytest
 import sequence_mutations as sm
+import spline_mutations
 
 from cases import LABEL_CONTEXT, LABELS
 from loglik.bijections.compose import Chain
@@ -116,6 +117,7 @@ MUTATIONS: dict[str, tuple[str, Callable[[], Model]]] = {
     "context ignored": ("contexts", lambda: broken.ContextIgnored(LABEL_CONTEXT)),
     "context swallowed": ("contexts", lambda: broken.ContextSwallowed(m.PLANE)),
     **image_flow_mutations.MISTAKES,
+    **spline_mutations.MISTAKES,
 }
 
 

@@ -10,6 +10,8 @@ from loglik.bijections.lu import LU
 from loglik.contract import Bijection
 from loglik.ops import gradients_again
 
+NEGLIGIBLE = 1e-6  # a smaller deviation is no scale to divide by
+
 
 class ActNorm(Bijection):
     """z = (x - shift) exp(-log_scale) for each channel or dimension; for images log|det dz/dx| = -H W sum log_scale.
@@ -34,7 +36,7 @@ class ActNorm(Bijection):
         rest = [0, *range(2, x.ndim)]
         scale = x.std(rest, correction=0).reshape(self.shift.shape)
         self.shift.copy_(x.mean(rest).reshape(self.shift.shape))
-        self.log_scale.copy_(torch.where(scale > 1e-6, scale, torch.ones_like(scale)).log())
+        self.log_scale.copy_(torch.where(scale > NEGLIGIBLE, scale, torch.ones_like(scale)).log())
         return self(x)[0]  # type: ignore[no-any-return]
 
     def forward(self, x: Tensor, context: Tensor | None = None) -> tuple[Tensor, Tensor]:
@@ -82,9 +84,10 @@ def normalised(x: Tensor, shift: Tensor, log_scale: Tensor, places: int) -> tupl
 
 
 class Linear(Bijection):
-    """z = W x for vectors (B, D), W in LU form: log|det dz/dx| = log|det W|, the inverse by triangular solves.
+    """z = W x + b for vectors (B, D), W in LU form: log|det dz/dx| = log|det W|, the inverse by triangular solves.
 
-    Between couplings or autoregressive layers it mixes the values, where a permutation would only move them.
+    Between couplings or autoregressive layers it mixes the values, where a permutation would only move them. It starts
+    so that each value of the first data seen gets mean 0 and variance 1, by b and by the lengths of the rows of W.
     Kingma & Dhariwal 2018, arXiv:1807.03039, section 3.2; Durkan et al. 2019, arXiv:1906.04032, section 3.2.
 
     Args:
@@ -94,11 +97,22 @@ class Linear(Bijection):
     def __init__(self, weight: LU) -> None:
         super().__init__()
         self.weight = weight
+        self.shift = nn.Parameter(torch.zeros_like(weight.log_scale))
+
+    @torch.no_grad()
+    def initialize(self, x: Tensor, context: Tensor | None = None) -> Tensor:
+        z, _ = self(x)
+        scale = z.std(0, correction=0)
+        scale = torch.where(scale > NEGLIGIBLE, scale, torch.ones_like(scale))
+        self.weight.start(self.weight.matrix() / scale.unsqueeze(1))
+        self.shift.copy_((self.shift - z.mean(0)) / scale)
+        return self(x)[0]  # type: ignore[no-any-return]
 
     def forward(self, x: Tensor, context: Tensor | None = None) -> tuple[Tensor, Tensor]:
         with torch.autocast(x.device.type, enabled=False):
-            z = x @ self.weight.matrix().to(x.dtype).T
+            z = torch.addmm(self.shift.to(x.dtype), x, self.weight.matrix().to(x.dtype).T)
         return z, self.weight.log_abs_det().to(x.dtype).expand(len(x))
 
     def inverse(self, z: Tensor, context: Tensor | None = None) -> tuple[Tensor, Tensor]:
-        return self.weight.solve(z.T).T, -self.weight.log_abs_det().to(z.dtype).expand(len(z))
+        x = self.weight.solve((z - self.shift).T).T
+        return x, -self.weight.log_abs_det().to(z.dtype).expand(len(z))

@@ -19,13 +19,23 @@ class LU(nn.Module):
 
     def __init__(self, start: Tensor) -> None:
         super().__init__()
-        permutation, lower, upper = torch.linalg.lu(start.double())
-        dtype, diagonal = torch.get_default_dtype(), upper.diagonal()
-        self.register_buffer("order", permutation.argmax(dim=1))  # row i of W is row order[i] of L U
-        self.register_buffer("sign", diagonal.sign().to(dtype))
-        self.log_scale = nn.Parameter(diagonal.abs().log().to(dtype))
+        size = len(start)
+        self.register_buffer("order", torch.arange(size))  # row i of W is row order[i] of L U
+        self.register_buffer("sign", torch.ones(size))
+        self.log_scale = nn.Parameter(torch.zeros(size))
         # L below the diagonal, U above it; of a single number neither is left.
-        self.triangles = nn.Parameter((lower.tril(-1) + upper.triu(1)).to(dtype)) if len(start) > 1 else None
+        self.triangles = nn.Parameter(torch.zeros(size, size)) if size > 1 else None
+        self.start(start)
+
+    @torch.no_grad()
+    def start(self, matrix: Tensor) -> None:
+        """Begin at W = matrix."""
+        permutation, lower, upper = torch.linalg.lu(matrix.double())
+        self.order.copy_(permutation.argmax(dim=1))
+        self.sign.copy_(upper.diagonal().sign())
+        self.log_scale.copy_(upper.diagonal().abs().log())
+        if self.triangles is not None:
+            self.triangles.copy_(lower.tril(-1) + upper.triu(1))
 
     def matrix(self) -> Tensor:
         """(D, D)"""

@@ -14,7 +14,8 @@ from torch import Tensor
 from loglik.laws.verdict import NotApplicable, require
 
 REACHES = (5.0, 8.0, 12.0, 17.0)  # sinh(17) is 1e7 spreads away
-POINTS = {1: (129, 513, 2049, 8193, 32769), 2: (61, 121, 241, 481, 721)}
+# Densities with kinks, such as those of splines, need many: coarse grids may agree by chance.
+POINTS = {1: (513, 2049, 8193, 32769), 2: (61, 121, 241, 481, 721)}
 STEADY = 1e-5
 AT_ONCE = 131_072
 

@@ -10,6 +10,10 @@ class MLP(nn.Module):
     """(B, *inputs) -> (B, outputs): flattens, then linear layers with SiLU (or another `activation`) between them.
 
     With `zero_last` the net starts as the constant 0, so what it steers starts as the identity.
+
+    Args:
+        apart: outputs lie in memory one after the other, each of all events, (outputs, B), which is the faster where
+            few are computed with one by one; else as (B, outputs).
     """
 
     def __init__(
@@ -22,8 +26,10 @@ class MLP(nn.Module):
         dropout: float = 0.0,
         zero_last: bool = False,
         activation: type[nn.Module] = nn.SiLU,
+        apart: bool = False,
     ) -> None:
         super().__init__()
+        self.apart = apart
         layers: list[nn.Module] = []
         width = inputs + context
         for size in hidden:
@@ -48,4 +54,10 @@ class MLP(nn.Module):
         h = x.flatten(1)
         if context is not None:
             h = torch.cat([h, context], dim=1)
-        return self.layers(h).to(x.dtype)  # type: ignore[no-any-return]
+        *hidden, last = self.layers
+        for layer in hidden:
+            h = layer(h)
+        if not self.apart:
+            return last(h).to(x.dtype)  # type: ignore[no-any-return]
+        assert isinstance(last, nn.Linear)
+        return torch.addmm(last.bias.unsqueeze(1), last.weight, h.t()).t().to(x.dtype)

@@ -11,6 +11,7 @@ from loglik.nets.convolutional import GivenImage, ResidualNet, ThreeConvolutions
 from loglik.nets.mlp import MLP
 
 ImageNet = ResidualNet | ThreeConvolutions | GivenImage
+MANY = 4  # numbers that steer a value, from which on they lie apart in memory
 MakeNet = Callable[[int, int], ImageNet]  # input channels, output channels
 
 
@@ -35,6 +36,7 @@ def vector_coupling(
         dropout=dropout,
         zero_last=True,
         activation=activation,
+        apart=transform.params >= MANY,
     )
     net.start(transform.identity().repeat_interleave(moved))
     return Coupling(net, transform, passed) if dims > 1 else MaskedCoupling(net, transform, torch.zeros(1))

@@ -10,7 +10,7 @@ import torch
 
 from loglik.bijections.autoregressive import MaskedAutoregressive
 from loglik.bijections.compose import Chain, Reshape
-from loglik.bijections.linear import ActNorm, Linear
+from loglik.bijections.linear import Linear
 from loglik.bijections.lu import LU
 from loglik.bijections.spline import Spline
 from loglik.contract import Bijection, Model
@@ -37,11 +37,11 @@ def nsf(
     dequantization: str = "uniform",
     context: Space | None = None,
 ) -> Model:
-    """log p(x) = log N(z; 0, 1) + log|det dz/dx|,  z_d = f(y_d; h_d(y_<d)) in each of `layers`,  y = W x.
+    """log p(x) = log N(z; 0, 1) + log|det dz/dx|,  z_d = f(y_d; h_d(y_<d)) in each of `layers`,  y = W x + b.
 
     f is a spline of `bins` bins on [-bound, bound], h a masked net of `hidden` widths; every second one goes from the
-    last value to the first. W is a matrix in LU form that begins at the identity, after a normalisation that sets each
-    value's scale. One pass scores; sampling takes values one after the other.
+    last value to the first. W, in LU form, begins as a diagonal that
+    sets each value's scale. One pass scores; sampling takes values one after the other.
 
     Reals are standardised. Integers are dequantised, with "uniform" or "variational" noise, and rescaled: "marginals"
     makes every marginal a standard normal; "logit"; "linear" takes them to [-1, 1). The paper's models of tables have
@@ -73,7 +73,7 @@ def nsf_coupling(
     dequantization: str = "uniform",
     context: Space | None = None,
 ) -> Model:
-    """log p(x) = log N(z; 0, 1) + log|det dz/dx|,  z_a = y_a,  z_b = f(y_b; h(y_a)) in each of `layers`,  y = W x.
+    """log p(x) = log N(z; 0, 1) + log|det dz/dx|,  z_a = y_a,  z_b = f(y_b; h(y_a)) in each of `layers`,  y = W x + b.
 
     As `nsf`, with couplings in place of the autoregressive steps: half of the values pass and steer the others through
     an MLP of `hidden` widths, then the other half does. Both directions take one pass.
@@ -100,12 +100,11 @@ def _flow(
     hidden: Sequence[int],
     context: Space | None,
 ) -> Model:
-    """A normalisation and a matrix before each step; a single value needs no matrix."""
+    """A linear layer before each step."""
     dims = space.dims
     parts = [rescaling(space, rescale), Reshape(space.shape, (dims,))]
     for step in steps:
-        mixing = [Linear(LU(torch.eye(dims)))] if dims > 1 else []
-        parts += [ActNorm((dims,)), *mixing, step]
+        parts += [Linear(LU(torch.eye(dims))), step]
     flow = Flow(Real(space.shape), Chain(parts), StandardNormal(Real((dims,)), context))
     condition = context.width if context else 0
     return dequantized(space, flow, dequantization, partial(vector_noise, hidden=hidden, context=condition))
