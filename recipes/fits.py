@@ -104,6 +104,7 @@ def _standing(
         "cpu_seconds": _kept(run, spent),
         "stopped": history["stopped"],
         "steps": history["steps"],
+        "valid_nats": history["best_nats"],
         "parameters": count_parameters(run.model()),
     }
 

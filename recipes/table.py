@@ -97,19 +97,27 @@ def _recipe(recipe: Recipe, run: dict[str, Any]) -> str:
         f"loglik {versions['loglik']}, torch {versions['torch']}.",
         f"Split: {wording.split(run['data']['split'])}.\n",
         *(f"Published: {source}.\n" for source in sources),
-        *_processor(run["standings"]),
+        *_processor(run["standings"], recipe.unit),
     ]
     return "\n".join(lines)
 
 
-def _processor(standings: Sequence[dict[str, Any]]) -> list[str]:
-    """What single fits took of the processor, and why they ended."""
+def _processor(standings: Sequence[dict[str, Any]], unit: str) -> list[str]:
+    """What single fits took of the processor, why they ended, and what they had reached on the validation rows."""
     fits = [one for one in standings if "cpu_seconds" in one]
     return [
         f"{one['name']}: {one['steps']} steps, {_seconds(one['cpu_seconds'])} of processor time with scoring; "
-        f"{one['stopped']}.\n"
+        f"{one['stopped']}{_validation(one, unit)}.\n"
         for one in fits
     ]
+
+
+def _validation(standing: dict[str, Any], unit: str) -> str:
+    if standing.get("valid_nats") is None:
+        return ""
+    fields = {**standing["score"], "nats": standing["valid_nats"], "stderr": 0.0}
+    value, name = _measured(fields, unit)[0].partition(" +-")[0], unit or "bits/dim"
+    return f"; {value} {name} on the validation rows"
 
 
 def _densities(records: Sequence[dict[str, Any]]) -> str:
