@@ -10,7 +10,8 @@ from torch import Tensor
 from cases import LABEL_CONTEXT, Case
 from loglik.bijections.convolution import InvertibleConvolution
 from loglik.bijections.coupling import MaskedCoupling
-from loglik.bijections.elementwise import Scale, Span
+from loglik.bijections.elementwise import Standardize
+from loglik.bijections.linear import ActNorm
 from loglik.bijections.logistic_mixture import LogisticMixture, logit_of_cdf
 from loglik.bijections.multiscale import Squeeze
 from loglik.contract import Bijection, Model
@@ -102,10 +103,10 @@ def noise_scored(log_q: Callable[[Tensor, Tensor], Tensor]) -> Model:
 
 
 MISTAKES: dict[str, tuple[str, Callable[[], Model]]] = {
-    "span without log-det": ("total mass", lambda: without(Span, NICE_LEVELS)),
-    "span without log-det, Jacobian": ("log-determinant", lambda: without(Span, NICE_LEVELS)),
-    "NICE without its scales' log-det": ("log-determinant", lambda: without(Scale, NICE)),
-    "NICE without its scales' log-det, mass": ("total mass", lambda: without(Scale, NICE)),
+    "linear rescaling without log-det": ("total mass", lambda: without(Standardize, NICE_LEVELS)),
+    "linear rescaling without log-det, Jacobian": ("log-determinant", lambda: without(Standardize, NICE_LEVELS)),
+    "NICE without its scales' log-det": ("log-determinant", lambda: without(ActNorm, NICE)),
+    "NICE without its scales' log-det, mass": ("total mass", lambda: without(ActNorm, NICE)),
     "1 x 1 convolution counted at one pixel": ("log-determinant", log_det_of_one_pixel),
     "checkerboard log-det over what passes": ("log-determinant", lambda: summed_where(lambda mask: mask)),
     "checkerboard log-det over everything": ("log-determinant", lambda: summed_where(lambda mask: 1.0)),

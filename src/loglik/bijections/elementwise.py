@@ -1,9 +1,9 @@
-"""Bijections of each value alone: standardising, scales, the logit, and Gaussianising the marginals of integers."""
+"""Bijections of each value alone: standardising, the logit, and Gaussianising the marginals of integer data."""
 
 import math
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn import functional as F
 
 from loglik.contract import Bijection
@@ -39,52 +39,6 @@ class Standardize(Bijection):
 
     mean: Tensor
     scale: Tensor
-
-
-class Scale(Bijection):
-    """z = x exp(s), one learned s_d for each value: log|det dz/dx| = sum s.
-
-    It starts so that the first data seen get the standard deviation `spread`; a constant value keeps its scale.
-    Dinh, Krueger, Bengio 2014, NICE, arXiv:1410.8516, section 3.3.
-    """
-
-    def __init__(self, shape: tuple[int, ...], spread: float = 1.0) -> None:
-        super().__init__()
-        self.spread = spread
-        self.s = nn.Parameter(torch.zeros(shape))
-
-    @torch.no_grad()
-    def initialize(self, x: Tensor, context: Tensor | None = None) -> Tensor:
-        deviation = x.double().std(0, correction=0)
-        self.s.copy_(torch.where(deviation > 1e-6, math.log(self.spread) - deviation.log(), 0.0))
-        return self(x)[0]  # type: ignore[no-any-return]
-
-    def forward(self, x: Tensor, context: Tensor | None = None) -> tuple[Tensor, Tensor]:
-        return x * torch.exp(self.s), self.s.sum().expand(len(x))
-
-    def inverse(self, z: Tensor, context: Tensor | None = None) -> tuple[Tensor, Tensor]:
-        return z * torch.exp(-self.s), -self.s.sum().expand(len(z))
-
-
-class Span(Bijection):
-    """z = (x - low) / r - 1, r = (high - low) / 2, which takes [low, high] to [-1, 1]: log|det dz/dx| = -D log r.
-
-    A density of z in [-1, 1] is 2^D times smaller than one of z in [0, 1]: one bit for each value. Here both are
-    densities of x, and the same.
-    """
-
-    def __init__(self, low: float, high: float) -> None:
-        super().__init__()
-        self.low, self.radius = low, 0.5 * (high - low)
-
-    def forward(self, x: Tensor, context: Tensor | None = None) -> tuple[Tensor, Tensor]:
-        return (x - self.low) / self.radius - 1.0, self._log_det(x)
-
-    def inverse(self, z: Tensor, context: Tensor | None = None) -> tuple[Tensor, Tensor]:
-        return self.low + (z + 1.0) * self.radius, -self._log_det(z)
-
-    def _log_det(self, x: Tensor) -> Tensor:
-        return x.new_full((len(x),), -math.log(self.radius) * x[0].numel())
 
 
 class Logit(Bijection):

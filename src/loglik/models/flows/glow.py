@@ -90,7 +90,7 @@ def glow(
     By default an image is squeezed as long as its sizes are even. A coupling's `transform` is "additive", "affine" or
     "logistic-mixture" (Flow++, of `components` logistics). With `learned_prior`, the values left behind at a scale are
     normal given those that go on. Integers are dequantised, with "uniform" or "variational" noise, and rescaled:
-    "marginals" makes every marginal a standard normal, "logit", or the paper's "linear". Reals are standardised.
+    "marginals" makes every marginal a standard normal, "logit", or the paper's "linear": standardised, as reals are.
 
     The paper's CIFAR-10 model has scales=3, layers=32, width=512. It reads 8-bit images linearly scaled; its scale in
     a coupling is sigma(h + 2) where here it is exp(h) with h held within bounds.

@@ -110,7 +110,7 @@ def realnvp(
 
     A coupling's `transform` is "additive", "affine" or "logistic-mixture" (Flow++, of `components` logistics). Integers
     are dequantised, with "uniform" or "variational" noise, and rescaled inside the model: "marginals" makes every
-    marginal a standard normal, "logit" is the paper's, "linear" takes them to [-1, 1). Reals are standardised.
+    marginal a standard normal, "logit" is the paper's, "linear" standardises them, as it does reals.
 
     Raises:
         UsageError: an unknown transform, rescale or dequantization; with `images` a space that is not of images.

@@ -1,6 +1,5 @@
-"""Scales of single values, spans, and the 1 x 1 convolution: by the laws, then what each promises besides."""
+"""The 1 x 1 convolution, couplings of mixtures, masks and the nets of images: by the laws, and what each promises."""
 
-import math
 from collections.abc import Callable
 
 import pytest
@@ -10,7 +9,7 @@ from torch import Tensor
 from loglik.bijections.choose import TRANSFORMS, transform_for
 from loglik.bijections.convolution import InvertibleConvolution
 from loglik.bijections.coupling import Coupling, MaskedCoupling
-from loglik.bijections.elementwise import Logit, Scale, Span
+from loglik.bijections.elementwise import Logit
 from loglik.bijections.logistic_mixture import LogisticMixture
 from loglik.bijections.lu import LU, rotation
 from loglik.bijections.masks import alternate, checkerboard
@@ -30,12 +29,6 @@ def convolution() -> InvertibleConvolution:
     return InvertibleConvolution(LU(rotation(3) + 0.1 * torch.randn(3, 3)))
 
 
-def scale() -> Scale:
-    bijection = Scale((3,), 2.0)
-    bijection.initialize(torch.randn(30, 3) * torch.tensor([0.1, 1.0, 10.0]))
-    return bijection
-
-
 def mixture_of_vectors() -> Coupling:
     transform = LogisticMixture(3)
     return Coupling(MLP(2, (8,), transform.params), transform, torch.tensor([True, False, True]))
@@ -49,8 +42,6 @@ def mixture_of_images() -> MaskedCoupling:
 
 
 TABLE: dict[str, tuple[Callable[[], Bijection], Callable[[], Tensor]]] = {
-    "scale": (scale, lambda: torch.randn(20, 3)),
-    "span": (lambda: Span(-1.0, 5.0), lambda: torch.randn(20, 3)),
     "convolution": (convolution, lambda: torch.randn(20, *IMAGE)),
     "logit without margin": (lambda: Logit(0.0, 1.0, margin=0.0), lambda: torch.rand(20, 3)),
     "mixture coupling": (mixture_of_vectors, lambda: torch.randn(20, 3)),
@@ -65,20 +56,6 @@ def test_laws(name: str) -> None:
     report = check(Flow(Real(tuple(events.shape[1:])), bijection, StandardNormal(Real(shape))), events)
     for law in ("inverse", "log-determinant", "events apart", "inputs unchanged"):
         assert report[law].status is Status.PASSED, report[law].detail
-
-
-def test_scale_gives_the_data_the_spread_it_is_told_and_constants_keep_theirs() -> None:
-    x = torch.randn(100, 3) * torch.tensor([0.1, 50.0, 0.0])
-    bijection = Scale((3,), 2.0)
-    z = bijection.initialize(x)
-    torch.testing.assert_close(z.std(0, correction=0), torch.tensor([2.0, 2.0, 0.0]))
-    assert float(bijection.s[2].detach()) == 0.0
-
-
-def test_span_takes_the_ends_to_the_ends() -> None:
-    z, log_det = Span(0.0, 256.0)(torch.tensor([[0.0, 128.0, 256.0]]))
-    assert z.tolist() == [[-1.0, 0.0, 1.0]]
-    assert float(log_det) == pytest.approx(-3 * math.log(128.0))
 
 
 def test_masks_take_turns() -> None:
