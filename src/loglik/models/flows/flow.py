@@ -3,6 +3,7 @@
 from dataclasses import replace
 from typing import Any
 
+import torch
 from torch import Tensor
 
 from loglik.contract import Bijection, Claim, EMModel, ExactModel
@@ -12,13 +13,16 @@ from loglik.spaces import Real
 class Flow(ExactModel):
     """log p(x) = log p(z) + log|det dz/dx|,  z = f(x);  a sample is f^-1(z), z ~ p(z).
 
-    `base` is the density of z: a standard normal, or any exact model. It carries the space of z, which has as many
-    dimensions as x.
+    `base` is the density of z: a standard normal, or any exact model, such as another flow. It carries the space of z,
+    which has as many dimensions as x. `initialize` looks at about `initial_values` numbers, if nets make all too many.
     """
 
-    def __init__(self, space: Real, bijection: Bijection, base: ExactModel) -> None:
+    def __init__(
+        self, space: Real, bijection: Bijection, base: ExactModel, *, initial_values: int | None = None
+    ) -> None:
         super().__init__(space, base.context, base.dtype)
         assert base.space.dims == space.dims
+        self.initial_values = initial_values
         self.bijection = bijection
         self.base = base
 
@@ -47,6 +51,9 @@ class Flow(ExactModel):
         return self.bijection.inverse(self.base.sample(n, context), self.condition(context))[0]
 
     def initialize(self, x: Tensor, context: Tensor | None = None) -> None:
+        if self.initial_values is not None and len(x) > (rows := max(1, self.initial_values // self.space.dims)):
+            chosen = torch.linspace(0, len(x) - 1, rows, device=x.device).long()
+            x, context = x[chosen], None if context is None else context[chosen]
         z = self.bijection.initialize(self.events(x, context), self.condition(context))
         self.base.initialize(z, context)
 

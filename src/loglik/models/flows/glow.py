@@ -21,9 +21,8 @@ from loglik.densities import StandardNormal
 from loglik.errors import UsageError
 from loglik.models.dequantized import density_space
 from loglik.models.flows.couplings import MakeNet, channel_coupling, pixel_coupling
-from loglik.models.flows.flow import Flow
 from loglik.models.flows.images import image_shape
-from loglik.models.flows.rescaling import rescaling
+from loglik.models.flows.rescaling import rescaled
 from loglik.models.flows.variational import dequantized, image_noise
 from loglik.nets.convolutional import ThreeConvolutions
 from loglik.spaces import Real, Space
@@ -108,9 +107,7 @@ def glow(
         return ThreeConvolutions(inputs, width, outputs, context=condition)
 
     body = levels(shape, layers, scales, transform_for(transform, components), make, learned_prior)
-    flow = Flow(
-        real,
-        Chain([rescaling(space, rescale), Reshape(real.shape, shape), body]),
-        StandardNormal(Real((real.dims,)), context),
+    flow = rescaled(
+        space, rescale, Chain([Reshape(real.shape, shape), body]), StandardNormal(Real((real.dims,)), context)
     )
     return dequantized(space, flow, dequantization, partial(image_noise, width=width, blocks=1, context=condition))

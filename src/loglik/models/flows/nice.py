@@ -17,8 +17,7 @@ from loglik.densities import StandardLogistic, StandardNormal
 from loglik.errors import UsageError
 from loglik.models.dequantized import density_space
 from loglik.models.flows.couplings import vector_coupling
-from loglik.models.flows.flow import Flow
-from loglik.models.flows.rescaling import rescaling
+from loglik.models.flows.rescaling import rescaled
 from loglik.models.flows.variational import dequantized, vector_noise
 from loglik.spaces import Real, Space
 
@@ -70,5 +69,5 @@ def nice(
     condition = context.width if context else 0
     couplings = additive_couplings(real.dims, layers, hidden, dropout, condition)
     reshape = Reshape(real.shape, flat.shape)
-    flow = Flow(real, Chain([rescaling(space, rescale), reshape, *couplings, ActNorm(flat.shape)]), base)
+    flow = rescaled(space, rescale, Chain([reshape, *couplings, ActNorm(flat.shape)]), base)
     return dequantized(space, flow, dequantization, partial(vector_noise, hidden=hidden, context=condition))

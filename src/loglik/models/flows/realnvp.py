@@ -20,7 +20,7 @@ from loglik.models.dequantized import density_space
 from loglik.models.flows.couplings import ImageNet, channel_coupling, pixel_coupling, vector_coupling
 from loglik.models.flows.flow import Flow
 from loglik.models.flows.images import image_shape
-from loglik.models.flows.rescaling import rescaling
+from loglik.models.flows.rescaling import rescaled, rescaling
 from loglik.models.flows.variational import dequantized, image_noise, vector_noise
 from loglik.nets.convolutional import ResidualNet
 from loglik.spaces import Real, Space
@@ -118,7 +118,7 @@ def realnvp(
     real = density_space(space, "realnvp")
     condition = context.width if context else 0
     steered = transform_for(transform, components)
-    scale = rescaling(space, rescale)
+    base = StandardNormal(Real((real.dims,)), context)
     if images:
         shape = image_shape(space, "realnvp")
         blocks = 2 if layers is None else layers
@@ -126,14 +126,14 @@ def realnvp(
         def make(inputs: int, outputs: int, scale: int) -> ResidualNet:
             return ResidualNet(inputs, width * 2**scale, outputs, blocks=blocks, context=condition)
 
-        body = [Reshape(real.shape, shape), image_couplings(shape, scales, steered, ActNorm, make)]
+        body = image_couplings(shape, scales, steered, ActNorm, make)
+        flow = rescaled(space, rescale, Chain([Reshape(real.shape, shape), body]), base)
         noise = partial(image_noise, width=width, blocks=1, context=condition)
     else:
         low = real.dims <= LOW_DIMENSIONS
         depth = (12 if low else 8) if layers is None else layers
         widths = ((64, 64) if low else (128, 128)) if hidden is None else hidden
         couplings = vector_couplings(real.dims, depth, steered, ActNorm, widths, dropout, condition)
-        body = [Reshape(real.shape, (real.dims,)), *couplings]
+        flow = Flow(real, Chain([rescaling(space, rescale), Reshape(real.shape, (real.dims,)), *couplings]), base)
         noise = partial(vector_noise, hidden=widths, context=condition)
-    flow = Flow(real, Chain([scale, *body]), StandardNormal(Real((real.dims,)), context))
     return dequantized(space, flow, dequantization, noise)

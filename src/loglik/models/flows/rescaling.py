@@ -1,9 +1,19 @@
 """Where a flow begins: the data, reals or dequantised integers, on the scale that nets and base densities expect."""
 
 from loglik.bijections.elementwise import Gaussianize, Logit, Standardize
-from loglik.contract import Bijection
+from loglik.contract import Bijection, ExactModel
 from loglik.errors import UsageError
-from loglik.spaces import Integer, Space
+from loglik.models.flows.flow import Flow
+from loglik.spaces import Integer, Real, Space
+
+INITIAL_VALUES = 1 << 20  # numbers of which ActNorm takes its first means; the rescaling itself looks at all there are
+
+
+def rescaled(space: Space, rescale: str, bijection: Bijection, base: ExactModel) -> Flow:
+    """The flow of the rescaled data, seen as one of the data."""
+    real = Real(space.shape)
+    flow = Flow(real, bijection, base, initial_values=INITIAL_VALUES)
+    return Flow(real, rescaling(space, rescale), flow)
 
 
 def rescaling(space: Space, rescale: str) -> Bijection:
