@@ -4,8 +4,8 @@ Germain, Gregor, Murray, Larochelle 2015, MADE: Masked Autoencoder for Distribut
 """
 
 import functools
-import itertools
 from collections.abc import Sequence
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -119,18 +119,18 @@ class MaskedWeights(nn.Module):
         assert layer.bias is not None
         return layer.bias
 
-    def forward(self, x: Tensor, masks: Sequence[Tensor], context: Tensor | None, *, drop: bool = True) -> Tensor:
+    def outputs_under(self, x: Tensor, masks: Sequence[Tensor], context: Tensor | None, *, drop: bool) -> Tensor:
         """(B, D * inputs), the masks of the hidden layers, of `direct` and of `last` -> (B, D * outputs).
 
         drop: whether there is dropout in training.
         """
-        onto = None if self.context_in is None or context is None else self.context_in(context)
+        onto = None if context is None or self.context_in is None else self.context_in(context)
         drop = drop and self.training and (self.dropout.p > 0 or self.input_dropout.p > 0)
-        if drop or self.conditioning or self.last is None or torch.compiler.is_compiling():
+        if drop or self.conditioning or not self.hidden or torch.compiler.is_compiling():
             out = self._in_steps(x, masks, onto, drop=drop)
         else:
             out = self._at_once(x, masks, onto)
-        if self.context_out is not None and context is not None:
+        if context is not None and self.context_out is not None:
             out = out + self.context_out(context)
         return out
 
@@ -148,14 +148,17 @@ class MaskedWeights(nn.Module):
         return out
 
     def _at_once(self, x: Tensor, masks: Sequence[Tensor], onto: Tensor | None) -> Tensor:
-        assert self.last is not None
-        *hidden, direct, last = masks
-        layers = [(layer.weight, layer.bias) for layer in self.hidden_layers]
-        weights = [*itertools.chain(*layers), self.last.weight, self.out_bias]
         again = functools.partial(self._in_steps, masks=masks, drop=False)
-        if self.direct is None:
-            return MaskedPass.apply(x, onto, again, [*hidden, last], *weights)  # type: ignore[no-any-return, no-untyped-call]
-        return MaskedPass.apply(x, onto, again, [*hidden, last, direct], *weights, self.direct.weight)  # type: ignore[no-any-return, no-untyped-call]
+        *masks, of_direct, of_last = masks
+        last, direct = self.last, self.direct
+        assert last is not None
+        weights: list[Any] = [parameter for layer in self.hidden for parameter in (layer.weight, layer.bias)]
+        weights += [last.weight, last.bias if direct is None else direct.bias]
+        masks.append(of_last)
+        if direct is not None:
+            weights.append(direct.weight)
+            masks.append(of_direct)
+        return MaskedPass.apply(x, onto, again, masks, *weights)  # type: ignore[no-any-return, no-untyped-call]
 
 
 class MaskedMLP(CausalNet):
@@ -195,7 +198,7 @@ class MaskedMLP(CausalNet):
         """Of the hidden layers, from the inputs up, of the direct connections, and of the last layer."""
         if self.own is None:
             return self.weights.masks(self.degrees)
-        return [getattr(self, f"mask_{i}") for i in range(self.degrees.depth + 2)]
+        return [*self._buffers.values()]  # type: ignore[list-item]
 
     def forward(self, x: Tensor, context: Tensor | None = None) -> Tensor:
         return self.of_flat(x.flatten(1), context).reshape(*x.shape[:-1], self.weights.outputs)
@@ -203,7 +206,7 @@ class MaskedMLP(CausalNet):
     def of_flat(self, x: Tensor, context: Tensor | None = None, *, drop: bool = True) -> Tensor:
         """(B, D * inputs) -> (B, D, outputs). drop: whether there is dropout in training; steps know none."""
         weights = self.weights
-        out: Tensor = weights(x, self.masks, context, drop=drop).to(x.dtype)
+        out = weights.outputs_under(x, self.masks, context, drop=drop).to(x.dtype)
         return out.view(len(x), weights.outputs, -1).mT if weights.apart else out.view(len(x), -1, weights.outputs)
 
     def start(self, outputs: Tensor) -> None:

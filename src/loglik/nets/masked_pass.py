@@ -4,6 +4,7 @@ Nets of a few hundred units spend much of their time around the products of matr
 place, gradients of masked weights are masked in place, and nothing is kept that is not read again.
 """
 
+import contextlib
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -35,12 +36,13 @@ class MaskedPass(torch.autograd.Function):
         ctx: Any, x: Tensor, onto: Tensor | None, again: Again, masks: Sequence[Tensor], *weights: Tensor
     ) -> Tensor:
         device, layers = x.device.type, len(weights) // 2
-        dtype = torch.get_autocast_dtype(device) if torch.is_autocast_enabled(device) else x.dtype
-        with torch.autocast(device, enabled=False):
-            masked = [w * mask for w, mask in zip(weights[::2], masks, strict=True)]
-            biases, read = list(weights[1::2]), [x]
-            if dtype != x.dtype:
-                masked, biases, read = ([t.to(dtype) for t in group] for group in (masked, biases, read))
+        half = torch.is_autocast_enabled(device)
+        masked = [w * mask for w, mask in zip(weights[::2], masks, strict=True)]
+        biases, read = list(weights[1::2]), [x]
+        if half:
+            dtype = torch.get_autocast_dtype(device)
+            masked, biases, read = ([t.to(dtype) for t in group] for group in (masked, biases, read))
+        with torch.autocast(device, enabled=False) if half else contextlib.nullcontext():
             for layer in range(layers):
                 h = torch.addmm(biases[layer], read[layer], masked[layer].t())
                 if layer == 0 and onto is not None:
@@ -48,7 +50,7 @@ class MaskedPass(torch.autograd.Function):
                 read.append(h.relu_() if layer < layers - 1 else h)
             out = read.pop()
             if len(masked) > layers:
-                out.addmm_(x.to(dtype), masked[-1].t())
+                out.addmm_(read[0], masked[-1].t())
         ctx.again, ctx.masks = again, masks
         ctx.save_for_backward(x, onto, *weights, *read, *masked)
         return out
