@@ -69,6 +69,7 @@ def test_gradients_are_those_of_differences(direction: str) -> None:
     map_one_way: Callable[..., tuple[Tensor, Tensor]] = getattr(spline, direction)
     x, h = 4.0 * (2.0 * torch.rand(15) - 1.0), numbers(spline, 15)
     assert torch.autograd.gradcheck(map_one_way, (x.requires_grad_(), h.requires_grad_()))
+    assert torch.autograd.gradgradcheck(map_one_way, (x[:4].detach().requires_grad_(), h[:4].detach().requires_grad_()))
 
 
 @pytest.mark.parametrize("term", ["gz", "gl"])

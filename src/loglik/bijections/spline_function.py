@@ -1,20 +1,21 @@
-"""The spline as a function that torch can differentiate once, computed by torch or by compiled loops.
+"""The spline as a function that torch can differentiate, computed by torch or by compiled loops.
 
 Nothing is kept for the gradients but x and h; automatic differentiation of `spline_curve` would keep, and read again, a
 dozen tensors of the size of h. The loops of `nets.spline_kernel` compute the same in one pass over memory.
 """
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any, cast
 
 import torch
 from torch import Tensor
 from torch.autograd import Function
-from torch.autograd.function import once_differentiable
 
 from loglik.bijections import spline_curve
 from loglik.nets.bins import Bins
 from loglik.nets.masked_steps import in_threads
+from loglik.ops import gradients_again
 
 COMPILED_VALUES = 1024  # from so many on, compiled loops are worth loading
 VALUES_OF_A_THREAD = 8192
@@ -31,11 +32,11 @@ class Moved(Function):
         return z, slope.log()
 
     @staticmethod
-    @once_differentiable
-    def backward(ctx: Any, gz: Tensor, gl: Tensor) -> tuple[Tensor, Tensor, None]:
+    def backward(ctx: Any, gz: Tensor, gl: Tensor) -> tuple[Tensor | None, ...]:
         x, h = ctx.saved_tensors
-        gx, gh = gradients(x, h, gz, gl, ctx.bins, back=False)
-        return gx, gh, None
+        if torch.is_grad_enabled():
+            return *gradients_again(partial(moved, bins=ctx.bins), (x, h), (gz, gl)), None
+        return *gradients(x, h, gz, gl, ctx.bins, back=False), None
 
 
 class Undone(Function):
@@ -44,16 +45,28 @@ class Undone(Function):
     @staticmethod
     def forward(ctx: Any, z: Tensor, h: Tensor, bins: Bins) -> tuple[Tensor, Tensor]:
         x, slope = by_loops("inverse", z, h, bins) if compilable(z) else spline_curve.undone(z, h, bins)
-        ctx.save_for_backward(x, h)
+        ctx.save_for_backward(z, x, h)
         ctx.bins = bins
         return x, -slope.log()
 
     @staticmethod
-    @once_differentiable
-    def backward(ctx: Any, gx: Tensor, gl: Tensor) -> tuple[Tensor, Tensor, None]:
-        x, h = ctx.saved_tensors
-        gz, gh = gradients(x, h, gx, -gl, ctx.bins, back=True)
-        return gz, gh, None
+    def backward(ctx: Any, gx: Tensor, gl: Tensor) -> tuple[Tensor | None, ...]:
+        z, x, h = ctx.saved_tensors
+        if torch.is_grad_enabled():
+            return *gradients_again(partial(undone, bins=ctx.bins), (z, h), (gx, gl)), None
+        return *gradients(x, h, gx, -gl, ctx.bins, back=True), None
+
+
+def moved(x: Tensor, h: Tensor, bins: Bins) -> tuple[Tensor, Tensor]:
+    """`Moved` in single steps."""
+    z, slope = spline_curve.moved(x, h, bins)
+    return z, slope.log()
+
+
+def undone(z: Tensor, h: Tensor, bins: Bins) -> tuple[Tensor, Tensor]:
+    """`Undone` in single steps."""
+    x, slope = spline_curve.undone(z, h, bins)
+    return x, -slope.log()
 
 
 def gradients(x: Tensor, h: Tensor, gz: Tensor, gl: Tensor, bins: Bins, *, back: bool) -> tuple[Tensor, Tensor]:

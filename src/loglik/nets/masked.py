@@ -16,6 +16,7 @@ from loglik.nets.degrees import Degrees
 from loglik.nets.masked_pass import MaskedPass
 from loglik.nets.masked_steps import MaskedSteps
 from loglik.nets.masked_units import Connected, sites
+from loglik.nets.mlp import MANY
 
 
 class MaskedLinear(nn.Module):
@@ -66,7 +67,7 @@ class MaskedWeights(nn.Module):
         degrees: of all members that will share the weights; what their masks let through scales the weights' start.
         direct: whether outputs see earlier values directly besides; without hidden layers they always do.
         apart: outputs lie in memory as (B, outputs, D), each of them contiguous over the values, which is the faster
-            where few are computed with one by one; else as (B, D, outputs).
+            where few are computed with one by one, and many as (outputs, D, B); else as (B, D, outputs).
     """
 
     def __init__(
@@ -158,7 +159,8 @@ class MaskedWeights(nn.Module):
         if direct is not None:
             weights.append(direct.weight)
             masks.append(of_direct)
-        return MaskedPass.apply(x, onto, again, masks, *weights)  # type: ignore[no-any-return, no-untyped-call]
+        turned = self.apart and self.outputs >= MANY
+        return MaskedPass.apply(x, onto, again, turned, masks, *weights)  # type: ignore[no-any-return, no-untyped-call]
 
 
 class MaskedMLP(CausalNet):

@@ -27,13 +27,14 @@ class MaskedPass(torch.autograd.Function):
     Args:
         onto: (B, H_1) or None.
         again: x, onto -> out in single steps, for derivatives of derivatives.
+        turned: whether `out` lies in memory as (out, B).
         masks: M_1, ..., M_L, M, and M_direct where there are direct connections.
         weights: W_1, b_1, ..., W_L, b_L, W, b, and W_direct.
     """
 
     @staticmethod
     def forward(
-        ctx: Any, x: Tensor, onto: Tensor | None, again: Again, masks: Sequence[Tensor], *weights: Tensor
+        ctx: Any, x: Tensor, onto: Tensor | None, again: Again, turned: bool, masks: Sequence[Tensor], *weights: Tensor
     ) -> Tensor:
         device, layers = x.device.type, len(weights) // 2
         half = torch.is_autocast_enabled(device)
@@ -44,7 +45,10 @@ class MaskedPass(torch.autograd.Function):
             masked, biases, read = ([t.to(dtype) for t in group] for group in (masked, biases, read))
         with torch.autocast(device, enabled=False) if half else contextlib.nullcontext():
             for layer in range(layers):
-                h = torch.addmm(biases[layer], read[layer], masked[layer].t())
+                if turned and layer == layers - 1:
+                    h = torch.addmm(biases[layer].unsqueeze(1), masked[layer], read[layer].t()).t()
+                else:
+                    h = torch.addmm(biases[layer], read[layer], masked[layer].t())
                 if layer == 0 and onto is not None:
                     h += onto
                 read.append(h.relu_() if layer < layers - 1 else h)
@@ -57,7 +61,7 @@ class MaskedPass(torch.autograd.Function):
 
     @staticmethod
     def backward(ctx: Any, g: Tensor) -> tuple[Tensor | None, ...]:
-        count = len(ctx.needs_input_grad) - 4
+        count = len(ctx.needs_input_grad) - 5
         layers, masks = count // 2, ctx.masks
         x, onto, *rest = ctx.saved_tensors
         weights, read, masked = rest[:count], rest[count : count + layers], rest[count + layers :]
@@ -65,7 +69,7 @@ class MaskedPass(torch.autograd.Function):
             of_x, of_onto, *gradients = gradients_again(
                 lambda x, onto, *_: ctx.again(x, onto), (x, onto, *weights), (g,)
             )
-            return of_x, of_onto, None, None, *gradients
+            return of_x, of_onto, None, None, None, *gradients
         above, gradients = g, []
         for layer in reversed(range(layers)):
             gradients += [above.sum(0, dtype=x.dtype), _of_weight(above, read[layer], masks[layer], x.dtype)]
@@ -78,7 +82,7 @@ class MaskedPass(torch.autograd.Function):
         if len(masked) > layers:
             gradients.append(_of_weight(g, read[0], masks[-1], x.dtype))
             of_x = None if of_x is None else of_x.addmm_(g, masked[-1])
-        return of_x, None if onto is None else above, None, None, *gradients
+        return of_x, None if onto is None else above, None, None, None, *gradients
 
 
 def _of_weight(above: Tensor, below: Tensor, mask: Tensor, dtype: torch.dtype) -> Tensor:

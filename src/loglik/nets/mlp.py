@@ -5,6 +5,8 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
+MANY = 4  # outputs for each value, from which on it is faster to hold each of them apart from the others
+
 
 class MLP(nn.Module):
     """(B, *inputs) -> (B, outputs): flattens, then linear layers with SiLU (or another `activation`) between them.
@@ -12,8 +14,7 @@ class MLP(nn.Module):
     With `zero_last` the net starts as the constant 0, so what it steers starts as the identity.
 
     Args:
-        apart: outputs lie in memory one after the other, each of all events, (outputs, B), which is the faster where
-            few are computed with one by one; else as (B, outputs).
+        apart: outputs lie in memory as (outputs, B); else as (B, outputs).
     """
 
     def __init__(

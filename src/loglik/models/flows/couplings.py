@@ -8,10 +8,9 @@ from torch import Tensor, nn
 from loglik.bijections.coupling import Coupling, MaskedCoupling
 from loglik.bijections.transform import Transform
 from loglik.nets.convolutional import GivenImage, ResidualNet, ThreeConvolutions
-from loglik.nets.mlp import MLP
+from loglik.nets.mlp import MANY, MLP
 
 ImageNet = ResidualNet | ThreeConvolutions | GivenImage
-MANY = 4  # numbers that steer a value, from which on they lie apart in memory
 MakeNet = Callable[[int, int], ImageNet]  # input channels, output channels
 
 
