@@ -17,7 +17,7 @@ from loglik.nets.bins import Bins
 from loglik.nets.masked_steps import in_threads
 from loglik.ops import gradients_again
 
-COMPILED_VALUES = 1024  # from so many on, compiled loops are worth loading
+COMPILED_VALUES = 256  # from so many on, compiled loops are worth loading
 VALUES_OF_A_THREAD = 8192
 
 

@@ -1,6 +1,6 @@
 """A plain multi-layer perceptron, with an optional context joined to its input."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import torch
 from torch import Tensor, nn
@@ -26,7 +26,7 @@ class MLP(nn.Module):
         context: int = 0,
         dropout: float = 0.0,
         zero_last: bool = False,
-        activation: type[nn.Module] = nn.SiLU,
+        activation: Callable[[], nn.Module] = nn.SiLU,
         apart: bool = False,
     ) -> None:
         super().__init__()

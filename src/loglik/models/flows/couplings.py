@@ -21,7 +21,7 @@ def vector_coupling(
     *,
     context: int = 0,
     dropout: float = 0.0,
-    activation: type[nn.Module] = nn.SiLU,
+    activation: Callable[[], nn.Module] = nn.SiLU,
 ) -> Coupling | MaskedCoupling:
     """What passes (D,) steers the rest through an MLP; a single value is steered by the context alone."""
     dims = len(passed)

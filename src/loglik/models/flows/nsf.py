@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from functools import partial
 
 import torch
+from torch import nn
 
 from loglik.bijections.autoregressive import MaskedAutoregressive
 from loglik.bijections.compose import Chain, Reshape
@@ -23,6 +24,8 @@ from loglik.models.flows.variational import dequantized, vector_noise
 from loglik.nets.degrees import spread
 from loglik.nets.masked import masked_net
 from loglik.spaces import Real, Space
+
+rectified = partial(nn.ReLU, inplace=True)  # what is below it in a net has no other use
 
 
 def nsf(
@@ -88,7 +91,8 @@ def nsf_coupling(
     for layer in range(layers):
         half = torch.zeros(dims, dtype=torch.bool).index_fill(0, torch.randperm(dims)[: dims // 2], True)
         passed = half if layer % 2 == 0 else ~passed
-        steps.append(vector_coupling(passed, Spline(bins, bound), hidden, context=condition, dropout=dropout))
+        spline = Spline(bins, bound)
+        steps.append(vector_coupling(passed, spline, hidden, context=condition, dropout=dropout, activation=nn.ReLU))
     return _flow(space, steps, rescale, dequantization, hidden, context)
 
 
