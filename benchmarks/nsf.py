@@ -1,14 +1,14 @@
 """Neural spline flows, autoregressive and by couplings: training, scoring and sampling against nflows, normflows, zuko.
 
 All have 5 layers, 2 x 256 hidden units (normflows: one residual block of two, its own design), 8 bins on [-3, 3] (zuko:
-[-5, 5]), batches of 512 and float32. Ours has a normalisation and a learned matrix before each layer besides. The
+[-5, 5]), batches of 512 and float32. Ours has a learned matrix before each layer besides. The
 coupling flow of zuko is its masked net with two passes. Weights and random numbers are their own, so values are not
 compared; that ours are right is held by tests.
 
 Training is measured with the optimiser that users of each library get: ours AdamW(fused=True) and the clipped gradient
 of `fit`, the others torch's Adam; once more with the same AdamW for all and no clipping, so that nothing borrowed is
-claimed; and with our nets in bfloat16, while densities stay in float32, which gains only where the processor computes in
-it (avx512_bf16, AMX).
+claimed; and with our nets in bfloat16, while densities stay in float32. That gains only where the processor computes
+in bfloat16 (avx512_bf16, AMX).
 """
 
 import functools
