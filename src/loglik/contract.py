@@ -245,3 +245,10 @@ class Bijection(nn.Module, ABC):
         Called without gradients.
         """
         return self(x, context)[0]  # type: ignore[no-any-return]
+
+    def follow(self, x: Tensor, context: Tensor | None = None) -> tuple[Tensor, Tensor]:
+        """`forward`, after which parts that keep running statistics of what passes take this batch in.
+
+        The objectives of models call it in training. With gradients it is a step; without, a look that changes nothing.
+        """
+        return self(x, context)  # type: ignore[no-any-return]

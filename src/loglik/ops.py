@@ -7,6 +7,7 @@ import torch
 from torch import Tensor
 
 LN2 = math.log(2.0)
+FAR = 1e4  # nets read what lies further out as this; no data do, in standard deviations, and products stay finite
 
 
 def sum_event(t: Tensor) -> Tensor:

@@ -69,6 +69,8 @@ ZOO: dict[str, Entry] = {
     "realnvp": Entry("flows.realnvp:realnvp", "flow", DENSITY, "gradients", "1 / 1", "Dinh et al. 2017"),
     "nice": Entry("flows.nice:nice", "flow", DENSITY, "gradients", "1 / 1", "Dinh et al. 2014"),
     "glow": Entry("flows.glow:glow", "flow", "images (Real, Integer)", "gradients", "1 / 1", "Kingma & Dhariwal 2018"),
+    "maf": Entry("flows.maf:maf", "flow", DENSITY, "gradients", "1 / D steps", "Papamakarios et al. 2017"),
+    "iaf": Entry("flows.maf:iaf", "flow", DENSITY, "gradients", "D steps / 1", "Kingma et al. 2016"),
     "nsf": Entry("flows.nsf:nsf", "flow", DENSITY, "gradients", "1 / D steps", "Durkan et al. 2019"),
     "nsf-coupling": Entry("flows.nsf:nsf_coupling", "flow", DENSITY, "gradients", "1 / 1", "Durkan et al. 2019"),
     "gmm": Entry("latent.gmm:gmm", "latent", DENSITY, "EM", "1 / 1", "Dempster et al. 1977"),

@@ -14,6 +14,7 @@ from loglik.bijections.transform import Transform
 from loglik.contract import Bijection
 from loglik.nets.masked import MaskedMLP
 from loglik.nets.masked_adjoint import settle
+from loglik.ops import FAR
 
 
 class MaskedAutoregressive(Bijection):
@@ -32,19 +33,18 @@ class MaskedAutoregressive(Bijection):
         net.start(transform.identity().expand(len(net.degrees.values), -1))
 
     def forward(self, x: Tensor, context: Tensor | None = None) -> tuple[Tensor, Tensor]:
-        z, log_slope = self.transform(x, self.net.of_flat(x, context))
+        z, log_slope = self.transform(x, self.net.of_flat(x.clamp(-FAR, FAR), context))
         return z, log_slope.sum(1)
 
     def inverse(self, z: Tensor, context: Tensor | None = None) -> tuple[Tensor, Tensor]:
-        x, log_det = self._solved(z, context)
+        solution = self._solved(z, context)
         if not torch.is_grad_enabled():
-            return x, log_det
-        # One round more, at the solution: the same numbers, and what autograd has to know of them.
+            return solution
+        # One round more, at the solution: the same numbers but for rounding, and what autograd has to know of them.
         with torch.autocast(z.device.type, enabled=False):
-            h = self.net.of_flat(x, context, drop=False)
+            h = self.net.of_flat(solution[0].clamp(-FAR, FAR), context, drop=False)
         x, log_slope = self.transform.inverse(z, h)
-        x, log_slope = ThroughLaterValues.apply(x, log_slope, z.detach(), h.detach(), context, self)  # type: ignore[no-untyped-call]
-        return x, log_slope.sum(1)
+        return ThroughLaterValues.apply(x, log_slope, *solution, z.detach(), h.detach(), context, self)  # type: ignore[no-any-return, no-untyped-call]
 
     @torch.no_grad()
     def _solved(self, z: Tensor, context: Tensor | None) -> tuple[Tensor, Tensor]:
@@ -71,7 +71,7 @@ class Inverting:
         self.transform, self.log_det = transform, log_det
 
     def encode(self, x: Tensor, dtype: torch.dtype) -> Tensor:
-        return x.unsqueeze(-1)
+        return x.clamp(-FAR, FAR).unsqueeze(-1)
 
     def sample(self, params: Tensor, noise: Tensor) -> Tensor:
         x, log_slope = self.transform.inverse(noise.squeeze(-1), params)
@@ -80,28 +80,30 @@ class Inverting:
 
 
 class ThroughLaterValues(torch.autograd.Function):
-    """Marks x = f^-1(z; h(x)) as the solution of this equation, not a function of an h that is fixed.
+    """x and log_det, which solve x = f^-1(z; h(x)), for autograd: not functions of an h that is fixed.
 
-    For cotangents g of x and l of log_slope, those of h are g df^-1/dh + l dlog_slope/dh, and what they do to x goes
+    For cotangents g of x and l of log_det, those of h are g df^-1/dh + l dlog_slope/dh, and what they do to x goes
     through h(x) to later values: v = g + (dh/dx)^T (v df^-1/dh + l dlog_slope/dh) is the cotangent of x that takes
     everything into account. It is what is handed back to f^-1.
     """
 
     @staticmethod
     def forward(
-        ctx: Any, x: Tensor, log_slope: Tensor, z: Tensor, h: Tensor, context: Tensor | None, own: MaskedAutoregressive
+        ctx: Any, again: Tensor, log_slope: Tensor, x: Tensor, log_det: Tensor, z: Tensor, h: Tensor, *rest: Any
     ) -> tuple[Tensor, Tensor]:
+        """`again` and `log_slope` are f^-1(z; h) with h at the solution x, `rest` the context and the bijection."""
+        context, ctx.own = rest
         ctx.save_for_backward(x, z, h, context)
-        ctx.own = own
-        return x.clone(), log_slope.clone()
+        return x, log_det
 
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, g: Tensor, l: Tensor) -> tuple[Tensor | None, ...]:  # noqa: E741
         x, z, h, context = ctx.saved_tensors
+        l = l.unsqueeze(1).expand_as(z)  # noqa: E741
         with torch.enable_grad():
             h = h.clone().requires_grad_()
             again, log_slope = ctx.own.transform.inverse(z, h)
             (slope,) = torch.autograd.grad(again.sum(), h, retain_graph=True)
             offset = torch.autograd.grad(log_slope, h, l)[0] if log_slope.requires_grad else torch.zeros_like(h)
-        return settle(ctx.own.net.connected(), x, context, g, slope, offset), l, None, None, None, None
+        return settle(ctx.own.net.connected(), x, context, g, slope, offset), l, *[None] * 6

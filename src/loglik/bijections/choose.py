@@ -1,8 +1,12 @@
-"""Which transform a net steers: the one place where they have names."""
+"""Which transform a net steers, and what normalises between layers: the one place where they have names."""
 
 from loglik.bijections.affine import Additive, Affine
+from loglik.bijections.batch_norm import BatchNorm
+from loglik.bijections.compose import Chain
+from loglik.bijections.linear import ActNorm
 from loglik.bijections.logistic_mixture import LogisticMixture
 from loglik.bijections.transform import Transform
+from loglik.contract import Bijection
 from loglik.errors import UsageError
 
 TRANSFORMS = ("additive", "affine", "logistic-mixture")
@@ -21,3 +25,18 @@ def transform_for(name: str, components: int = 8) -> Transform:
     if name == "logistic-mixture":
         return LogisticMixture(components)
     raise UsageError(f"Expected transform {', '.join(map(repr, TRANSFORMS))}; got {name!r}.")
+
+
+def normalization_for(name: str, shape: tuple[int, ...]) -> Bijection:
+    """What keeps the scale of events of `shape` between the layers of a flow: "act", "batch" or "none".
+
+    Raises:
+        UsageError: an unknown name.
+    """
+    if name == "act":
+        return ActNorm(shape)
+    if name == "batch":
+        return BatchNorm(shape)
+    if name == "none":
+        return Chain([])
+    raise UsageError(f"Expected norm 'act', 'batch' or 'none'; got {name!r}.")

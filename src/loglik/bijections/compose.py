@@ -1,6 +1,7 @@
 """Bijections made of bijections."""
 
 from collections.abc import Sequence
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -20,18 +21,21 @@ class Chain(Bijection):
         return max((part.claim for part in self.parts), default=Claim.EXACT)  # type: ignore[type-var, return-value]
 
     def forward(self, x: Tensor, context: Tensor | None = None) -> tuple[Tensor, Tensor]:
-        log_dets = [x.new_zeros(len(x))]
-        for part in self.parts:
-            x, log_det = part(x, context)
-            log_dets.append(log_det)
-        return x, torch.stack(log_dets).sum(0)
+        return self._through(list(self.parts), x, context)
+
+    def follow(self, x: Tensor, context: Tensor | None = None) -> tuple[Tensor, Tensor]:
+        return self._through([part.follow for part in self.parts], x, context)
 
     def inverse(self, z: Tensor, context: Tensor | None = None) -> tuple[Tensor, Tensor]:
-        log_dets = [z.new_zeros(len(z))]
-        for part in reversed(self.parts):
-            z, log_det = part.inverse(z, context)  # type: ignore[operator]
+        return self._through([part.inverse for part in reversed(self.parts)], z, context)
+
+    @staticmethod
+    def _through(maps: Sequence[Any], x: Tensor, context: Tensor | None) -> tuple[Tensor, Tensor]:
+        log_dets = [x.new_zeros(len(x))]
+        for map_on in maps:
+            x, log_det = map_on(x, context)
             log_dets.append(log_det)
-        return z, torch.stack(log_dets).sum(0)
+        return x, torch.stack(log_dets).sum(0)
 
     def initialize(self, x: Tensor, context: Tensor | None = None) -> Tensor:
         for part in self.parts:

@@ -39,6 +39,10 @@ class FactorOut(Bijection):
         deeper, log_det = self.rest(x[:, self.kept :], context)
         return torch.cat([x[:, : self.kept].flatten(1), deeper], dim=1), log_det
 
+    def follow(self, x: Tensor, context: Tensor | None = None) -> tuple[Tensor, Tensor]:
+        deeper, log_det = self.rest.follow(x[:, self.kept :], context)
+        return torch.cat([x[:, : self.kept].flatten(1), deeper], dim=1), log_det
+
     def inverse(self, z: Tensor, context: Tensor | None = None) -> tuple[Tensor, Tensor]:
         _, height, width = self.shape
         at = self.kept * height * width

@@ -9,7 +9,7 @@ from torch import Tensor
 from loglik.densities import LOG_2PI, normal_log_prob
 from loglik.heads.head import Head
 from loglik.nets.drawing import NORMAL, Drawing
-from loglik.ops import at_least_float32, gradients_again
+from loglik.ops import FAR, at_least_float32, gradients_again
 
 
 class NormalHead(Head):
@@ -25,7 +25,7 @@ class NormalHead(Head):
         self.drawing = Drawing(NORMAL, limit)
 
     def encode(self, x: Tensor, dtype: torch.dtype) -> Tensor:
-        return x.to(dtype).unsqueeze(-1)
+        return x.to(dtype).clamp(-FAR, FAR).unsqueeze(-1)
 
     def log_prob(self, params: Tensor, x: Tensor) -> Tensor:
         params = at_least_float32(params)
@@ -105,7 +105,7 @@ class MixtureHead(Head):
         self.params = 3 * components
 
     def encode(self, x: Tensor, dtype: torch.dtype) -> Tensor:
-        return x.to(dtype).unsqueeze(-1)
+        return x.to(dtype).clamp(-FAR, FAR).unsqueeze(-1)
 
     def log_prob(self, params: Tensor, x: Tensor) -> Tensor:
         logits, mean, log_scale = self._parts(params)

@@ -45,11 +45,22 @@ class Dequantized(LatentModel):
         return max(Claim.LOWER_BOUND, self.density.claim)
 
     def elbo_terms(self, x: Tensor, context: Tensor | None = None) -> dict[str, Tensor]:
+        y, log_q = self._draw(x, context)
+        terms = {"log p(x + u)": self.density.log_likelihood(y, context)}
+        return terms if log_q is None else terms | {"-log q(u|x)": -log_q}
+
+    def objective(self, x: Tensor, context: Tensor | None = None) -> Tensor:
+        y, log_q = self._draw(x, context)
+        objective = self.density.objective(y, context)
+        return objective if log_q is None else objective - log_q
+
+    def _draw(self, x: Tensor, context: Tensor | None) -> tuple[Tensor, Tensor | None]:
+        """y = x + u, u ~ q(u|x), and log q(u|x); None for the uniform q, whose log is 0."""
         x = self.events(x, context)
         if self.noise is None:
-            return {"log p(x + u)": self.density.log_likelihood(self.dequantize(x), context)}
+            return self.dequantize(x), None
         u, log_q = self.noise.draw(x, self.condition(context))
-        return {"log p(x + u)": self.density.log_likelihood(x + u, context), "-log q(u|x)": -log_q}
+        return x + u, log_q
 
     def dequantize(self, x: Tensor) -> Tensor:
         """x + u, u ~ U[0, 1)^D."""

@@ -9,7 +9,7 @@ from torch import Tensor
 COIN: Final = 0  # 1 with probability sigmoid(logit); read as -1 or 1
 ONE_HOT: Final = 1  # a level by softmax(logits); read as a vector with a single 1
 SCALED: Final = 2  # a level by softmax(logits); read as one number in [-1, 1]
-NORMAL: Final = 3  # mean + exp(log_scale) eps, log_scale held softly within +-limit; read as it is
+NORMAL: Final = 3  # mean + exp(log_scale) eps, log_scale held softly within +-limit; read as it is, up to +-FAR
 
 
 @dataclass(frozen=True)

@@ -9,6 +9,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from loglik.nets.masked_units import Connected, SortedUnits
+from loglik.ops import FAR
 
 
 @torch.no_grad()
@@ -18,23 +19,24 @@ def settle(net: Connected, x: Tensor, context: Tensor | None, given: Tensor, slo
     N is strictly triangular in the order of the net, so v follows value by value from the last one.
 
     Args:
-        x, given: (B, D).   slope, offset: (B, D, outputs); the cotangents of h_i are slope_i v_i + offset_i.
+        x, given: (B, D); what lies further out than FAR the net reads as that, and it steers nothing there.
+        slope, offset: (B, D, outputs); the cotangents of h_i are slope_i v_i + offset_i.
     """
     units = SortedUnits(net, context)
-    active = _active(units, x.T[units.order])
-    given, slope, offset = (t.movedim(0, -1)[units.order] for t in (given, slope, offset))
-    v = torch.empty_like(given)
-    outputs = offset.clone()  # (D, outputs, B): cotangents of the net's outputs, complete after value t
+    within = (x.abs() <= FAR).to(x.dtype).T[units.order]
+    active = _active(units, x.clamp(-FAR, FAR).T[units.order])
+    v, slope, outputs = (t.movedim(0, -1)[units.order] for t in (given, slope, offset))
+    # outputs (D, outputs, B) are the cotangents of the net's outputs, complete once value t is.
     hidden = [torch.zeros_like(a) for a in active]
     for t in reversed(range(units.dims)):
         later = outputs[t + 1 :].flatten(0, 1)
-        _reach(units, t, later, hidden, active)
-        v[t] = given[t]
         if t + 1 < units.dims:
-            v[t] += units.direct[(t + 1) * units.outputs :, t] @ later
+            _reach(units, t, later, hidden, active)
+            read = units.direct[(t + 1) * units.outputs :, t] @ later
             if hidden:
                 complete = units.units[0][t]
-                v[t] += units.hidden[0][complete:, t] @ hidden[0][complete:]
+                read = read + units.hidden[0][complete:, t] @ hidden[0][complete:]
+            v[t] += within[t] * read
         outputs[t] += slope[t] * v[t]
     solved = torch.empty_like(v)
     solved[units.order] = v
@@ -43,7 +45,7 @@ def settle(net: Connected, x: Tensor, context: Tensor | None, given: Tensor, slo
 
 def _reach(units: SortedUnits, t: int, later: Tensor, hidden: list[Tensor], active: list[Tensor]) -> None:
     """The cotangents of the units that value t completes, all of whose readers have theirs."""
-    if not hidden or t + 1 >= units.dims:
+    if not hidden:
         return
     assert units.last is not None
     above, weight, first = later, units.last, (t + 1) * units.outputs

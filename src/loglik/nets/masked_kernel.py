@@ -11,6 +11,7 @@ from numba import njit
 
 from loglik.nets.drawing import COIN, NORMAL, ONE_HOT
 from loglik.nets.kernels import CONTRACT
+from loglik.ops import FAR
 
 
 @njit(nogil=True, cache=True, fastmath=CONTRACT)
@@ -80,12 +81,12 @@ def draw(values, out, noise, kind, limit):  # type: ignore[no-untyped-def]
 @njit(nogil=True, cache=True)
 def encode(x, values, kind, levels):  # type: ignore[no-untyped-def]
     """What the net reads of values (n,): x (inputs, n), zeros before."""
-    top = values.dtype.type(levels - 1)
+    top, far = values.dtype.type(levels - 1), values.dtype.type(FAR)
     for r in range(len(values)):
         if kind == ONE_HOT:
             x[int(values[r]), r] = 1
         elif kind == NORMAL:
-            x[0, r] = values[r]
+            x[0, r] = min(max(values[r], -far), far)
         elif kind == COIN:
             x[0, r] = 2 * values[r] - 1
         else:

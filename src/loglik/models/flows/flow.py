@@ -34,6 +34,13 @@ class Flow(ExactModel):
         z, log_det = self.bijection(self.events(x, context), self.condition(context))
         return self.base.log_prob(z, context) + log_det  # type: ignore[no-any-return]
 
+    def objective(self, x: Tensor, context: Tensor | None = None) -> Tensor:
+        """log p(x); in training running statistics follow, see `Bijection.follow`."""
+        if not self.training:
+            return self.log_prob(x, context)
+        z, log_det = self.bijection.follow(self.events(x, context), self.condition(context))
+        return self.base.objective(z, context) + log_det
+
     @property
     def carries(self) -> bool:
         return self.base.carries

@@ -8,9 +8,8 @@ from functools import partial
 
 import torch
 
-from loglik.bijections.choose import transform_for
+from loglik.bijections.choose import normalization_for, transform_for
 from loglik.bijections.compose import Chain, Reshape
-from loglik.bijections.linear import ActNorm
 from loglik.bijections.masks import checkerboard
 from loglik.bijections.multiscale import FactorOut, Squeeze
 from loglik.bijections.transform import Transform
@@ -95,6 +94,7 @@ def realnvp(
     scales: int | None = None,
     transform: str = "affine",
     components: int = 8,
+    norm: str = "act",
     dropout: float = 0.0,
     images: bool = False,
     rescale: str = "marginals",
@@ -108,17 +108,19 @@ def realnvp(
     (default 2) and `width` channels at the first of `scales`, twice as many at each next; by default there are as many
     scales as the size allows. The paper's CIFAR-10 model has layers=8, width=64, scales=2, rescale="logit".
 
-    A coupling's `transform` is "additive", "affine" or "logistic-mixture" (Flow++, of `components` logistics). Integers
+    Before each coupling `norm` is "act" (ActNorm), "batch" (running batch normalisation, the paper's) or "none". A
+    coupling's `transform` is "additive", "affine" or "logistic-mixture" (Flow++, of `components` logistics). Integers
     are dequantised, with "uniform" or "variational" noise, and rescaled inside the model: "marginals" makes every
     marginal a standard normal, "logit" is the paper's, "linear" standardises them, as it does reals.
 
     Raises:
-        UsageError: an unknown transform, rescale or dequantization; with `images` a space that is not of images.
+        UsageError: an unknown transform, norm, rescale or dequantization; with `images` a space that is not of images.
     """
     real = density_space(space, "realnvp")
     condition = context.width if context else 0
     steered = transform_for(transform, components)
     base = StandardNormal(Real((real.dims,)), context)
+    normalize = partial(normalization_for, norm)
     if images:
         shape = image_shape(space, "realnvp")
         blocks = 2 if layers is None else layers
@@ -126,14 +128,14 @@ def realnvp(
         def make(inputs: int, outputs: int, scale: int) -> ResidualNet:
             return ResidualNet(inputs, width * 2**scale, outputs, blocks=blocks, context=condition)
 
-        body = image_couplings(shape, scales, steered, ActNorm, make)
+        body = image_couplings(shape, scales, steered, normalize, make)
         flow = rescaled(space, rescale, Chain([Reshape(real.shape, shape), body]), base)
         noise = partial(image_noise, width=width, blocks=1, context=condition)
     else:
         low = real.dims <= LOW_DIMENSIONS
         depth = (12 if low else 8) if layers is None else layers
         widths = ((64, 64) if low else (128, 128)) if hidden is None else hidden
-        couplings = vector_couplings(real.dims, depth, steered, ActNorm, widths, dropout, condition)
+        couplings = vector_couplings(real.dims, depth, steered, normalize, widths, dropout, condition)
         flow = Flow(real, Chain([rescaling(space, rescale), Reshape(real.shape, (real.dims,)), *couplings]), base)
         noise = partial(vector_noise, hidden=widths, context=condition)
     return dequantized(space, flow, dequantization, noise)
