@@ -18,7 +18,7 @@ LAYERS: list[tuple[str, ...]] = [
     ("spaces",),
     ("contract",),
     ("score",),
-    ("densities", "moments", "nets"),
+    ("densities", "moments", "nets", "ode"),
     ("heads",),
     ("bijections",),
     ("models",),

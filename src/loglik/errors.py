@@ -20,6 +20,7 @@
     |   `-- RunMismatch                           25    the run was made for other data or other options
     |-- WriteFailed         (OSError)             30    the disk is full or the place cannot be written
     |-- Diverged            (ArithmeticError)     40    training met a number that is not finite
+    |-- NotSolved           (ArithmeticError)     41    a differential equation was not solved to its tolerance
     `-- LawBroken                                 50    a model breaks a law (`loglik check`)
 
 An interrupt ends the command with 130. Messages say what was expected, what came and what to do, in one line.
@@ -126,6 +127,10 @@ class Diverged(LoglikError, ArithmeticError):
             f"Training diverged at step {step}: {quantity} is not finite. The last good weights are kept. "
             f"Lower the learning rate (lr) or the gradient clip (clip), or check the data for extreme values."
         )
+
+
+class NotSolved(LoglikError, ArithmeticError):
+    exit_code = 41
 
 
 class LawBroken(LoglikError):
