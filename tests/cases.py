@@ -78,6 +78,7 @@ TELLING = (
     "cell",
     "base",
     "norm",
+    "exact",
 )
 
 
@@ -98,6 +99,7 @@ def data(space: Space, n: int = EVENTS) -> Tensor:
 NARROW = {"hidden": (8,)}
 SMALL = {"hidden": (12, 12)}
 COUPLINGS = {"hidden": (8,), "layers": 3}
+CONTINUOUS = {"hidden": (6, 5)}
 IMAGES = {"images": True, "width": 4, "layers": 1}
 SPLINES = {"hidden": (8,), "layers": 2, "bins": 4}
 CONVOLUTIONS = {"width": 4, "layers": 1}
@@ -215,7 +217,7 @@ CASES = [
     Case("maf", Integer((2,), 5), COUPLINGS | {"layers": 2, "dequantization": "variational"}),
     Case("iaf", Real((1,)), COUPLINGS, LABEL_CONTEXT),
     Case("iaf", Real((2,)), COUPLINGS | {"order": "random"}),
-    Case("iaf", Real((2,)), COUPLINGS | {"norm": "batch", "base": "autoregressive", "components": 2}, REAL_CONTEXT),
+    Case("iaf", Real((3,)), COUPLINGS | {"norm": "batch", "base": "autoregressive", "components": 2}, REAL_CONTEXT),
     Case("iaf", Real((7,)), SMALL | {"layers": 2, "base": "mixture", "components": 2}, REAL_CONTEXT),
     Case("iaf", LEVELS, COUPLINGS),
     Case("nsf", Real((1,)), SPLINES, REAL_CONTEXT),
@@ -231,6 +233,16 @@ CASES = [
     Case("nsf-coupling", Real((2, 2)), SPLINES, REAL_CONTEXT),
     Case("nsf-coupling", LEVELS, SPLINES | {"rescale": "logit"}),
     Case("nsf-coupling", Integer((2,), 5), SPLINES | {"dequantization": "variational"}, LABEL_CONTEXT),
+    Case("cnf", Real((1,)), CONTINUOUS, REAL_CONTEXT),
+    Case("cnf", Real((2,)), CONTINUOUS),
+    Case("cnf", Real((2,)), CONTINUOUS | {"kinetic": 0.05, "jacobian": 0.05}, LABEL_CONTEXT),
+    Case("cnf", Real((7,)), CONTINUOUS | {"gradient": "adjoint"}),
+    Case("cnf", Real((3, 3)), CONTINUOUS | {"gradient": "checkpointed"}),
+    Case("cnf", LEVELS, CONTINUOUS),
+    Case("ffjord", Real((2,)), CONTINUOUS | {"probes": 2}, LABEL_CONTEXT),
+    Case("ffjord", Real((7,)), CONTINUOUS | {"noise": "gaussian"}),
+    Case("ffjord", Real((3,)), CONTINUOUS | {"exact": False}),
+    Case("ffjord", Integer((3,), 5), CONTINUOUS | {"rescale": "logit", "exact": False}),
     Case("gmm", Real((1,)), {"components": 3}),
     Case("gmm", Real((2,)), {"components": 3, "covariance": "full"}),
     Case("gmm", Real((2,)), {"components": 3, "covariance": "tied"}),

@@ -27,6 +27,9 @@ class Score:
     before it ("state carried over windows, in 16 streams"). Either way the values sum to log p of the whole sequence,
     under a model that forgets at the boundaries it names; so the two can be compared, and the difference says that a
     part of it may be due to memory.
+
+    `evaluations` and `tolerance`, of a model that solves differential equations, are the mean evaluations of its field
+    for one batch, and the largest error of a step that was allowed.
     """
 
     values: Tensor = field(repr=False, compare=False)
@@ -36,6 +39,8 @@ class Score:
     rows: str = ""
     seconds: float = 0.0
     past: str = ""
+    evaluations: float | None = None
+    tolerance: float | None = None
 
     @property
     def events(self) -> int:
@@ -82,6 +87,8 @@ class Score:
         sign = {Claim.EXACT: "=", Claim.LOWER_BOUND: ">=", Claim.ESTIMATE: "~"}[self.claim]
         kind = str(self.claim) + (f", K={self.samples}" if self.samples else "")
         kind += f", {self.past}" if self.past else ""
+        kind += f", solved to {self.tolerance:g}" if self.tolerance else ""
+        kind += f" with {self.evaluations:.0f} evaluations" if self.evaluations else ""
         what = "log density" if self.measure is Measure.DENSITY else "log probability"
         text = f"{what} {sign} {self.nats:.4f} +- {self.stderr:.4f} nats per event ({kind}, {self.events} events"
         text += ", may exceed 0: it is a density)" if self.measure is Measure.DENSITY else ")"
@@ -106,6 +113,8 @@ class Score:
             "space": self.space.to_json(),
             "rows": self.rows,
             "past": self.past,
+            "evaluations": self.evaluations,
+            "tolerance": self.tolerance,
             "seconds": self.seconds,
             "text": str(self),
         }

@@ -73,6 +73,8 @@ ZOO: dict[str, Entry] = {
     "iaf": Entry("flows.maf:iaf", "flow", DENSITY, "gradients", "D steps / 1", "Kingma et al. 2016"),
     "nsf": Entry("flows.nsf:nsf", "flow", DENSITY, "gradients", "1 / D steps", "Durkan et al. 2019"),
     "nsf-coupling": Entry("flows.nsf:nsf_coupling", "flow", DENSITY, "gradients", "1 / 1", "Durkan et al. 2019"),
+    "cnf": Entry("flows.cnf:cnf", "flow", DENSITY, "gradients", "a solve / a solve", "Chen et al. 2018"),
+    "ffjord": Entry("flows.ffjord:ffjord", "flow", DENSITY, "gradients", "a solve / a solve", "Grathwohl et al. 2019"),
     "gmm": Entry("latent.gmm:gmm", "latent", DENSITY, "EM", "1 / 1", "Dempster et al. 1977"),
     "ppca": Entry("latent.ppca:ppca", "latent", DENSITY, "closed form or EM", "1 / 1", "Tipping & Bishop 1999"),
     "vae": Entry("latent.vae:vae", "latent", ANY, "gradients", "K / 1", "Kingma & Welling 2014"),

@@ -12,7 +12,7 @@ from loglik.models.autoregressive.autoregressive import Autoregressive
 from loglik.models.autoregressive.ensemble import MaskEnsemble
 from loglik.models.autoregressive.wavenet_net import WaveNetNet
 from loglik.nets.dilated import CausalConv1d
-from loglik.nets.masked import MaskedLinear
+from loglik.nets.masked import MaskedMLP
 from loglik.nets.recurrent import RecurrentNet
 from loglik.ops import sum_event
 
@@ -31,15 +31,15 @@ def outputs_see_their_own_input() -> Model:
 
 def masked_once() -> Model:
     """The mask multiplies the weights at the start alone; the first step of training un-masks them."""
-
-    def unmasked(layer: MaskedLinear, sound: Any, x: Tensor, mask: Tensor, onto: Tensor | float = 0.0) -> Tensor:
-        return nn.functional.linear(x, layer.weight, layer.bias) + onto
-
-    model = mutated(MADE, MaskedLinear, forward=unmasked)
+    model = MADE.model()
+    assert isinstance(model, Autoregressive)
+    net = model.net
+    assert isinstance(net, MaskedMLP)
+    weights = net.weights
     with torch.no_grad():
-        weights = model.net.weights
-        for layer, mask in zip([*weights.hidden, weights.direct, weights.last], model.net.masks, strict=True):
+        for layer, mask in zip([*weights.hidden, weights.direct, weights.last], net.masks, strict=True):
             layer.weight.mul_(mask)
+            mask.fill_(1.0)
     return model
 
 

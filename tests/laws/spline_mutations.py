@@ -73,7 +73,6 @@ def matrix_with_one_log_det_for_both_ways() -> Model:
 
 MISTAKES: dict[str, tuple[str, Callable[[], Model]]] = {
     "log slopes with the wrong sign": ("log-determinant", turned_log_slopes),
-    "log slopes with the wrong sign, mass": ("total mass", turned_log_slopes),
     "a spline whose knots are out of order": ("inverse", knots_out_of_order),
     "a spline that ends at its bound": ("inverse", held_at_the_bound),
     "the last bin's slope outside": ("log-determinant", slope_of_the_last_bin_outside),

@@ -14,6 +14,10 @@ def report(case_number: int) -> Report:
     return check(CASES[case_number].model())
 
 
+# Reports are shared by all tests of this file, so one process has to run them.
+pytestmark = pytest.mark.xdist_group("laws")
+
+
 @pytest.mark.parametrize("law", [law.name for law in LAWS])
 @pytest.mark.parametrize("number", range(len(CASES)), ids=[str(case) for case in CASES])
 def test_law(number: int, law: str) -> None:

@@ -13,6 +13,7 @@ from loglik.data import Dataset, Memory, RowDigest, Source, as_source
 from loglik.data.windows import side_by_side, streams_to_score
 from loglik.errors import ContextError, UsageError
 from loglik.inference.randomness import seeded
+from loglik.ode import counting
 from loglik.score import Score
 
 VALUES_AT_ONCE = 1 << 20  # a batch holds about so many numbers
@@ -52,7 +53,7 @@ def evaluate(
     digest = RowDigest()
     parts: list[Tensor] = []
     start = time.perf_counter()
-    with seeded(seed), evaluating(model):
+    with seeded(seed), evaluating(model), counting() as solved:
         for x, values in scored(model, source, samples, carry=carry):
             digest.update(x)
             parts.append(values)
@@ -64,6 +65,8 @@ def evaluate(
         digest.hexdigest(),
         time.perf_counter() - start,
         past_in_words(source, carry=carry),
+        solved.evaluations / solved.solves if solved.solves else None,
+        solved.tolerance,
     )
 
 

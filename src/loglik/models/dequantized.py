@@ -50,6 +50,7 @@ class Dequantized(LatentModel):
         return terms if log_q is None else terms | {"-log q(u|x)": -log_q}
 
     def objective(self, x: Tensor, context: Tensor | None = None) -> Tensor:
+        """What the density would have training maximise, at x + u."""
         y, log_q = self._draw(x, context)
         objective = self.density.objective(y, context)
         return objective if log_q is None else objective - log_q

@@ -7,7 +7,7 @@ EULER, MIDPOINT, HEUN, RK4, BOSH3, DOPRI5, TSIT5, DOP853    methods
 counting                how many evaluations it took, of everything inside a block
 """
 
-from loglik.ode.counting import Tally, counting
+from loglik.ode.counting import Tally, count, counting
 from loglik.ode.events import solve_until
 from loglik.ode.gradients import Adjoint, Backprop, Checkpointed, Gradient
 from loglik.ode.solve import Solution, solve
@@ -35,6 +35,7 @@ __all__ = [
     "Steps",
     "Tableau",
     "Tally",
+    "count",
     "counting",
     "largest",
     "rms",

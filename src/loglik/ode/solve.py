@@ -1,8 +1,11 @@
 """Ordinary differential equations y' = f(t, y) from a first time on, differentiable in all they depend on."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from itertools import accumulate
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -18,8 +21,8 @@ class Solution:
     """The states at the times asked for, and what it took to find them.
 
     `states` is (T, *shape), or a tuple of such tensors. `grid` holds the ends of all steps, the first time included:
-    Grid(solution.grid) takes the same steps again. `evaluations` of the field are those up to here; a way back by the
-    adjoint comes on top.
+    Grid(solution.grid) takes the same steps again. `errors` are those of adaptive steps, estimated, as shares of what
+    the tolerance allows. `evaluations` of the field are those up to here; a way back by the adjoint comes on top.
     """
 
     times: Tensor = field(repr=False)
@@ -27,11 +30,26 @@ class Solution:
     evaluations: int
     rejected: int
     grid: tuple[float, ...] = field(repr=False)
+    errors: tuple[float, ...] = field(repr=False)
+    method: Tableau = field(repr=False)
 
     @property
     def last(self) -> State:
         """The state at the last time."""
         return self.states[-1] if isinstance(self.states, Tensor) else tuple(part[-1] for part in self.states)
+
+    def even_grid(self, sharper: float = 1.0) -> tuple[float, ...]:
+        """As few steps as keep the tolerance, or one `sharper` by a factor, all with the same error.
+
+        It follows from what adaptive steps have learned: a step of h has an error e ~ h^q, so it is worth e^(1/q) steps
+        with an error of 1. A first step that was careful, or a last one that was cut short, is worth little; even steps
+        need fewer evaluations for the same accuracy.
+        """
+        q = self.method.error_order + 1
+        worth = [(e * sharper) ** (1.0 / q) for e in self.errors]
+        total, count = sum(worth), max(1, math.ceil(sum(worth)))
+        places = list(accumulate(worth, initial=0.0))
+        return tuple(float(t) for t in np.interp([total * i / count for i in range(count + 1)], places, self.grid))
 
 
 def solve(
@@ -79,7 +97,8 @@ def solve(
     count(counted.count, steps.tolerance)
     at = times if isinstance(times, Tensor) else torch.tensor(numbers, dtype=start.dtype, device=start.device)
     unpacked = packing.unpack(torch.stack(states), leading=(len(states),))
-    return Solution(at, unpacked, counted.count, problem.log.rejected, tuple(problem.log.times))
+    log = problem.log
+    return Solution(at, unpacked, counted.count, log.rejected, tuple(log.times), tuple(log.errors), method)
 
 
 def moved(f: Counted, t: float, y: Tensor, by: Tensor) -> Tensor:

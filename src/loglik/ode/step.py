@@ -97,20 +97,27 @@ def combined(y: Tensor, h: float, weights: Sequence[float], k: Sequence[Tensor])
     used = [(h * w, slope) for w, slope in zip(weights, k, strict=True) if w]
     if not used:
         return y
-    result: Tensor = Combination.apply([w for w, _ in used], y, *(slope for _, slope in used))  # type: ignore[no-untyped-call]
+    scaled, slopes = zip(*used, strict=True)
+    if torch.is_grad_enabled():
+        return Combination.apply(scaled, y, *slopes)  # type: ignore[no-untyped-call, no-any-return]
+    return total(scaled, y, slopes)
+
+
+def total(weights: Sequence[float], y: Tensor, k: Sequence[Tensor]) -> Tensor:
+    """y + sum_i w_i k_i."""
+    result = torch.add(y, k[0], alpha=weights[0])
+    for w, slope in zip(weights[1:], k[1:], strict=True):
+        result.add_(slope, alpha=w)
     return result
 
 
 class Combination(torch.autograd.Function):
-    """y + sum_i w_i k_i in place of a chain of sums, each of which autograd would record."""
+    """`total` as one operation, in place of a chain of sums each of which autograd would record."""
 
     @staticmethod
-    def forward(ctx: Any, weights: list[float], y: Tensor, *k: Tensor) -> Tensor:
+    def forward(ctx: Any, weights: Sequence[float], y: Tensor, *k: Tensor) -> Tensor:
         ctx.weights = weights
-        total = torch.add(y, k[0], alpha=weights[0])
-        for w, slope in zip(weights[1:], k[1:], strict=True):
-            total.add_(slope, alpha=w)
-        return total
+        return total(weights, y, k)
 
     @staticmethod
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:

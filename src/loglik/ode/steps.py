@@ -27,9 +27,12 @@ def largest(error: Tensor) -> Tensor:
 
 @dataclass
 class Walk:
-    """What a solve has used so far: where its steps ended, and how many were tried in vain."""
+    """What a solve has used so far: where its steps ended and with which errors, and how many were tried in vain."""
 
     times: list[float] = field(default_factory=list)
+    errors: list[float] = field(
+        default_factory=list
+    )  # of the steps, as shares of what is allowed, where they are known
     rejected: int = 0
 
 
@@ -98,7 +101,7 @@ class Adaptive(Steps):
 
     A PI controller (Gustafsson 1991; Hairer, Norsett, Wanner, section II.4) makes the next step
 
-        h' = 0.9 h e^(-0.7 / q) e_before^(0.4 / q),      q = error order + 1, e = norm(error / (atol + rtol |y|)),
+        h' = 0.9 h e^(-0.85 / q) e_before^(0.2 / q),      q = error order + 1, e = norm(error / (atol + rtol |y|)),
 
     and a step with e > 1 is tried again, shorter. The tolerance bounds the error of single steps; what they add up to
     is for the equation to say, as a rule 10 to 100 times as much. The lengths take no part in gradients.
@@ -148,8 +151,9 @@ class Adaptive(Steps):
             if e <= 1.0:
                 t = after
                 log.times.append(t)
+                log.errors.append(e)
                 yield step
-                factor = 0.9 * e ** (-0.7 / q) * before ** (0.4 / q) if e > 0.0 else 10.0
+                factor = 0.9 * e ** (-0.85 / q) * before ** (0.2 / q) if e > 0.0 else 10.0
                 before = max(e, 1e-4)
                 h = abs(step.h) * min(10.0, max(0.2, factor))
                 y, slope = step.end, step.slope_at_end() if (end - t) * side > 0.0 else slope

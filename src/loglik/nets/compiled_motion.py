@@ -1,0 +1,167 @@
+"""Motion along a tanh field by compiled loops on the CPU, with gradients: one evaluation, or a whole way.
+
+Nothing is kept for the way back but places: what the net made of them is computed again, while it is in the cache.
+"""
+
+import os
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from functools import lru_cache
+from itertools import pairwise
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.autograd.function import once_differentiable
+
+if TYPE_CHECKING:
+    from loglik.nets.motion import Motion
+
+ROWS = 128  # rows of matrices that stay in the processor's cache from layer to layer
+PRODUCTS = 1_000_000  # up to so many multiplications, small products are computed by their caller's thread
+
+Weights = Sequence[Sequence[float]]
+
+
+def compiled_motion(motion: "Motion", t: Tensor, state: Tensor) -> Tensor:
+    """(dz/dt, d log_det/dt), as a `Motion` gives them."""
+    if torch.is_grad_enabled():
+        return Evaluation.apply(motion, float(t), state, *motion.tensors)  # type: ignore[no-untyped-call, no-any-return]
+    return evaluated(motion, float(t), state)
+
+
+def compiled_travel(
+    motion: "Motion", x: Tensor, times: Sequence[float], a: Weights, b: Sequence[float], c: Sequence[float]
+) -> tuple[Tensor, Tensor]:
+    """z (B, D) and log_det (B,) where a Runge-Kutta method of stages a, b, c comes from x, in steps between times."""
+    return Travel.apply(motion, x, times, (a, b, c), *motion.tensors)  # type: ignore[no-untyped-call, no-any-return]
+
+
+def evaluated(motion: "Motion", t: float, state: Tensor) -> Tensor:
+    from loglik.nets import field_kernel
+
+    loops: Any = field_kernel.forward
+    slope = torch.empty_like(state)
+    z, f, trace = (part.numpy() for part in (_z(motion, state), *motion.parts(slope)))
+    at = z.dtype.type(t)
+    in_threads(lambda low, high: loops(at, z, motion.network, low, high, f, trace), shares(motion, len(z)))
+    return slope
+
+
+class Evaluation(torch.autograd.Function):
+    """`evaluated` with gradients; no second derivatives."""
+
+    @staticmethod
+    def forward(ctx: Any, motion: "Motion", t: float, state: Tensor, *tensors: Tensor) -> Tensor:
+        ctx.motion, ctx.t = motion, t
+        ctx.save_for_backward(state)
+        return evaluated(motion, t, state)
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, d_slope: Tensor) -> tuple[Tensor | None, ...]:
+        from loglik.nets import field_kernel
+
+        loops: Any = field_kernel.backward
+        motion, (state,) = ctx.motion, ctx.saved_tensors
+        d_state = torch.zeros_like(state)
+        z, dz = _z(motion, state).numpy(), motion.parts(d_state)[0].numpy()
+        df, dtrace = (part.numpy() for part in motion.parts(d_slope.contiguous()))
+        net, t = motion.network, z.dtype.type(ctx.t)
+        found = summed(motion, len(z), lambda *rows, totals: loops(t, z, net, *rows, df, dtrace, dz, totals))
+        return None, None, d_state, *found
+
+
+class Travel(torch.autograd.Function):
+    """A way on given steps, and its gradients; no second derivatives."""
+
+    @staticmethod
+    def forward(
+        ctx: Any, motion: "Motion", x: Tensor, times: Sequence[float], method: tuple[Any, ...], *tensors: Tensor
+    ) -> tuple[Tensor, Tensor]:
+        from loglik.nets import travel_kernel
+
+        loops: Any = travel_kernel.forward
+        plan, net = planned(times, method, x), motion.network
+        path = np.empty((len(plan[2]) * (len(times) - 1) + 1, *x.shape), net[0].dtype)
+        path[0] = x.detach().numpy()
+        log_det = torch.empty(len(x), dtype=x.dtype)
+        out = log_det.numpy()
+        in_threads(lambda low, high: loops(*plan, net, low, high, path, out), shares(motion, len(x)))
+        ctx.motion, ctx.plan, ctx.path = motion, plan, path
+        return torch.from_numpy(path[-1].copy()), log_det
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, d_z: Tensor, d_log_det: Tensor) -> tuple[Tensor | None, ...]:
+        from loglik.nets import travel_kernel
+
+        loops: Any = travel_kernel.backward
+        motion, plan, path = ctx.motion, ctx.plan, ctx.path
+        d_x = torch.empty_like(d_z)
+        end, out, start = (t.numpy() for t in (d_z.contiguous(), d_log_det.contiguous(), d_x))
+        net = motion.network
+        way = summed(motion, len(d_z), lambda *rows, totals: loops(*plan, net, *rows, path, end, out, start, totals))
+        return None, d_x, None, None, *way
+
+
+def planned(times: Sequence[float], method: tuple[Any, ...], like: Tensor) -> tuple[Any, ...]:
+    """Times, a (S, S), b (S,) and c (S,) as arrays."""
+    a, b, c = method
+    square = np.zeros((len(b), len(b)))
+    for i, row in enumerate(a):
+        square[i, : len(row)] = row
+    number = torch.empty(0, dtype=like.dtype).numpy().dtype
+    return tuple(np.array(values, number) for values in (times, square, b, c))
+
+
+def network(motion: "Motion") -> tuple[Any, ...]:
+    """theta, widths, shift, e, v, scale as the loops read them, and how many rows go through the net together."""
+    theta, shift, e, v = (tensor.detach().contiguous().numpy() for tensor in motion.tensors)
+    widths = np.array(motion.widths)
+    held = min(ROWS, PRODUCTS // int((widths[:-1] * widths[1:]).max()))
+    return theta, widths, shift, e, v, theta.dtype.type(motion.scale), max(1, held // (1 + len(e)))
+
+
+def summed(motion: "Motion", rows: int, work: Callable[..., None]) -> list[Tensor]:
+    """The gradients of theta, shift, e and v, to which `work` adds those of the rows it is called for.
+
+    What all rows have in common is summed by each thread for itself, and then in the order of the rows.
+    """
+    parts = shares(motion, rows)
+    shared = [True, False, *(motion.e.shape[1] == 1 for _ in "ev")]
+    own = [torch.zeros(t.shape, dtype=t.dtype) for t in motion.tensors]
+    sums = [own] + [
+        [torch.zeros_like(t) if common else t for t, common in zip(own, shared, strict=True)] for _ in parts[1:]
+    ]
+    totals = {part[0]: tuple(t.numpy() for t in found) for part, found in zip(parts, sums, strict=True)}
+    in_threads(lambda low, high: work(low, high, totals=totals[low]), parts)
+    for found in sums[1:]:
+        for total, part, common in zip(own, found, shared, strict=True):
+            if common:
+                total.add_(part)
+    return own
+
+
+def shares(motion: "Motion", rows: int) -> list[tuple[int, int]]:
+    """Rows from low to high for each thread; few rows are not worth a second one."""
+    threads = max(1, min(torch.get_num_threads(), rows * (1 + len(motion.e)) // (2 * ROWS)))
+    return list(pairwise(rows * i // threads for i in range(threads + 1)))
+
+
+def in_threads(work: Callable[[int, int], None], parts: list[tuple[int, int]]) -> None:
+    """Compiled loops leave the interpreter, so plain threads share the processors."""
+    others = [_pool(os.getpid(), len(parts) - 1).submit(work, *part) for part in parts[1:]]
+    work(*parts[0])
+    for other in others:
+        other.result()
+
+
+@lru_cache(maxsize=1)
+def _pool(process: int, threads: int) -> ThreadPoolExecutor:
+    return ThreadPoolExecutor(threads)  # of this very process: a fork has none of its parent's threads
+
+
+def _z(motion: "Motion", state: Tensor) -> Tensor:
+    return motion.parts(state.detach().contiguous())[0]

@@ -1,0 +1,69 @@
+"""A whole way along a tanh field on given steps, and its gradients: compiled by numba, a few rows at a time.
+
+From the first step to the last, a block of rows and all that belongs to it stay in the processor's cache. Imported
+where it is used. See `field_kernel` for the names; net is (theta, widths, shift, e, v, scale, rows), and a (S, S), b, c
+(S,) are the tableau of a method of S stages.
+"""
+
+import numpy as np
+from numba import njit
+
+from loglik.nets.field_kernel import add_scaled, evaluate, pull, space, transposed
+
+
+@njit(nogil=True, cache=True)
+def forward(times, a, b, c, net, first, last, path, log_det):  # type: ignore[no-untyped-def]
+    """Rows first to last: from path[0] (B, D) through the places of all stages to the end, path[-1]; log_det (B,)."""
+    S, rows, D = len(b), net[6], path.shape[2]
+    scratch, k, trace = space(net), np.empty((S, rows, D), path.dtype), np.empty(rows, path.dtype)
+    for low in range(first, last, rows):
+        high = min(low + rows, last)
+        n = high - low
+        log_det[low:high] = 0
+        for step in range(len(times) - 1):
+            t, h, place = times[step], times[step + 1] - times[step], step * S
+            for i in range(S):
+                here = path[place + i, low:high]
+                if i:
+                    here[:] = path[place, low:high]
+                    move(here, k, a[i], h, i)
+                evaluate(t + c[i] * h, here, low, net, scratch, k[i, :n], trace[:n])
+                add_scaled(trace[:n], h * b[i], log_det[low:high])
+            after = path[place + S, low:high]
+            after[:] = path[place, low:high]
+            move(after, k, b, h, S)
+
+
+@njit(nogil=True, cache=True)
+def backward(times, a, b, c, net, first, last, path, dend, dlog_det, dstart, totals):  # type: ignore[no-untyped-def]
+    """Rows first to last of dL/dpath[0] for given dL/dpath[-1] and dL/dlog_det, and what they add to the totals."""
+    S, rows, D = len(b), net[6], path.shape[2]
+    scratch, turned = space(net), transposed(net[0], net[1])
+    dk, dz, dtrace = np.empty((S, rows, D), path.dtype), np.empty((rows, D), path.dtype), np.empty(rows, path.dtype)
+    for low in range(first, last, rows):
+        high = min(low + rows, last)
+        n = high - low
+        d = dstart[low:high]
+        d[:] = dend[low:high]
+        for step in range(len(times) - 2, -1, -1):
+            t, h = times[step], times[step + 1] - times[step]
+            for i in range(S):
+                dk[i, :n] = 0
+                add_scaled(d.reshape(-1), h * b[i], dk[i, :n].reshape(-1))
+            for i in range(S - 1, -1, -1):
+                dtrace[:n] = 0
+                add_scaled(dlog_det[low:high], h * b[i], dtrace[:n])
+                here = path[step * S + i, low:high]
+                pull(t + c[i] * h, here, low, net, turned, scratch, dk[i, :n], dtrace[:n], dz[:n], totals)
+                add_scaled(dz[:n].reshape(-1), dz.dtype.type(1), d.reshape(-1))
+                for j in range(i):
+                    if a[i, j] != 0:
+                        add_scaled(dz[:n].reshape(-1), h * a[i, j], dk[j, :n].reshape(-1))
+
+
+@njit(nogil=True, cache=True)
+def move(z, k, weights, h, count):  # type: ignore[no-untyped-def]
+    """z += h sum_j w_j k_j, j < count"""
+    for j in range(count):
+        if weights[j] != 0:
+            add_scaled(k[j, : len(z)].reshape(-1), h * weights[j], z.reshape(-1))
