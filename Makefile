@@ -14,10 +14,10 @@ demo: $(VENV)/.installed            ## fit every model to the embedded digits, p
 	$(BIN)/loglik compare digits --budget 100s -o $(OUT) --overwrite
 
 test: $(VENV)/.installed            ## the whole suite but the slow marks
-	$(ONE_THREAD) $(BIN)/python -m pytest -n auto --dist loadgroup -m "not slow"
+	$(ONE_THREAD) $(BIN)/python -m pytest -n auto -m "not slow"
 
 slow: $(VENV)/.installed            ## the whole suite
-	$(ONE_THREAD) $(BIN)/python -m pytest -n auto --dist loadgroup
+	$(ONE_THREAD) $(BIN)/python -m pytest -n auto
 
 lint: $(VENV)/.installed            ## style and types
 	$(BIN)/ruff check .

@@ -9,12 +9,12 @@ from torch import Tensor
 
 from loglik.bijections.compose import Chain, Reshape
 from loglik.bijections.continuous import Continuous
-from loglik.bijections.elementwise import Gaussianize, Logit, Standardize
 from loglik.contract import Bijection, Model
 from loglik.densities import StandardNormal
 from loglik.errors import UsageError
 from loglik.models.dequantized import Dequantized, density_space
 from loglik.models.flows.flow import Flow
+from loglik.models.flows.rescaling import rescaling
 from loglik.nets.field import Field
 from loglik.ode import Adjoint, Backprop, Checkpointed, Gradient
 from loglik.spaces import Integer, Real, Space
@@ -98,13 +98,6 @@ def continuous_flow(
     real = density_space(space, "cnf")
     flat = Reshape(real.shape, (real.dims,))
     base = StandardNormal(Real((real.dims,)), context)
-    if not isinstance(space, Integer):
-        return ContinuousFlow(real, Chain([Standardize(real.shape), flat]), flow, base, kinetic, jacobian)
-    scale: Bijection
-    if rescale == "marginals":
-        scale = Gaussianize(space)
-    elif rescale == "logit":
-        scale = Logit(0.0, float(space.levels))
-    else:
-        raise UsageError(f"Expected rescale 'marginals' or 'logit'; got {rescale!r}.")
-    return Dequantized(space, ContinuousFlow(real, Chain([scale, flat]), flow, base, kinetic, jacobian))
+    scale = Chain([rescaling(space, rescale), flat])
+    density = ContinuousFlow(real, scale, flow, base, kinetic, jacobian)
+    return Dequantized(space, density) if isinstance(space, Integer) else density
