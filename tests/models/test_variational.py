@@ -40,8 +40,8 @@ def density_of(noise: VariationalNoise, shape: tuple[int, ...]) -> Flow:
 NOISES = {
     "one value": (Integer((1,), 4), lambda space: vector_noise(space, (8,))),
     "a vector": (Integer((5,), 3), lambda space: vector_noise(space, (8,))),
-    "an image": (Integer((3, 3), 4), lambda space: image_noise(space, 4, 1)),
-    "colours": (Integer((2, 2, 2), 300), lambda space: image_noise(space, 4, 1)),
+    "an image": (Integer((3, 3), 4), lambda space: image_noise(space, 4)),
+    "colours": (Integer((2, 2, 2), 300), lambda space: image_noise(space, 4)),
 }
 
 
@@ -158,7 +158,7 @@ def test_the_terms_of_the_bound() -> None:
 
 def test_what_is_given_steers_the_noise() -> None:
     space = Integer((2, 2), 4)
-    noise = image_noise(space, 4, 1, context=2)
+    noise = image_noise(space, 4, context=2)
     anywhere(noise)
     x, c = torch.zeros(5, 2, 2, dtype=torch.long), torch.zeros(5, 2)
     draws = []

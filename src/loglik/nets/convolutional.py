@@ -127,12 +127,13 @@ class ThreeConvolutions(nn.Module):
 class GivenImage(nn.Module):
     """A net of images that reads one more image, which comes flattened at the head of its context.
 
-    (B, C, H, W), (B, C' H W + rest) -> net of (B, C + C', H, W) given (B, rest)
+    (B, C, H, W), (B, C' H W + rest) -> net of (B, C + C', H, W) given (B, rest). With `squeezed`, x is a squeezed image
+    (every 2 x 2 block of it has become channels), and the other one is squeezed here.
     """
 
-    def __init__(self, net: ResidualNet | ThreeConvolutions, shape: tuple[int, ...]) -> None:
+    def __init__(self, net: ResidualNet | ThreeConvolutions, shape: tuple[int, ...], *, squeezed: bool = False) -> None:
         super().__init__()
-        self.net, self.shape = net, shape
+        self.net, self.shape, self.squeezed = net, shape, squeezed
 
     def start(self, outputs: Tensor) -> None:
         self.net.start(outputs)
@@ -140,6 +141,7 @@ class GivenImage(nn.Module):
     def forward(self, x: Tensor, context: Tensor) -> Tensor:
         values = math.prod(self.shape)
         image, rest = context[:, :values].reshape(-1, *self.shape), context[:, values:]
+        image = F.pixel_unshuffle(image, 2) if self.squeezed else image
         return self.net(torch.cat([x, image], dim=1), rest)  # type: ignore[no-any-return]
 
 

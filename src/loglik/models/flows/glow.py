@@ -110,4 +110,4 @@ def glow(
     flow = rescaled(
         space, rescale, Chain([Reshape(real.shape, shape), body]), StandardNormal(Real((real.dims,)), context)
     )
-    return dequantized(space, flow, dequantization, partial(image_noise, width=width, blocks=1, context=condition))
+    return dequantized(space, flow, dequantization, partial(image_noise, width=width, context=condition))

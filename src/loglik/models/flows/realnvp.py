@@ -130,7 +130,7 @@ def realnvp(
 
         body = image_couplings(shape, scales, steered, normalize, make)
         flow = rescaled(space, rescale, Chain([Reshape(real.shape, shape), body]), base)
-        noise = partial(image_noise, width=width, blocks=1, context=condition)
+        noise = partial(image_noise, width=width, context=condition)
     else:
         low = real.dims <= LOW_DIMENSIONS
         depth = (12 if low else 8) if layers is None else layers

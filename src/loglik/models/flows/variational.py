@@ -13,13 +13,14 @@ from loglik.bijections.affine import Affine
 from loglik.bijections.compose import Chain, Reshape
 from loglik.bijections.elementwise import Logit
 from loglik.bijections.masks import alternate, checkerboard
+from loglik.bijections.multiscale import Squeeze
 from loglik.contract import Bijection, Model
 from loglik.densities import StandardLogistic
 from loglik.errors import UsageError
 from loglik.models.dequantized import Dequantized, Noise
-from loglik.models.flows.couplings import pixel_coupling, vector_coupling
+from loglik.models.flows.couplings import channel_coupling, pixel_coupling, vector_coupling
 from loglik.models.flows.images import image_shape
-from loglik.nets.convolutional import GivenImage, ResidualNet
+from loglik.nets.convolutional import GivenImage, ThreeConvolutions
 from loglik.spaces import Integer, Real, Space
 
 COUPLINGS = 4  # of the noise, as in Flow++
@@ -58,18 +59,31 @@ def vector_noise(space: Integer, hidden: Sequence[int], context: int = 0) -> Var
     return VariationalNoise(space, Chain([Logit(0.0, 1.0, margin=0.0), Reshape(space.shape, (dims,)), *couplings]))
 
 
-def image_noise(space: Integer, width: int, blocks: int, context: int = 0) -> VariationalNoise:
-    """Affine couplings of the logits of u, checkerboards alternating, whose residual nets read the image x beside u."""
+def image_noise(space: Integer, width: int, context: int = 0) -> VariationalNoise:
+    """Affine couplings of the logits of u, checkerboards alternating, whose nets read the image x beside u.
+
+    Squeezed, a checkerboard is a choice of channels, and the nets run at a quarter of the pixels.
+    """
     shape = image_shape(space, "image_noise")
     channels, height, breadth = shape
+    squeezed = height % 2 == 0 and breadth % 2 == 0
+    given = (4 if squeezed else 1) * channels
 
     def make(inputs: int, outputs: int) -> GivenImage:
-        return GivenImage(ResidualNet(inputs + channels, width, outputs, blocks=blocks, context=context), shape)
+        net = ThreeConvolutions(inputs + given, width, outputs, context=context)
+        return GivenImage(net, shape, squeezed=squeezed)
 
-    boards = [checkerboard(height, breadth, layer) for layer in range(COUPLINGS)]
-    couplings = [pixel_coupling(channels, board, Affine(), make) for board in boards]
-    logits = [Logit(0.0, 1.0, margin=0.0), Reshape(space.shape, shape)]
-    return VariationalNoise(space, Chain([*logits, *couplings, Reshape(shape, (space.dims,))]))
+    parts: list[Bijection] = [Logit(0.0, 1.0, margin=0.0), Reshape(space.shape, shape)]
+    if squeezed:
+        parts.append(Squeeze())
+        even = torch.tensor([True, False, False, True]).repeat(channels)  # of each block, row + column
+        shapes = (given, height // 2, breadth // 2)
+        parts += [channel_coupling(even if layer % 2 == 0 else ~even, Affine(), make) for layer in range(COUPLINGS)]
+    else:
+        shapes = shape
+        boards = [checkerboard(height, breadth, layer) for layer in range(COUPLINGS)]
+        parts += [pixel_coupling(channels, board, Affine(), make) for board in boards]
+    return VariationalNoise(space, Chain([*parts, Reshape(shapes, (space.dims,))]))
 
 
 def dequantized(
