@@ -33,7 +33,7 @@ def _tanh(x):  # type: ignore[no-untyped-def]
     def rational(x):  # type: ignore[no-untyped-def]
         # Lambert's continued fraction x / (1 + x^2 / (3 + x^2 / (5 + ...))), to 25, as one fraction.
         f = np.float32
-        x = min(max(x, f(-9.0)), f(9.0))
+        x = np.minimum(np.maximum(x, f(-9.0)), f(9.0))
         u = x * x
         p = f(P6) * u + f(P5)
         p = p * u + f(P4)
@@ -77,6 +77,19 @@ def activate(s, bias, h):  # type: ignore[no-untyped-def]
     for r in range(len(s)):
         for j in range(len(bias)):
             h[r, j] = tanh(s[r, j] + bias[j])
+
+
+@njit(nogil=True, cache=True)
+def fill(out, value):  # type: ignore[no-untyped-def]
+    for i in range(len(out)):
+        out[i] = value
+
+
+@njit(nogil=True, cache=True)
+def copy(a, out):  # type: ignore[no-untyped-def]
+    for r in range(len(a)):
+        for j in range(a.shape[1]):
+            out[r, j] = a[r, j]
 
 
 @njit(nogil=True, cache=True, fastmath=CONTRACT)
@@ -199,7 +212,7 @@ def pull(t, z, first, net, turned, scratch, df, dtrace, dz, totals):  # type: ig
     add_product(x_n[:R], df, product, dtheta, at)
     add_bias(df, t, dtheta, at + H * D)
     np.dot(df, matrix(turned, at, D, H), dx_n[:R])
-    dx[R * H : (1 + K) * R * H] = 0
+    fill(dx[R * H : (1 + K) * R * H], 0)
     for k in range(K):
         for r in range(R):
             own, row, g = first + r if v.shape[1] > 1 else 0, (1 + k) * R + r, scale * dtrace[r]
@@ -210,7 +223,7 @@ def pull(t, z, first, net, turned, scratch, df, dtrace, dz, totals):  # type: ig
         at -= (inputs + 2) * H
         size, m = R * H, (1 + K) * R
         bent, h, p_l = bend[:size], x[held : held + size], matrix(p, 0, room, H)
-        bent[:] = 0
+        fill(bent, 0)
         for k in range(1, 1 + K):
             if layer > 1:
                 add_times(dx[k * size : (k + 1) * size], s[held + k * size : held + (k + 1) * size], bent)
@@ -240,8 +253,10 @@ def pull(t, z, first, net, turned, scratch, df, dtrace, dz, totals):  # type: ig
 def space(net):  # type: ignore[no-untyped-def]
     """Room for what a block of rows leaves behind: x, s, dx, p, a product of matrices, and the bends of one layer."""
     theta, widths, _, e, _, _, rows = net
-    room, widest = (1 + len(e)) * rows, widths.max()
-    layers, one = np.empty(room * widths[1:-1].sum(), theta.dtype), np.empty(room * widest, theta.dtype)
+    room, widest, units = (1 + len(e)) * rows, widths[0], 0
+    for width in widths[1:-1]:
+        widest, units = max(widest, width), units + width
+    layers, one = np.empty(room * units, theta.dtype), np.empty(room * widest, theta.dtype)
     product, bend = np.empty(widest * widest, theta.dtype), np.empty(rows * widest, theta.dtype)
     return layers, np.empty_like(layers), one, np.empty_like(one), product, bend
 
@@ -252,7 +267,7 @@ def transposed(theta, widths):  # type: ignore[no-untyped-def]
     turned, at = np.empty_like(theta), 0
     for layer in range(1, len(widths)):
         inputs, H = widths[layer - 1], widths[layer]
-        matrix(turned, at, H, inputs)[:] = matrix(theta, at, inputs, H).T
+        copy(matrix(theta, at, inputs, H).T, matrix(turned, at, H, inputs))
         at += (inputs + 2) * H
     return turned
 

@@ -8,7 +8,7 @@ where it is used. See `field_kernel` for the names; net is (theta, widths, shift
 import numpy as np
 from numba import njit
 
-from loglik.nets.field_kernel import add_scaled, evaluate, pull, space, transposed
+from loglik.nets.field_kernel import add_scaled, copy, evaluate, fill, pull, space, transposed
 
 
 @njit(nogil=True, cache=True)
@@ -19,18 +19,18 @@ def forward(times, a, b, c, net, first, last, path, log_det):  # type: ignore[no
     for low in range(first, last, rows):
         high = min(low + rows, last)
         n = high - low
-        log_det[low:high] = 0
+        fill(log_det[low:high], 0)
         for step in range(len(times) - 1):
             t, h, place = times[step], times[step + 1] - times[step], step * S
             for i in range(S):
                 here = path[place + i, low:high]
                 if i:
-                    here[:] = path[place, low:high]
+                    copy(path[place, low:high], here)
                     move(here, k, a[i], h, i)
                 evaluate(t + c[i] * h, here, low, net, scratch, k[i, :n], trace[:n])
                 add_scaled(trace[:n], h * b[i], log_det[low:high])
             after = path[place + S, low:high]
-            after[:] = path[place, low:high]
+            copy(path[place, low:high], after)
             move(after, k, b, h, S)
 
 
@@ -44,14 +44,15 @@ def backward(times, a, b, c, net, first, last, path, dend, dlog_det, dstart, tot
         high = min(low + rows, last)
         n = high - low
         d = dstart[low:high]
-        d[:] = dend[low:high]
+        copy(dend[low:high], d)
         for step in range(len(times) - 2, -1, -1):
             t, h = times[step], times[step + 1] - times[step]
             for i in range(S):
-                dk[i, :n] = 0
-                add_scaled(d.reshape(-1), h * b[i], dk[i, :n].reshape(-1))
+                slope = dk[i, :n].reshape(-1)
+                fill(slope, 0)
+                add_scaled(d.reshape(-1), h * b[i], slope)
             for i in range(S - 1, -1, -1):
-                dtrace[:n] = 0
+                fill(dtrace[:n], 0)
                 add_scaled(dlog_det[low:high], h * b[i], dtrace[:n])
                 here = path[step * S + i, low:high]
                 pull(t + c[i] * h, here, low, net, turned, scratch, dk[i, :n], dtrace[:n], dz[:n], totals)

@@ -47,9 +47,11 @@ class Solution:
         """
         q = self.method.error_order + 1
         worth = [(e * sharper) ** (1.0 / q) for e in self.errors]
-        total, count = sum(worth), max(1, math.ceil(sum(worth)))
+        total = sum(worth)
+        count = max(1, math.ceil(total))
         places = list(accumulate(worth, initial=0.0))
-        return tuple(float(t) for t in np.interp([total * i / count for i in range(count + 1)], places, self.grid))
+        between = np.interp([total * i / count for i in range(1, count)], places, self.grid)
+        return (self.grid[0], *(float(t) for t in between), self.grid[-1])
 
 
 def solve(
