@@ -11,6 +11,8 @@ from loglik.densities import normal_log_prob
 from loglik.ops import sum_event
 from loglik.spaces import Integer
 
+ROWS_AT_ONCE = 2048
+
 
 class Standardize(Bijection):
     """z = (x - mean) / scale for each dimension, log_det = -sum log scale; both are set from the first data seen.
@@ -85,11 +87,12 @@ class Gaussianize(Bijection):
         self.register_buffer("mass", mass)
 
     def initialize(self, x: Tensor, context: Tensor | None = None) -> Tensor:
-        level = self._level(x.flatten(1))
-        counts = torch.zeros_like(self.mass).scatter_add_(1, level.T, torch.ones_like(level.T, dtype=torch.float64))
-        counts = counts + self.smoothing
+        counts = torch.full_like(self.mass, self.smoothing)
+        for part in x.split(ROWS_AT_ONCE):  # in float64 and whole numbers, all rows of images would fill the memory
+            level = self._level(part.flatten(1)).T
+            counts.scatter_add_(1, level, torch.ones_like(level, dtype=torch.float64))
         self.mass.copy_(counts / counts.sum(1, keepdim=True))
-        return self(x)[0]  # type: ignore[no-any-return]
+        return torch.cat([self(part)[0] for part in x.split(ROWS_AT_ONCE)])
 
     def forward(self, x: Tensor, context: Tensor | None = None) -> tuple[Tensor, Tensor]:
         flat = x.flatten(1).double()

@@ -50,7 +50,7 @@ def maf(
     `base` is "normal"; "mixture", of `components` normals; or "autoregressive", a MADE whose conditionals are mixtures
     of `components` normals, the paper's MAF MoG. Reals are standardised. Integers are dequantised, with "uniform" or
     "variational" noise, and rescaled: "marginals" makes every marginal a standard normal; "logit" is the paper's;
-    "linear" takes them to [-1, 1). The paper has 5 or 10 layers, hidden=(512, 512) and norm="batch" for tables.
+    "linear" standardises. The paper has 5 or 10 layers, hidden=(512, 512) and norm="batch" for tables.
 
     Raises:
         UsageError: no layer, an unknown order, base, norm, rescale or dequantization.

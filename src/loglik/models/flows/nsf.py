@@ -47,7 +47,7 @@ def nsf(
     sets each value's scale. One pass scores; sampling takes values one after the other.
 
     Reals are standardised. Integers are dequantised, with "uniform" or "variational" noise, and rescaled: "marginals"
-    makes every marginal a standard normal; "logit"; "linear" takes them to [-1, 1). The paper's models of tables have
+    makes every marginal a standard normal; "logit"; "linear" standardises. The paper's models of tables have
     10 layers, residual nets of 2 x 256 and a dropout of 0.1 to 0.25.
 
     Raises:
