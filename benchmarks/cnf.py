@@ -1,4 +1,4 @@
-"""Continuous flows: a step of training against zuko, torchdiffeq and torchdyn, on the same field at the same tolerance.
+"""Continuous flows: a step of training against zuko, torchdiffeq, torchdyn and diffrax: same field, same tolerance.
 
 The field is a tanh net of 3 x 64 units that sees the time, with weights large enough to need some 40 evaluations; 512
 events in 2 dimensions with the exact trace, and in 43 dimensions with Hutchinson's, one Gaussian probe for a solve.
@@ -16,13 +16,15 @@ from itertools import pairwise
 import torch
 from torch import Tensor, nn
 
+from benchmarks import cnf_diffrax
 from benchmarks.harness import OURS, Contender, Row
 from loglik.bijections.continuous import Continuous, gaussian
 from loglik.nets.field import Field
 
-PACKAGES = ("torch", "numpy", "numba", "zuko", "torchdiffeq", "torchdyn")
+PACKAGES = ("torch", "numpy", "numba", "zuko", "torchdiffeq", "torchdyn", "diffrax", "jax")
 EVENTS, TOLERANCE = 512, 1e-5
 HIDDEN, GAIN = (64, 64, 64), 1.5
+LR = 1e-4
 
 LogProb = Callable[[Tensor], Tensor]
 
@@ -67,8 +69,8 @@ def normal(z: Tensor) -> Tensor:
     return -0.5 * (z.square() + math.log(2.0 * math.pi)).sum(1)
 
 
-def ours(net: Net, dims: int, exact: bool) -> tuple[nn.Module, LogProb]:
-    flow = Continuous(our_field(net), tolerance=TOLERANCE, probes=None if exact else 1, noise=gaussian)
+def ours(net: Net, dims: int, exact: bool, tolerance: float = TOLERANCE) -> tuple[nn.Module, LogProb]:
+    flow = Continuous(our_field(net), tolerance=tolerance, probes=None if exact else 1, noise=gaussian)
     flow.initialize(events(dims))
 
     def log_prob(x: Tensor) -> Tensor:
@@ -167,7 +169,7 @@ def training(maker: Maker, dims: int, *, exact: bool) -> Contender:
     torch.manual_seed(0)
     module, log_prob = maker(Net(dims), dims, exact)
     x = events(dims)
-    optimizer = torch.optim.Adam(module.parameters(), lr=1e-4, fused=True)
+    optimizer = torch.optim.Adam(module.parameters(), lr=LR, fused=True)
 
     def step() -> None:
         optimizer.zero_grad(set_to_none=True)
@@ -177,10 +179,15 @@ def training(maker: Maker, dims: int, *, exact: bool) -> Contender:
     return Contender(step, value=lambda: float(log_prob(x).detach().mean()))
 
 
+def with_diffrax(dims: int, *, exact: bool) -> Contender:
+    return cnf_diffrax.training(Net(dims), events(dims), exact=exact, tolerance=TOLERANCE, lr=LR)
+
+
 def row(dims: int, *, exact: bool, agree: float) -> Row:
     contenders = {name: functools.partial(training, maker, dims, exact=exact) for name, maker in CONTENDERS.items()}
-    peers = [name for name in CONTENDERS if name != OURS]
-    return Row(f"cnf-training-{dims}", contenders, dict.fromkeys(peers, 2.0), dict.fromkeys(peers, agree), PACKAGES)
+    bars = dict.fromkeys((name for name in CONTENDERS if name != OURS), 2.0) | {"diffrax": 1.0}
+    contenders["diffrax"] = functools.partial(with_diffrax, dims, exact=exact)
+    return Row(f"cnf-training-{dims}", contenders, bars, dict.fromkeys(bars, agree), PACKAGES)
 
 
 ROWS = [row(2, exact=True, agree=1e-3), row(43, exact=False, agree=0.1)]

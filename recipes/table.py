@@ -33,6 +33,7 @@ def results(folder: Path = HERE, recorded: Path = RESULTS, benchmarks: Path = BE
     timed = [entry for entry in measured if "ratios" in entry]
     weighed = [entry for entry in measured if "peaks" in entry]
     learned = [entry for entry in measured if "libraries" in entry]
+    solved = [entry for entry in measured if "accuracy" in entry]
     parts = [HEAD, "## Likelihoods\n", _likelihoods(runs)]
     if runs:
         parts += ["## How each was measured\n", *(_recipe(recipe, run) for recipe, run in runs)]
@@ -40,6 +41,8 @@ def results(folder: Path = HERE, recorded: Path = RESULTS, benchmarks: Path = BE
         parts += ["## Likelihoods beside other libraries\n", _densities(learned)]
     if timed:
         parts += ["## Speed beside other libraries\n", _speed(timed)]
+    if solved:
+        parts += ["## Evaluations of continuous flows at the same accuracy\n", _accuracy(solved)]
     if weighed:
         parts += ["## Memory\n", _memory(weighed)]
     return "\n".join(parts)
@@ -122,18 +125,8 @@ def _validation(standing: dict[str, Any], unit: str) -> str:
 
 def _densities(records: Sequence[dict[str, Any]]) -> str:
     """What flows learn of the same rows in the same time: log p of the test rows, more is better."""
-    head = [
-        "data",
-        "flow",
-        "library",
-        "nats",
-        "loglik is ahead by",
-        "bad seeds",
-        "parameters",
-        "steps",
-        "machine",
-        "date",
-    ]
+    head = ["data", "flow", "library", "nats", "loglik is ahead by", "bad seeds", "parameters", "steps", "machine",
+            "date"]  # fmt: skip
     lines = []
     for entry in records:
         machine = f"{entry['cpu']}, {entry['threads']} thread"
@@ -148,8 +141,7 @@ def _densities(records: Sequence[dict[str, Any]]) -> str:
                 [entry["data"], entry["flow"], f"{name} {entry['versions'].get(name, '')}".strip(), mean, ahead, bad,
                  str(one["parameters"]), steps, machine, entry["date"][:10]]
             )  # fmt: skip
-    commands = sorted({entry["command"] for entry in records})
-    return table(head, lines) + "\n" + "".join(f"    {command}\n" for command in commands)
+    return table(head, lines) + "\n" + "".join(f"    {command}\n" for command in _commands(records))
 
 
 def _speed(records: Sequence[dict[str, Any]]) -> str:
@@ -171,8 +163,23 @@ def _speed(records: Sequence[dict[str, Any]]) -> str:
             )
         lines += [[entry["row"], ours, peer, reason, "", "", machine, entry["date"][:10]]
                   for peer, reason in entry["missing"].items()]  # fmt: skip
-    commands = sorted({entry["command"] for entry in records})
-    return table(head, lines) + "\n" + "".join(f"    {command}\n" for command in commands)
+    return table(head, lines) + "\n" + "".join(f"    {command}\n" for command in _commands(records))
+
+
+def _accuracy(records: Sequence[dict[str, Any]]) -> str:
+    """How often the field is evaluated for the same mean error of log p; ours beside what its pilots took."""
+    head = ["measurement", "peer", "peer's evaluations", "mean error, nats", "loglik's", "mean error, nats", "pilots'"]
+    lines = [
+        [entry["row"], f"{name} {entry['versions'].get(name.split()[0], '')}", str(one["evaluations"]),
+         f"{one['mean_error']:.1e}", str(one["ours"]["evaluations"]), f"{one['ours']['mean_error']:.1e}",
+         str(one["ours"]["of_pilots"])]
+        for entry in records for name, one in entry["accuracy"].items()
+    ]  # fmt: skip
+    return table(head, lines) + "\n" + "".join(f"    {command}\n" for command in _commands(records))
+
+
+def _commands(records: Sequence[dict[str, Any]]) -> list[str]:
+    return sorted({entry["command"] for entry in records})
 
 
 def _memory(records: Sequence[dict[str, Any]]) -> str:

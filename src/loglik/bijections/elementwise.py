@@ -88,11 +88,12 @@ class Gaussianize(Bijection):
 
     def initialize(self, x: Tensor, context: Tensor | None = None) -> Tensor:
         counts = torch.full_like(self.mass, self.smoothing)
-        for part in x.split(ROWS_AT_ONCE):  # in float64 and whole numbers, all rows of images would fill the memory
+        parts = torch.split(x, ROWS_AT_ONCE)
+        for part in parts:  # in float64 and whole numbers, all rows of images would fill the memory
             level = self._level(part.flatten(1)).T
             counts.scatter_add_(1, level, torch.ones_like(level, dtype=torch.float64))
         self.mass.copy_(counts / counts.sum(1, keepdim=True))
-        return torch.cat([self(part)[0] for part in x.split(ROWS_AT_ONCE)])
+        return torch.cat([self(part)[0] for part in parts])
 
     def forward(self, x: Tensor, context: Tensor | None = None) -> tuple[Tensor, Tensor]:
         flat = x.flatten(1).double()

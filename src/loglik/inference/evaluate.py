@@ -65,7 +65,7 @@ def evaluate(
         digest.hexdigest(),
         time.perf_counter() - start,
         past_in_words(source, carry=carry),
-        solved.evaluations / solved.solves if solved.solves else None,
+        solved.evaluations / len(solved.each) if solved.each else None,
         solved.tolerance,
     )
 

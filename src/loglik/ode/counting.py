@@ -3,20 +3,22 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 
 @dataclass
 class Tally:
-    """What all solves inside one `counting` took together; `tolerance` is the loosest among them."""
+    """What `each` solve inside one `counting` took, in order; `tolerance` is the loosest among them."""
 
-    solves: int = 0
-    evaluations: int = 0
+    each: list[int] = field(default_factory=list)
     tolerance: float | None = None
 
+    @property
+    def evaluations(self) -> int:
+        return sum(self.each)
+
     def add(self, evaluations: int, tolerance: float | None) -> None:
-        self.solves += 1
-        self.evaluations += evaluations
+        self.each.append(evaluations)
         if tolerance is not None:
             self.tolerance = max(tolerance, self.tolerance or 0.0)
 
