@@ -11,7 +11,7 @@ ONE_THREAD := OMP_NUM_THREADS=1 NUMBA_NUM_THREADS=1
 .PHONY: demo test slow lint format bench results clean
 
 demo: $(VENV)/.installed            ## fit every model to the embedded digits, print the leaderboard, write demo/report.html
-	$(BIN)/loglik compare digits --budget 100s -o $(OUT) --overwrite
+	$(BIN)/loglik compare digits --budget 120s -o $(OUT) --overwrite
 
 test: $(VENV)/.installed            ## the whole suite but the slow marks
 	$(ONE_THREAD) $(BIN)/python -m pytest -n auto -m "not slow"

@@ -128,7 +128,7 @@ def is_sound(space: Space) -> bool:
 def default_model(space: Space) -> str:
     """What `loglik fit` takes where no model is named."""
     if isinstance(space, Real):
-        return "realnvp"
+        return "nsf"
     if is_sound(space):
         return "wavenet"
     if isinstance(space, Category) and is_sequence(space):
@@ -143,9 +143,9 @@ def models_for(space: Space) -> list[str]:
     if isinstance(space, Category):
         names = ["uniform", "histogram", "made", "vae"] + (["char-rnn"] if is_sequence(space) else [])
     elif isinstance(space, Integer):
-        names = ["uniform", "histogram", "gaussian", "ppca", "gmm", "vae", "realnvp", "made"]
+        names = ["uniform", "histogram", "gaussian", "ppca", "gmm", "vae", "made", "realnvp", "nsf-coupling"]
     else:
-        names = ["gaussian", "ppca", "gmm", "vae", "made", "realnvp"]
+        names = ["gaussian", "ppca", "gmm", "vae", "made", "realnvp", "nsf"]
     if space.dims == 1:
         names = [name for name in names if name != "ppca"]
     return [*names, "pixelcnn"] if is_image(space) and not isinstance(space, Real) else names

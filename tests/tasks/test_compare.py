@@ -56,7 +56,7 @@ def test_unknown_names_are_refused_before_anything_is_fitted() -> None:
         compare([], "digits")
 
 
-STEPS = {"ppca": 1, "gmm": 10, "vae": 400, "made": 150, "realnvp": 100, "pixelcnn": 90}
+STEPS = {"ppca": 1, "gmm": 10, "vae": 400, "made": 150, "realnvp": 100, "nsf-coupling": 60, "pixelcnn": 90}
 
 
 @pytest.mark.parametrize("name", STEPS)

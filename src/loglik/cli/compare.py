@@ -38,7 +38,7 @@ def compare(
     \b
     Examples:
       loglik compare digits
-      loglik compare table.csv --models gaussian,gmm,realnvp --budget 5m
+      loglik compare table.csv --models gaussian,gmm,nsf --budget 5m
       loglik compare moons --json
     """
     from loglik.report import comparison_report
