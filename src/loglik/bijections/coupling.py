@@ -7,8 +7,10 @@ NVP, arXiv:1605.08803.
 import torch
 from torch import Tensor, nn
 
-from loglik.bijections.transform import Transform
+from loglik.bijections.steered import Split, Steered
+from loglik.bijections.transform import Transform, WrittenOut
 from loglik.contract import Bijection
+from loglik.nets.mlp import MLP
 from loglik.ops import FAR, sum_event
 
 
@@ -26,31 +28,51 @@ class Coupling(Bijection):
     def __init__(self, net: nn.Module, transform: Transform, passed: Tensor) -> None:
         super().__init__()
         self.net, self.transform = net, transform
-        passed = passed.bool()
-        self.register_buffer("passes", passed.nonzero().squeeze(1), persistent=True)
-        self.register_buffer("moves", (~passed).nonzero().squeeze(1), persistent=True)
+        passes, moves = passed.bool().nonzero().squeeze(1), (~passed.bool()).nonzero().squeeze(1)
+        self.register_buffer("passes", passes)
+        self.register_buffer("moves", moves)
+        self.register_buffer("back", torch.cat([passes, moves]).argsort(), persistent=False)
+        self.register_load_state_dict_post_hook(_renew_places)  # type: ignore[no-untyped-call]
 
     def forward(self, x: Tensor, context: Tensor | None = None) -> tuple[Tensor, Tensor]:
+        layers = self.net.layers_at_once() if isinstance(self.net, MLP) and context is None else None
+        if layers is not None and isinstance(self.transform, WrittenOut):
+            return Steered(layers, self.transform, self._in_steps, Split(self.passes, self.moves))(x)
         kept, moved = x.index_select(1, self.passes), x.index_select(1, self.moves)
-        z, log_slope = self.transform(moved, self._steering(kept, moved, context))
-        return self._joined(kept, z), sum_event(log_slope)
+        return self._moved(kept, moved, self.net(kept.clamp(-FAR, FAR), context))
 
     def inverse(self, z: Tensor, context: Tensor | None = None) -> tuple[Tensor, Tensor]:
         kept, moved = z.index_select(1, self.passes), z.index_select(1, self.moves)
-        x, log_slope = self.transform.inverse(moved, self._steering(kept, moved, context))
+        h = self._steering(moved, self.net(kept.clamp(-FAR, FAR), context))
+        x, log_slope = self.transform.inverse(moved, h)
         return self._joined(kept, x), sum_event(log_slope)
 
-    def _steering(self, kept: Tensor, moved: Tensor, context: Tensor | None) -> Tensor:
+    def _moved(self, kept: Tensor, moved: Tensor, out: Tensor) -> tuple[Tensor, Tensor]:
+        z, log_slope = self.transform(moved, self._steering(moved, out))
+        return self._joined(kept, z), sum_event(log_slope)
+
+    def _in_steps(self, x: Tensor, *_: Tensor | None) -> tuple[Tensor, Tensor]:
+        """forward for derivatives of derivatives, without a context."""
+        assert isinstance(self.net, MLP)
+        kept, moved = x.index_select(1, self.passes), x.index_select(1, self.moves)
+        return self._moved(kept, moved, self.net.in_steps(kept.clamp(-FAR, FAR)))
+
+    def _steering(self, moved: Tensor, out: Tensor) -> Tensor:
         """(B, M, ..., params)"""
-        h: Tensor = self.net(kept.clamp(-FAR, FAR), context).to(moved.dtype)
+        h = out.to(moved.dtype)
         return h.reshape(len(h), self.transform.params, *moved.shape[1:]).movedim(1, -1)
 
     def _joined(self, kept: Tensor, moved: Tensor) -> Tensor:
-        back = torch.cat([self.passes, self.moves]).argsort()
-        return torch.cat([kept, moved], dim=1).index_select(1, back)
+        return torch.cat([kept, moved], dim=1).index_select(1, self.back)
 
     passes: Tensor
     moves: Tensor
+    back: Tensor
+
+
+def _renew_places(coupling: Coupling, _: object) -> None:
+    """After loading, the way back follows from the places that were read."""
+    coupling.back.copy_(torch.cat([coupling.passes, coupling.moves]).argsort())
 
 
 class MaskedCoupling(Bijection):

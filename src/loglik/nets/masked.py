@@ -13,10 +13,10 @@ from torch.nn import functional as F
 
 from loglik.nets.causal import CausalNet
 from loglik.nets.degrees import Degrees
-from loglik.nets.masked_pass import MaskedPass
 from loglik.nets.masked_steps import MaskedSteps
 from loglik.nets.masked_units import Connected, sites
 from loglik.nets.mlp import MANY
+from loglik.nets.relu_pass import Layers
 
 
 class MaskedLinear(nn.Module):
@@ -125,18 +125,41 @@ class MaskedWeights(nn.Module):
 
         drop: whether there is dropout in training.
         """
-        onto = None if context is None or self.context_in is None else self.context_in(context)
-        drop = drop and self.training and (self.dropout.p > 0 or self.input_dropout.p > 0)
-        if drop or self.conditioning or not self.hidden or torch.compiler.is_compiling():
-            out = self._in_steps(x, masks, onto, drop=drop)
-        else:
-            out = self._at_once(x, masks, onto)
-        if context is not None and self.context_out is not None:
-            out = out + self.context_out(context)
-        return out
+        drop = drop and self.dropping
+        layers = None if drop else self.layers_under(masks, context)
+        return self._in_steps(x, *self._onto(context), masks=masks, drop=drop) if layers is None else layers(x)
 
-    def _in_steps(self, x: Tensor, masks: Sequence[Tensor], onto: Tensor | None, *, drop: bool) -> Tensor:
-        """`onto` (B, H) is added in the first hidden layer."""
+    @property
+    def dropping(self) -> bool:
+        return self.training and (self.dropout.p > 0 or self.input_dropout.p > 0)
+
+    def layers_under(self, masks: Sequence[Tensor], context: Tensor | None) -> Layers | None:
+        """What one pass without dropout reads; None if it has to be computed in single steps."""
+        if self.conditioning or not self.hidden or torch.compiler.is_compiling():
+            return None
+        in_steps = functools.partial(self._in_steps, masks=masks, drop=False)
+        last, direct = self.last, self.direct
+        assert last is not None
+        weights: list[Any] = []
+        for layer in self.hidden:
+            weights += (layer.weight, layer.bias)
+        if direct is None:
+            weights += (last.weight, last.bias)
+            masks = [*masks[:-2], masks[-1]]
+        else:
+            weights += (last.weight, direct.bias, direct.weight)
+            masks = [*masks[:-2], masks[-1], masks[-2]]
+        return Layers(weights, masks, in_steps, *self._onto(context), self.apart and self.outputs >= MANY)
+
+    def _onto(self, context: Tensor | None) -> tuple[Tensor | None, Tensor | None]:
+        """What a context adds in the first hidden layer (B, H), and to the outputs (B, D * outputs)."""
+        if context is None or self.context_out is None:
+            return None, None
+        return None if self.context_in is None else self.context_in(context), self.context_out(context)
+
+    def _in_steps(
+        self, x: Tensor, onto: Tensor | None, onto_out: Tensor | None, *, masks: Sequence[Tensor], drop: bool
+    ) -> Tensor:
         h = x = self.input_dropout(x) if drop else x
         for i, layer in enumerate(self.hidden):
             h = layer(h, masks[i])
@@ -146,21 +169,7 @@ class MaskedWeights(nn.Module):
         if self.last is not None:
             out = self.last(h, masks[-1], onto=out)
         assert out is not None
-        return out
-
-    def _at_once(self, x: Tensor, masks: Sequence[Tensor], onto: Tensor | None) -> Tensor:
-        again = functools.partial(self._in_steps, masks=masks, drop=False)
-        *masks, of_direct, of_last = masks
-        last, direct = self.last, self.direct
-        assert last is not None
-        weights: list[Any] = [parameter for layer in self.hidden for parameter in (layer.weight, layer.bias)]
-        weights += [last.weight, last.bias if direct is None else direct.bias]
-        masks.append(of_last)
-        if direct is not None:
-            weights.append(direct.weight)
-            masks.append(of_direct)
-        turned = self.apart and self.outputs >= MANY
-        return MaskedPass.apply(x, onto, again, turned, masks, *weights)  # type: ignore[no-any-return, no-untyped-call]
+        return out if onto_out is None else out + onto_out
 
 
 class MaskedMLP(CausalNet):
@@ -210,6 +219,10 @@ class MaskedMLP(CausalNet):
         weights = self.weights
         out = weights.outputs_under(x, self.masks, context, drop=drop).to(x.dtype)
         return out.view(len(x), weights.outputs, -1).mT if weights.apart else out.view(len(x), -1, weights.outputs)
+
+    def layers(self, context: Tensor | None) -> Layers | None:
+        """What one pass reads; None where it takes single steps, as with dropout in training."""
+        return None if self.weights.dropping else self.weights.layers_under(self.masks, context)
 
     def start(self, outputs: Tensor) -> None:
         with torch.no_grad():

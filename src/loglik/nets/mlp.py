@@ -1,9 +1,12 @@
 """A plain multi-layer perceptron, with an optional context joined to its input."""
 
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import torch
 from torch import Tensor, nn
+
+from loglik.nets.relu_pass import Layers
 
 MANY = 4  # outputs for each value, from which on it is faster to hold each of them apart from the others
 
@@ -30,7 +33,7 @@ class MLP(nn.Module):
         apart: bool = False,
     ) -> None:
         super().__init__()
-        self.apart = apart
+        self.apart, self.dropout, self.relu = apart, dropout, activation is nn.ReLU and bool(hidden)
         layers: list[nn.Module] = []
         width = inputs + context
         for size in hidden:
@@ -55,10 +58,27 @@ class MLP(nn.Module):
         h = x.flatten(1)
         if context is not None:
             h = torch.cat([h, context], dim=1)
+        layers = self.layers_at_once()
+        return (self.in_steps(h) if layers is None else layers(h)).to(x.dtype)
+
+    def layers_at_once(self) -> Layers | None:
+        """What one pass reads; None where it takes single steps: without ReLU, or with dropout in training."""
+        if not self.relu or (self.dropout and self.training) or torch.compiler.is_compiling():
+            return None
+        linear = self.linear
+        weights: list[Any] = [parameter for layer in linear for parameter in (layer.weight, layer.bias)]
+        return Layers(weights, [None] * len(linear), self.in_steps, turned=self.apart)
+
+    @property
+    def linear(self) -> list[nn.Module]:
+        return [layer for layer in self.layers if isinstance(layer, nn.Linear)]
+
+    def in_steps(self, h: Tensor, *_: Tensor | None) -> Tensor:
+        """The pass for automatic differentiation; what could be added to it, a context, is read beside x here."""
         *hidden, last = self.layers
         for layer in hidden:
             h = layer(h)
         if not self.apart:
-            return last(h).to(x.dtype)  # type: ignore[no-any-return]
+            return last(h)  # type: ignore[no-any-return]
         assert isinstance(last, nn.Linear)
-        return torch.addmm(last.bias.unsqueeze(1), last.weight, h.t()).t().to(x.dtype)
+        return torch.addmm(last.bias.unsqueeze(1), last.weight, h.t()).t()

@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from functools import partial
 
 import torch
+from torch import nn
 
 from loglik.bijections.choose import normalization_for, transform_for
 from loglik.bijections.compose import Chain, Reshape
@@ -44,7 +45,7 @@ def vector_couplings(
     for layer in range(layers):
         half = torch.zeros(dims, dtype=torch.bool).index_fill(0, torch.randperm(dims)[: dims // 2], True)
         passed = half if layer % 2 == 0 else ~passed
-        coupling = vector_coupling(passed, transform, hidden, context=context, dropout=dropout)
+        coupling = vector_coupling(passed, transform, hidden, context=context, dropout=dropout, activation=nn.ReLU)
         parts += [normalize((dims,)), coupling]
     return parts
 

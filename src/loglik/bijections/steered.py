@@ -1,0 +1,101 @@
+"""A flow's layer as a single operation: values moved as a net says of other values, with the gradients written out.
+
+Layers of flows are many and small, and what surrounds the products of matrices in them would take as long as these.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import torch
+from torch import Tensor
+
+from loglik.bijections.transform import WrittenOut
+from loglik.nets import relu_pass
+from loglik.nets.relu_pass import Layers
+from loglik.ops import FAR, gradients_again
+
+
+class Split(NamedTuple):
+    """The places (A,) and (M,) along axis 1 of what passes and of what is moved."""
+
+    passes: Tensor
+    moves: Tensor
+
+
+@dataclass(frozen=True)
+class Steered:
+    """z = f(x; net(x)), or z_b = f(x_b; net(x_a)) and z_a = x_a with a split, for vectors x (B, D), and log|det dz/dx|.
+
+    For nets of ReLU layers and transforms that write their gradients out. The Jacobian is triangular: the caller knows
+    why, the order of a masked net or the split.
+
+    Args:
+        in_steps: x, onto, onto_out -> z, log_det for automatic differentiation.
+    """
+
+    layers: Layers
+    transform: WrittenOut
+    in_steps: Callable[[Tensor, Tensor | None, Tensor | None], tuple[Tensor, Tensor]]
+    split: Split | None = None
+
+    def __call__(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        layers = self.layers
+        return Step.apply(x, layers.onto, layers.onto_out, self, *layers.weights)  # type: ignore[no-any-return, no-untyped-call]
+
+
+class Step(torch.autograd.Function):
+    """x, onto, onto_out, steered, weights -> z, log_det."""
+
+    @staticmethod
+    def forward(
+        ctx: Any, x: Tensor, onto: Tensor | None, onto_out: Tensor | None, own: Steered, *weights: Tensor
+    ) -> tuple[Tensor, Tensor]:
+        split = own.split
+        seen, moved = (x, x) if split is None else (x.index_select(1, split.passes), x.index_select(1, split.moves))
+        out, net = relu_pass.through(own.layers, seen.clamp(-FAR, FAR))
+        h = (out if out.dtype == x.dtype else out.to(x.dtype)).view(len(x), own.transform.params, -1).mT
+        z, log_slope, kept = own.transform.through(moved, h)
+        ctx.own, ctx.sizes, ctx.dtype = own, (len(weights), len(net.read), len(net.masked)), out.dtype
+        ctx.save_for_backward(x, onto, onto_out, seen, *weights, *net.read, *net.masked, *kept)
+        if split is not None:
+            z = torch.empty_like(x).index_copy_(1, split.passes, seen).index_copy_(1, split.moves, z)
+        return z, log_slope.sum(1)
+
+    @staticmethod
+    def backward(ctx: Any, g: Tensor, l: Tensor) -> tuple[Tensor | None, ...]:  # noqa: E741
+        own, (x, onto, onto_out, seen, *rest) = ctx.own, ctx.saved_tensors
+        weights, read, masked, kept = _cut(rest, ctx.sizes)
+        if torch.is_grad_enabled():
+            inputs = (x, onto, onto_out, *weights)
+            found = gradients_again(lambda *given: own.in_steps(*given[:3]), inputs, (g, l))
+            return *found[:3], None, *found[3:]
+        of_moved = g if own.split is None else g.index_select(1, own.split.moves)
+        of_moved, of_h = own.transform.back(tuple(kept), of_moved, l.unsqueeze(1))
+        of_out = of_h.mT.reshape(len(x), -1)
+        if ctx.dtype != x.dtype:
+            of_out = of_out.to(ctx.dtype)
+        net = relu_pass.Kept(read, masked)
+        needed = ctx.needs_input_grad[0]
+        of_seen, of_first, gradients = relu_pass.back(of_out, net, own.layers.masks, x.dtype, to_x=needed)
+        of_x = None
+        if of_seen is not None:
+            of_seen = of_seen if of_seen.dtype == x.dtype else of_seen.to(x.dtype)
+            of_seen = torch.ops.aten.hardtanh_backward(of_seen, seen, -FAR, FAR)
+            of_x = of_moved.add_(of_seen) if own.split is None else _joined(own.split, g, of_seen, of_moved)
+        return of_x, None if onto is None else of_first, None if onto_out is None else of_out, None, *gradients
+
+
+def _cut(tensors: list[Tensor], sizes: tuple[int, ...]) -> list[list[Tensor]]:
+    """Groups of so many, and the rest."""
+    groups, start = [], 0
+    for size in sizes:
+        groups.append(tensors[start : start + size])
+        start += size
+    return [*groups, tensors[start:]]
+
+
+def _joined(split: Split, g: Tensor, of_seen: Tensor, of_moved: Tensor) -> Tensor:
+    """The cotangent of x: what passes has one as it is, and one for what it steers."""
+    of_passed = g.index_select(1, split.passes).add_(of_seen)
+    return torch.empty_like(g).index_copy_(1, split.passes, of_passed).index_copy_(1, split.moves, of_moved)
