@@ -1,43 +1,26 @@
 """Neural spline flows, autoregressive and by couplings: training, scoring and sampling against nflows, normflows, zuko.
 
 All have 5 layers, 2 x 256 hidden units (normflows: one residual block of two, its own design), 8 bins on [-3, 3] (zuko:
-[-5, 5]), batches of 512 and float32. Ours has a learned matrix before each layer besides. The
-coupling flow of zuko is its masked net with two passes. Weights and random numbers are their own, so values are not
-compared; that ours are right is held by tests.
-
-Training is measured with the optimiser that users of each library get: ours AdamW(fused=True) and the clipped gradient
-of `fit`, the others torch's Adam; once more with the same AdamW for all and no clipping, so that nothing borrowed is
-claimed; and with our nets in bfloat16, while densities stay in float32. That gains only where the processor computes
-in bfloat16 (avx512_bf16, AMX).
+[-5, 5]), batches of 512 and float32. Ours has a learned matrix before each layer besides. The coupling flow of zuko is
+its masked net with two passes. How they are measured: see `benchmarks.flows`.
 """
 
 import functools
-from collections.abc import Callable
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 
-from benchmarks.harness import OURS, Contender, Row
+from benchmarks.flows import LAYERS, WIDTH, Flow, Plain, initialized, row, rows, sampling
+from benchmarks.harness import OURS
 from loglik.models.flows.nsf import nsf, nsf_coupling
 from loglik.spaces import Real
 
-PACKAGES = ("torch", "numpy", "numba", "nflows", "normflows", "zuko")
-LAYERS, WIDTH, BINS, BOUND = 5, 256, 8, 3.0
-EVENTS, SCORED = 512, 4096
-DIMS = (6, 21, 43, 63)
-
-LogProb = Callable[[Tensor], Tensor]
-Sample = Callable[[int], Tensor]
-Flow = tuple[nn.Module, LogProb, Sample]
+BINS, BOUND = 8, 3.0
 
 
 def our_flow(dims: int, *, coupling: bool) -> Flow:
-    torch.manual_seed(0)
     build = nsf_coupling if coupling else nsf
-    model = build(Real((dims,)), layers=LAYERS, hidden=(WIDTH, WIDTH), bins=BINS, bound=BOUND)
-    with torch.no_grad():
-        model.initialize(events(dims, EVENTS))
-    return model, model.log_likelihood, model.sample
+    return initialized(build(Real((dims,)), layers=LAYERS, hidden=(WIDTH, WIDTH), bins=BINS, bound=BOUND), dims)
 
 
 def zuko_flow(dims: int, *, coupling: bool) -> Flow:
@@ -78,27 +61,6 @@ def nflows_flow(dims: int, *, coupling: bool) -> Flow:
     return flow, flow.log_prob, flow.sample
 
 
-class Plain:
-    """nflows hands a context to the nets of couplings; its own MLP takes none."""
-
-    def __init__(self, make: Callable[[int, int], nn.Module]) -> None:
-        self.make = make
-
-    def __call__(self, inputs: int, outputs: int) -> nn.Module:
-        return WithoutContext(self.make(inputs, outputs))
-
-
-class WithoutContext(nn.Module):
-    hidden_features = WIDTH  # by which nflows scales what it feeds to a softmax
-
-    def __init__(self, net: nn.Module) -> None:
-        super().__init__()
-        self.net = net
-
-    def forward(self, x: Tensor, context: None = None) -> Tensor:
-        return self.net(x)  # type: ignore[no-any-return]
-
-
 def normflows_flow(dims: int, *, coupling: bool) -> Flow:
     import normflows
 
@@ -118,84 +80,13 @@ def normflows_flow(dims: int, *, coupling: bool) -> Flow:
 
 
 FLOWS = {OURS: our_flow, "zuko": zuko_flow, "nflows": nflows_flow, "normflows": normflows_flow}
-
-
-def events(dims: int, n: int) -> Tensor:
-    generator = torch.Generator().manual_seed(0)
-    mixing = torch.eye(dims) + 0.1 * torch.randn(dims, dims, generator=generator)
-    return torch.randn(n, dims, generator=generator) @ mixing.T
-
-
-def training(name: str, dims: int, *, coupling: bool, equal: bool = False, half: bool = False) -> Contender:
-    """half: our nets compute in bfloat16, as `fit` offers; the others have no such option."""
-    torch.manual_seed(0)
-    module, log_prob, _ = FLOWS[name](dims, coupling=coupling)
-    module.train()
-    x = events(dims, EVENTS)
-    parameters = list(module.parameters())
-    if equal or name == OURS:
-        optimizer: torch.optim.Optimizer = torch.optim.AdamW(parameters, lr=1e-4, fused=True)
-    else:
-        optimizer = torch.optim.Adam(parameters, lr=1e-4)
-    clipped = name == OURS and not equal
-
-    def step() -> None:
-        optimizer.zero_grad(set_to_none=True)
-        with torch.autocast("cpu", torch.bfloat16, enabled=half and name == OURS):
-            objective = log_prob(x).mean()
-        (-objective).backward()  # type: ignore[no-untyped-call]
-        if clipped:
-            torch.nn.utils.clip_grad_norm_(parameters, 1.0)
-        optimizer.step()
-
-    return Contender(step, value=lambda: float(log_prob(x).detach().mean()))
-
-
-def scoring(name: str, dims: int, *, coupling: bool) -> Contender:
-    torch.manual_seed(0)
-    module, log_prob, _ = FLOWS[name](dims, coupling=coupling)
-    module.eval()
-    x = events(dims, SCORED)
-    found = torch.zeros(SCORED)
-
-    @torch.no_grad()
-    def step() -> None:
-        found.copy_(log_prob(x))
-
-    return Contender(step, value=lambda: float(found.mean()))
-
-
-def sampling(name: str, dims: int, *, coupling: bool) -> Contender:
-    torch.manual_seed(0)
-    module, _, sample = FLOWS[name](dims, coupling=coupling)
-    module.eval()
-    drawn = torch.zeros(EVENTS, dims)
-
-    @torch.no_grad()
-    def step() -> None:
-        drawn.copy_(sample(EVENTS))
-
-    return Contender(step, value=lambda: float(drawn.square().mean()))
-
-
-def row(work: str, prepare: Callable[..., Contender], dims: int, bar: float, *, coupling: bool) -> Row:
-    kind = "nsf-coupling" if coupling else "nsf"
-    contenders = {name: functools.partial(prepare, name, dims, coupling=coupling) for name in FLOWS}
-    bars = {name: bar for name in FLOWS if name != OURS}
-    return Row(f"{kind}-{work}-{dims}", contenders, bars, packages=PACKAGES)
-
-
-TRAINING, HALF, SCORING, SAMPLING = 1.0 / 0.75, 1.0 / 0.5, 1.0 / 0.55, 10.0
+AUTOREGRESSIVE = {name: functools.partial(flow, coupling=False) for name, flow in FLOWS.items()}
+COUPLING = {name: functools.partial(flow, coupling=True) for name, flow in FLOWS.items()}
+BARS = {"training": 1.0 / 0.75, "half": 1.0 / 0.5, "scoring": 1.0 / 0.55}
 
 ROWS = [
-    row(*work, dims, bar, coupling=coupling)
-    for coupling in (False, True)
-    for *work, bar in (
-        ("training", training, TRAINING),
-        ("training-equal-optimiser", functools.partial(training, equal=True), TRAINING),
-        ("training-bf16-nets", functools.partial(training, half=True), HALF),
-        ("log-prob", scoring, SCORING),
-    )
-    for dims in DIMS
+    *rows("nsf", AUTOREGRESSIVE, BARS),
+    *rows("nsf-coupling", COUPLING, BARS),
+    row("nsf-sampling", sampling, AUTOREGRESSIVE, 63, 10.0),
+    row("nsf-coupling-sampling", sampling, COUPLING, 63, 1.0),
 ]
-ROWS += [row("sampling", sampling, 63, SAMPLING, coupling=False), row("sampling", sampling, 63, 1.0, coupling=True)]
