@@ -35,8 +35,10 @@ def gradients_again(
 ) -> list[Tensor | None]:
     """Gradients of function(*inputs) as autograd finds them; None for inputs that are None or need none.
 
-    Operations that write their gradients out take these where a derivative of a derivative is asked for.
+    Operations that write their gradients out take these where a derivative of a derivative is asked for. One input may
+    be computed from another. Each is therefore read under a new name, and what is found for it stops there.
     """
-    asked = [t for t in inputs if t is not None and t.requires_grad]
-    found = iter(torch.autograd.grad(function(*inputs), asked, cotangents, create_graph=True))
+    named = [None if t is None else t.view_as(t) for t in inputs]
+    asked = [t for t in named if t is not None and t.requires_grad]
+    found = iter(torch.autograd.grad(function(*named), asked, cotangents, create_graph=True))
     return [next(found) if t is not None and t.requires_grad else None for t in inputs]

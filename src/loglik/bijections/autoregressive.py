@@ -36,15 +36,8 @@ class MaskedAutoregressive(Bijection):
     def forward(self, x: Tensor, context: Tensor | None = None) -> tuple[Tensor, Tensor]:
         layers = self.net.layers(context)
         if layers is not None and isinstance(self.transform, WrittenOut):
-            return Steered(layers, self.transform, self._in_steps)(x)
+            return Steered(layers, self.transform)(x)
         z, log_slope = self.transform(x, self.net.of_flat(x.clamp(-FAR, FAR), context))
-        return z, log_slope.sum(1)
-
-    def _in_steps(self, x: Tensor, onto: Tensor | None, onto_out: Tensor | None) -> tuple[Tensor, Tensor]:
-        layers = self.net.layers(None)
-        assert layers is not None
-        h = layers.in_steps(x.clamp(-FAR, FAR), onto, onto_out).to(x.dtype)
-        z, log_slope = self.transform(x, h.view(len(x), self.transform.params, -1).mT)
         return z, log_slope.sum(1)
 
     def inverse(self, z: Tensor, context: Tensor | None = None) -> tuple[Tensor, Tensor]:

@@ -37,25 +37,17 @@ class Coupling(Bijection):
     def forward(self, x: Tensor, context: Tensor | None = None) -> tuple[Tensor, Tensor]:
         layers = self.net.layers_at_once() if isinstance(self.net, MLP) and context is None else None
         if layers is not None and isinstance(self.transform, WrittenOut):
-            return Steered(layers, self.transform, self._in_steps, Split(self.passes, self.moves))(x)
+            return Steered(layers, self.transform, Split(self.passes, self.moves))(x)
         kept, moved = x.index_select(1, self.passes), x.index_select(1, self.moves)
-        return self._moved(kept, moved, self.net(kept.clamp(-FAR, FAR), context))
+        h = self._steering(moved, self.net(kept.clamp(-FAR, FAR), context))
+        z, log_slope = self.transform(moved, h)
+        return self._joined(kept, z), sum_event(log_slope)
 
     def inverse(self, z: Tensor, context: Tensor | None = None) -> tuple[Tensor, Tensor]:
         kept, moved = z.index_select(1, self.passes), z.index_select(1, self.moves)
         h = self._steering(moved, self.net(kept.clamp(-FAR, FAR), context))
         x, log_slope = self.transform.inverse(moved, h)
         return self._joined(kept, x), sum_event(log_slope)
-
-    def _moved(self, kept: Tensor, moved: Tensor, out: Tensor) -> tuple[Tensor, Tensor]:
-        z, log_slope = self.transform(moved, self._steering(moved, out))
-        return self._joined(kept, z), sum_event(log_slope)
-
-    def _in_steps(self, x: Tensor, *_: Tensor | None) -> tuple[Tensor, Tensor]:
-        """forward for derivatives of derivatives, without a context."""
-        assert isinstance(self.net, MLP)
-        kept, moved = x.index_select(1, self.passes), x.index_select(1, self.moves)
-        return self._moved(kept, moved, self.net.in_steps(kept.clamp(-FAR, FAR)))
 
     def _steering(self, moved: Tensor, out: Tensor) -> Tensor:
         """(B, M, ..., params)"""

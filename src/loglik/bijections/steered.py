@@ -3,7 +3,6 @@
 Layers of flows are many and small, and what surrounds the products of matrices in them would take as long as these.
 """
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -29,19 +28,40 @@ class Steered:
 
     For nets of ReLU layers and transforms that write their gradients out. The Jacobian is triangular: the caller knows
     why, the order of a masked net or the split.
-
-    Args:
-        in_steps: x, onto, onto_out -> z, log_det for automatic differentiation.
     """
 
     layers: Layers
     transform: WrittenOut
-    in_steps: Callable[[Tensor, Tensor | None, Tensor | None], tuple[Tensor, Tensor]]
     split: Split | None = None
 
     def __call__(self, x: Tensor) -> tuple[Tensor, Tensor]:
         layers = self.layers
         return Step.apply(x, layers.onto, layers.onto_out, self, *layers.weights)  # type: ignore[no-any-return, no-untyped-call]
+
+    def in_steps(
+        self, x: Tensor, onto: Tensor | None, onto_out: Tensor | None, *weights: Tensor
+    ) -> tuple[Tensor, Tensor]:
+        """The same for automatic differentiation."""
+        seen, moved = self.parts(x)
+        out = relu_pass.in_steps(self.layers, seen.clamp(-FAR, FAR), onto, onto_out, *weights)
+        z, log_slope = self.transform.in_steps(moved, self.steering(out, x))
+        return self.joined(x, seen, z), log_slope.sum(1)
+
+    def parts(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        """What the net sees, and what is moved."""
+        if self.split is None:
+            return x, x
+        return x.index_select(1, self.split.passes), x.index_select(1, self.split.moves)
+
+    def steering(self, out: Tensor, x: Tensor) -> Tensor:
+        """(B, moved values, params)"""
+        return (out if out.dtype == x.dtype else out.to(x.dtype)).view(len(x), self.transform.params, -1).mT
+
+    def joined(self, x: Tensor, passed: Tensor, moved: Tensor) -> Tensor:
+        """Both parts in their places; `moved` is all there is without a split."""
+        if self.split is None:
+            return moved
+        return torch.empty_like(x).index_copy_(1, self.split.passes, passed).index_copy_(1, self.split.moves, moved)
 
 
 class Step(torch.autograd.Function):
@@ -51,16 +71,12 @@ class Step(torch.autograd.Function):
     def forward(
         ctx: Any, x: Tensor, onto: Tensor | None, onto_out: Tensor | None, own: Steered, *weights: Tensor
     ) -> tuple[Tensor, Tensor]:
-        split = own.split
-        seen, moved = (x, x) if split is None else (x.index_select(1, split.passes), x.index_select(1, split.moves))
+        seen, moved = own.parts(x)
         out, net = relu_pass.through(own.layers, seen.clamp(-FAR, FAR))
-        h = (out if out.dtype == x.dtype else out.to(x.dtype)).view(len(x), own.transform.params, -1).mT
-        z, log_slope, kept = own.transform.through(moved, h)
+        z, log_slope, kept = own.transform.through(moved, own.steering(out, x))
         ctx.own, ctx.sizes, ctx.dtype = own, (len(weights), len(net.read), len(net.masked)), out.dtype
         ctx.save_for_backward(x, onto, onto_out, seen, *weights, *net.read, *net.masked, *kept)
-        if split is not None:
-            z = torch.empty_like(x).index_copy_(1, split.passes, seen).index_copy_(1, split.moves, z)
-        return z, log_slope.sum(1)
+        return own.joined(x, seen, z), log_slope.sum(1)
 
     @staticmethod
     def backward(ctx: Any, g: Tensor, l: Tensor) -> tuple[Tensor | None, ...]:  # noqa: E741
@@ -68,9 +84,9 @@ class Step(torch.autograd.Function):
         weights, read, masked, kept = _cut(rest, ctx.sizes)
         if torch.is_grad_enabled():
             inputs = (x, onto, onto_out, *weights)
-            found = gradients_again(lambda *given: own.in_steps(*given[:3]), inputs, (g, l))
+            found = gradients_again(own.in_steps, inputs, (g, l))
             return *found[:3], None, *found[3:]
-        of_moved = g if own.split is None else g.index_select(1, own.split.moves)
+        of_passed, of_moved = own.parts(g)
         of_moved, of_h = own.transform.back(tuple(kept), of_moved, l.unsqueeze(1))
         of_out = of_h.mT.reshape(len(x), -1)
         if ctx.dtype != x.dtype:
@@ -82,7 +98,7 @@ class Step(torch.autograd.Function):
         if of_seen is not None:
             of_seen = of_seen if of_seen.dtype == x.dtype else of_seen.to(x.dtype)
             of_seen = torch.ops.aten.hardtanh_backward(of_seen, seen, -FAR, FAR)
-            of_x = of_moved.add_(of_seen) if own.split is None else _joined(own.split, g, of_seen, of_moved)
+            of_x = of_moved.add_(of_seen) if own.split is None else own.joined(g, of_passed.add_(of_seen), of_moved)
         return of_x, None if onto is None else of_first, None if onto_out is None else of_out, None, *gradients
 
 
@@ -93,9 +109,3 @@ def _cut(tensors: list[Tensor], sizes: tuple[int, ...]) -> list[list[Tensor]]:
         groups.append(tensors[start : start + size])
         start += size
     return [*groups, tensors[start:]]
-
-
-def _joined(split: Split, g: Tensor, of_seen: Tensor, of_moved: Tensor) -> Tensor:
-    """The cotangent of x: what passes has one as it is, and one for what it steers."""
-    of_passed = g.index_select(1, split.passes).add_(of_seen)
-    return torch.empty_like(g).index_copy_(1, split.passes, of_passed).index_copy_(1, split.moves, of_moved)

@@ -3,7 +3,6 @@
 Germain, Gregor, Murray, Larochelle 2015, MADE: Masked Autoencoder for Distribution Estimation, arXiv:1502.03509.
 """
 
-import functools
 from collections.abc import Sequence
 from typing import Any
 
@@ -137,7 +136,6 @@ class MaskedWeights(nn.Module):
         """What one pass without dropout reads; None if it has to be computed in single steps."""
         if self.conditioning or not self.hidden or torch.compiler.is_compiling():
             return None
-        in_steps = functools.partial(self._in_steps, masks=masks, drop=False)
         last, direct = self.last, self.direct
         assert last is not None
         weights: list[Any] = []
@@ -149,7 +147,7 @@ class MaskedWeights(nn.Module):
         else:
             weights += (last.weight, direct.bias, direct.weight)
             masks = [*masks[:-2], masks[-1], masks[-2]]
-        return Layers(weights, masks, in_steps, *self._onto(context), self.apart and self.outputs >= MANY)
+        return Layers(weights, masks, *self._onto(context), self.apart and self.outputs >= MANY)
 
     def _onto(self, context: Tensor | None) -> tuple[Tensor | None, Tensor | None]:
         """What a context adds in the first hidden layer (B, H), and to the outputs (B, D * outputs)."""

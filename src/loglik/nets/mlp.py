@@ -59,7 +59,7 @@ class MLP(nn.Module):
         if context is not None:
             h = torch.cat([h, context], dim=1)
         layers = self.layers_at_once()
-        return (self.in_steps(h) if layers is None else layers(h)).to(x.dtype)
+        return (self._in_steps(h) if layers is None else layers(h)).to(x.dtype)
 
     def layers_at_once(self) -> Layers | None:
         """What one pass reads; None where it takes single steps: without ReLU, or with dropout in training."""
@@ -67,14 +67,13 @@ class MLP(nn.Module):
             return None
         linear = self.linear
         weights: list[Any] = [parameter for layer in linear for parameter in (layer.weight, layer.bias)]
-        return Layers(weights, [None] * len(linear), self.in_steps, turned=self.apart)
+        return Layers(weights, [None] * len(linear), turned=self.apart)
 
     @property
     def linear(self) -> list[nn.Module]:
         return [layer for layer in self.layers if isinstance(layer, nn.Linear)]
 
-    def in_steps(self, h: Tensor, *_: Tensor | None) -> Tensor:
-        """The pass for automatic differentiation; what could be added to it, a context, is read beside x here."""
+    def _in_steps(self, h: Tensor) -> Tensor:
         *hidden, last = self.layers
         for layer in hidden:
             h = layer(h)

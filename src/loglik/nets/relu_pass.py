@@ -6,12 +6,14 @@ are plain functions, so that larger operations can be made of them.
 """
 
 import contextlib
-from collections.abc import Callable, Sequence
+import functools
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import torch
 from torch import Tensor
+from torch.nn import functional as F
 
 from loglik.ops import gradients_again
 
@@ -28,12 +30,10 @@ class Layers:
         masks: M_1, ..., M_L, M, and M_direct; of ones and zeros, or None.
         onto: (B, H_1) or None.   onto_out: (B, out) or None.
         turned: whether `out` lies in memory as (out, B).
-        in_steps: x, onto, onto_out -> out for automatic differentiation.
     """
 
     weights: Sequence[Tensor]
     masks: Sequence[Tensor | None]
-    in_steps: Callable[[Tensor, Tensor | None, Tensor | None], Tensor]
     onto: Tensor | None = None
     onto_out: Tensor | None = None
     turned: bool = False
@@ -41,6 +41,18 @@ class Layers:
     def __call__(self, x: Tensor) -> Tensor:
         out: Tensor = ReluPass.apply(x, self.onto, self.onto_out, self, *self.weights)  # type: ignore[no-untyped-call]
         return out
+
+
+def in_steps(layers: Layers, x: Tensor, onto: Tensor | None, onto_out: Tensor | None, *weights: Tensor) -> Tensor:
+    """The same outputs for automatic differentiation."""
+    h, biases = x, weights[1::2]
+    masked = [w if mask is None else w * mask for w, mask in zip(weights[::2], layers.masks, strict=True)]
+    for layer, bias in enumerate(biases[:-1]):
+        h = F.linear(h, masked[layer], bias)
+        h = F.relu(h if layer or onto is None else h + onto)
+    out = F.linear(h, masked[len(biases) - 1], biases[-1])
+    out = out + F.linear(x, masked[-1]) if len(masked) > len(biases) else out
+    return out if onto_out is None else out + onto_out
 
 
 @dataclass(frozen=True)
@@ -110,7 +122,7 @@ class ReluPass(torch.autograd.Function):
         ctx: Any, x: Tensor, onto: Tensor | None, onto_out: Tensor | None, layers: Layers, *weights: Tensor
     ) -> Tensor:
         out, kept = through(layers, x)
-        ctx.masks, ctx.in_steps, ctx.sizes = layers.masks, layers.in_steps, (len(weights), len(kept.read))
+        ctx.layers, ctx.sizes = layers, (len(weights), len(kept.read))
         ctx.save_for_backward(x, onto, onto_out, *weights, *kept.read, *kept.masked)
         return out
 
@@ -119,8 +131,8 @@ class ReluPass(torch.autograd.Function):
         (x, onto, onto_out, *rest), (count, depth) = ctx.saved_tensors, ctx.sizes
         if torch.is_grad_enabled():
             inputs = (x, onto, onto_out, *rest[:count])
-            found = gradients_again(lambda *given: ctx.in_steps(*given[:3]), inputs, (g,))
+            found = gradients_again(functools.partial(in_steps, ctx.layers), inputs, (g,))
             return *found[:3], None, *found[3:]
         kept = Kept(rest[count : count + depth], rest[count + depth :])
-        of_x, above, gradients = back(g, kept, ctx.masks, x.dtype, to_x=ctx.needs_input_grad[0])
+        of_x, above, gradients = back(g, kept, ctx.layers.masks, x.dtype, to_x=ctx.needs_input_grad[0])
         return of_x, None if onto is None else above, None if onto_out is None else g, None, *gradients
