@@ -93,7 +93,7 @@ class Step(torch.autograd.Function):
             of_out = of_out.to(ctx.dtype)
         net = relu_pass.Kept(read, masked)
         needed = ctx.needs_input_grad[0]
-        of_seen, of_first, gradients = relu_pass.back(of_out, net, own.layers.masks, x.dtype, to_x=needed)
+        of_seen, of_first, gradients = relu_pass.back(own.layers, of_out, net, x.dtype, to_x=needed)
         of_x = None
         if of_seen is not None:
             of_seen = of_seen if of_seen.dtype == x.dtype else of_seen.to(x.dtype)

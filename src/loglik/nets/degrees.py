@@ -9,6 +9,8 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
+from loglik.nets.quarters import Quarters, quarter_of
+
 
 class Degrees(nn.Module):
     """m0(d) = 1..D, the place of value d in the order; m(k), how many first values of the order hidden unit k may see.
@@ -52,6 +54,10 @@ class Degrees(nn.Module):
         layers = [seen, *self.hidden]
         hidden = [above[:, None] >= below[None, :] for below, above in itertools.pairwise(layers)]
         return [*hidden, asked[:, None] > seen[None, :], asked[:, None] > layers[-1][None, :]]
+
+    def quarters(self) -> Quarters:
+        """What the masks of the hidden layers leave zero, where units are sorted; the inputs need not be."""
+        return (None, *(quarter_of(below, above) for below, above in itertools.pairwise(self.hidden)))
 
     def rearranged(self, order: Tensor) -> "Degrees":
         """The same hidden units under another order of the values."""

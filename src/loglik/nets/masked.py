@@ -15,6 +15,7 @@ from loglik.nets.degrees import Degrees
 from loglik.nets.masked_steps import MaskedSteps
 from loglik.nets.masked_units import Connected, sites
 from loglik.nets.mlp import MANY
+from loglik.nets.quarters import Quarters
 from loglik.nets.relu_pass import Layers
 
 
@@ -119,20 +120,22 @@ class MaskedWeights(nn.Module):
         assert layer.bias is not None
         return layer.bias
 
-    def outputs_under(self, x: Tensor, masks: Sequence[Tensor], context: Tensor | None, *, drop: bool) -> Tensor:
+    def outputs_under(
+        self, x: Tensor, masks: Sequence[Tensor], quarters: Quarters, context: Tensor | None, *, drop: bool
+    ) -> Tensor:
         """(B, D * inputs), the masks of the hidden layers, of `direct` and of `last` -> (B, D * outputs).
 
         drop: whether there is dropout in training.
         """
         drop = drop and self.dropping
-        layers = None if drop else self.layers_under(masks, context)
+        layers = None if drop else self.layers_under(masks, quarters, context)
         return self._in_steps(x, *self._onto(context), masks=masks, drop=drop) if layers is None else layers(x)
 
     @property
     def dropping(self) -> bool:
         return self.training and (self.dropout.p > 0 or self.input_dropout.p > 0)
 
-    def layers_under(self, masks: Sequence[Tensor], context: Tensor | None) -> Layers | None:
+    def layers_under(self, masks: Sequence[Tensor], quarters: Quarters, context: Tensor | None) -> Layers | None:
         """What one pass without dropout reads; None if it has to be computed in single steps."""
         if self.conditioning or not self.hidden or torch.compiler.is_compiling():
             return None
@@ -147,7 +150,7 @@ class MaskedWeights(nn.Module):
         else:
             weights += (last.weight, direct.bias, direct.weight)
             masks = [*masks[:-2], masks[-1], masks[-2]]
-        return Layers(weights, masks, *self._onto(context), self.apart and self.outputs >= MANY)
+        return Layers(weights, masks, *self._onto(context), self.apart and self.outputs >= MANY, quarters)
 
     def _onto(self, context: Tensor | None) -> tuple[Tensor | None, Tensor | None]:
         """What a context adds in the first hidden layer (B, H), and to the outputs (B, D * outputs)."""
@@ -192,6 +195,7 @@ class MaskedMLP(CausalNet):
         super().__init__()
         self.degrees = degrees
         self.own = None if shared else weights
+        self.quarters = () if shared else degrees.quarters()
         self._used = (weights,)  # a tuple, so that torch sees no module in it
         if not shared:
             for i, mask in enumerate(weights.masks(degrees)):
@@ -215,12 +219,12 @@ class MaskedMLP(CausalNet):
     def of_flat(self, x: Tensor, context: Tensor | None = None, *, drop: bool = True) -> Tensor:
         """(B, D * inputs) -> (B, D, outputs). drop: whether there is dropout in training; steps know none."""
         weights = self.weights
-        out = weights.outputs_under(x, self.masks, context, drop=drop).to(x.dtype)
+        out = weights.outputs_under(x, self.masks, self.quarters, context, drop=drop).to(x.dtype)
         return out.view(len(x), weights.outputs, -1).mT if weights.apart else out.view(len(x), -1, weights.outputs)
 
     def layers(self, context: Tensor | None) -> Layers | None:
         """What one pass reads; None where it takes single steps, as with dropout in training."""
-        return None if self.weights.dropping else self.weights.layers_under(self.masks, context)
+        return None if self.weights.dropping else self.weights.layers_under(self.masks, self.quarters, context)
 
     def start(self, outputs: Tensor) -> None:
         with torch.no_grad():
@@ -252,6 +256,7 @@ def _renew_masks(net: MaskedMLP, _: object) -> None:
     """After loading, masks follow from the degrees that were read."""
     for mask, new in zip(net.masks, net.weights.masks(net.degrees), strict=True):
         mask.copy_(new)
+    net.quarters = net.degrees.quarters()
 
 
 def masked_net(

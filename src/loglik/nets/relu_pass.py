@@ -15,6 +15,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from loglik.nets import quarters
+from loglik.nets.quarters import Quarter
 from loglik.ops import gradients_again
 
 
@@ -29,6 +31,7 @@ class Layers:
         weights: W_1, b_1, ..., W_L, b_L, W, b, and W_direct where there are direct connections.
         masks: M_1, ..., M_L, M, and M_direct; of ones and zeros, or None.
         onto: (B, H_1) or None.   onto_out: (B, out) or None.
+        quarters: for each hidden layer, which part of its masked weights is known to be zero.
         turned: whether `out` lies in memory as (out, B).
     """
 
@@ -37,6 +40,10 @@ class Layers:
     onto: Tensor | None = None
     onto_out: Tensor | None = None
     turned: bool = False
+    quarters: Sequence[Quarter | None] = ()
+
+    def quarter(self, layer: int) -> Quarter | None:
+        return self.quarters[layer] if layer < len(self.quarters) else None
 
     def __call__(self, x: Tensor) -> Tensor:
         out: Tensor = ReluPass.apply(x, self.onto, self.onto_out, self, *self.weights)  # type: ignore[no-untyped-call]
@@ -74,7 +81,7 @@ def through(layers: Layers, x: Tensor) -> tuple[Tensor, Kept]:
         masked, biases, read = ([t.to(dtype) for t in group] for group in (masked, biases, read))
     with torch.autocast(device, enabled=False) if half else contextlib.nullcontext():
         for layer in range(depth - 1):
-            h = torch.addmm(biases[layer], read[layer], masked[layer].t())
+            h = quarters.outputs(read[layer], masked[layer], biases[layer], layers.quarter(layer))
             if layer == 0 and layers.onto is not None:
                 h += layers.onto
             read.append(h.relu_())
@@ -90,15 +97,15 @@ def through(layers: Layers, x: Tensor) -> tuple[Tensor, Kept]:
 
 
 def back(
-    g: Tensor, kept: Kept, masks: Sequence[Tensor | None], dtype: torch.dtype, *, to_x: bool
+    layers: Layers, g: Tensor, kept: Kept, dtype: torch.dtype, *, to_x: bool
 ) -> tuple[Tensor | None, Tensor, list[Tensor]]:
     """For the cotangent g (B, out): those of x, if asked for, of `onto`, and, in `dtype`, of the weights in order."""
-    read, masked, depth = kept.read, kept.masked, len(kept.read)
+    read, masked, masks, depth = kept.read, kept.masked, layers.masks, len(kept.read)
     above, gradients = g, []
     for layer in range(depth - 1, -1, -1):
-        gradients += [above.sum(0), _of_weight(above, read[layer], masks[layer])]
+        gradients += [above.sum(0), _of_weight(above, read[layer], masks[layer], layers.quarter(layer))]
         if layer:
-            above = above @ masked[layer]
+            above = quarters.of_inputs(above, masked[layer], layers.quarter(layer))
             # In place: the derivative of relu is read off its value.
             torch.ops.aten.threshold_backward.grad_input(above, read[layer], 0, grad_input=above)
     gradients.reverse()
@@ -109,8 +116,8 @@ def back(
     return of_x, above, gradients if g.dtype == dtype else [gradient.to(dtype) for gradient in gradients]
 
 
-def _of_weight(above: Tensor, below: Tensor, mask: Tensor | None) -> Tensor:
-    gradient = above.t() @ below
+def _of_weight(above: Tensor, below: Tensor, mask: Tensor | None, quarter: Quarter | None = None) -> Tensor:
+    gradient = quarters.of_weights(above, below, quarter)
     return gradient if mask is None else gradient.mul_(mask)
 
 
@@ -134,5 +141,5 @@ class ReluPass(torch.autograd.Function):
             found = gradients_again(functools.partial(in_steps, ctx.layers), inputs, (g,))
             return *found[:3], None, *found[3:]
         kept = Kept(rest[count : count + depth], rest[count + depth :])
-        of_x, above, gradients = back(g, kept, ctx.layers.masks, x.dtype, to_x=ctx.needs_input_grad[0])
+        of_x, above, gradients = back(ctx.layers, g, kept, x.dtype, to_x=ctx.needs_input_grad[0])
         return of_x, None if onto is None else above, None if onto_out is None else g, None, *gradients
