@@ -93,7 +93,7 @@ def test_checkerboard_edges_and_outside() -> None:
 
 def test_load_toy_is_fixed_and_its_parts_differ() -> None:
     data, again = load_toy("moons"), load_toy("moons")
-    assert (data.train.rows, data.valid.rows, data.test.rows) == (20_000, 2000, 10_000)
+    assert (data.train.rows, data.valid.rows, data.test.rows) == (100_000, 2000, 10_000)
     assert torch.equal(data.test.x, again.test.x)
     assert not torch.equal(data.valid.x, data.test.x[:2000])
     assert data.test.x.dtype == torch.float32

@@ -26,11 +26,12 @@ def drawn(
     sample: Callable[[int, torch.Generator], Tensor],
     log_density: Callable[[Tensor], Tensor],
     entropy: float | None = None,
+    train: int = ROWS["train"],
 ) -> Dataset:
-    """Independent draws from a source whose log p is known; each part has its own seed."""
-    part = {}
-    for key, rows in ROWS.items():
+    """Independent draws from a source whose log p is known, `train` of them to train on; each part has its own seed."""
+    part, count = {}, {**ROWS, "train": train}
+    for key, rows in count.items():
         x = sample(rows, torch.Generator().manual_seed(SEEDS[key]))
         part[key] = Memory(space, x.float() if x.is_floating_point() else x)
-    split = {"how": "drawn with torch's generator, one seed per part", "seeds": SEEDS, **ROWS}
+    split = {"how": "drawn with torch's generator, one seed per part", "seeds": SEEDS, **count}
     return Dataset(name, part["train"], part["valid"], part["test"], split, log_density=log_density, entropy=entropy)
