@@ -35,7 +35,7 @@ class Affine(WrittenOut):
 
     params = 2
 
-    def __init__(self, limit: float = 7.0) -> None:
+    def __init__(self, limit: float = 3.0) -> None:
         super().__init__()
         self.limit = limit
         self.drawing = Drawing(NORMAL, limit)
