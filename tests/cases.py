@@ -100,6 +100,7 @@ NARROW = {"hidden": (8,)}
 SMALL = {"hidden": (12, 12)}
 COUPLINGS = {"hidden": (8,), "layers": 3}
 CONTINUOUS = {"hidden": (6, 5)}
+CONVOLVED = {"images": True, "hidden": (3,), "exact": False}
 IMAGES = {"images": True, "width": 4, "layers": 1}
 SPLINES = {"hidden": (8,), "layers": 2, "bins": 4}
 CONVOLUTIONS = {"width": 4, "layers": 1}
@@ -243,6 +244,7 @@ CASES = [
     Case("ffjord", Real((7,)), CONTINUOUS | {"noise": "gaussian"}),
     Case("ffjord", Real((3,)), CONTINUOUS | {"exact": False}),
     Case("ffjord", Integer((3,), 5), CONTINUOUS | {"rescale": "logit", "exact": False}),
+    Case("ffjord", Real((1, 3)), CONVOLVED | {"kinetic": 0.05, "jacobian": 0.05}, LABEL_CONTEXT),
     Case("gmm", Real((1,)), {"components": 3}),
     Case("gmm", Real((2,)), {"components": 3, "covariance": "full"}),
     Case("gmm", Real((2,)), {"components": 3, "covariance": "tied"}),

@@ -247,8 +247,13 @@ class Bijection(nn.Module, ABC):
         return self(x, context)[0]  # type: ignore[no-any-return]
 
     def follow(self, x: Tensor, context: Tensor | None = None) -> tuple[Tensor, Tensor]:
-        """`forward`, after which parts that keep running statistics of what passes take this batch in.
+        """`forward` as training takes it; the objectives of models call it there, and it enters no reported number.
 
-        The objectives of models call it in training. With gradients it is a step; without, a look that changes nothing.
+        Parts that keep running statistics of what passes take this batch in: with gradients it is a step; without, a
+        look that changes nothing. Parts that solve equations do so loosely, and may take penalties off the log_det.
         """
         return self(x, context)  # type: ignore[no-any-return]
+
+    def preimage(self, z: Tensor, context: Tensor | None = None) -> Tensor:
+        """The x of `inverse` alone, for parts whose log-determinant has a cost of its own."""
+        return self.inverse(z, context)[0]

@@ -49,7 +49,7 @@ def test_a_linear_field_multiplies_volumes_by_its_trace() -> None:
     back, log_det_back = flow.inverse(z)
     torch.testing.assert_close(back, x, atol=1e-8, rtol=0)
     torch.testing.assert_close(log_det_back, -log_det, atol=1e-8, rtol=0)
-    torch.testing.assert_close(flow.back(z), back, atol=1e-10, rtol=0)
+    torch.testing.assert_close(flow.preimage(z), back, atol=1e-10, rtol=0)
     learned, log_det_learned, penalty = flow.learn(x)
     torch.testing.assert_close(learned, z, atol=1e-4, rtol=0)
     torch.testing.assert_close(log_det_learned, log_det, atol=1e-4, rtol=0)

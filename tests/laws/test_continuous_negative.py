@@ -16,7 +16,7 @@ from loglik.laws import LAWS, Status
 from loglik.laws.subject import in_float64, some_events
 from loglik.laws.table import _judge
 from loglik.laws.verdict import Result
-from loglik.models.flows.cnf import ContinuousFlow, cnf
+from loglik.models.flows.cnf import cnf
 from loglik.models.flows.ffjord import ffjord
 from loglik.nets.field import Directions
 from loglik.ode import Adaptive, largest, solve
@@ -76,17 +76,17 @@ def an_inverse_that_goes_on() -> Model:
 
 
 def a_sampler_that_goes_on() -> Model:
-    def back(self: Continuous, sound: Any, z: Tensor, context: Tensor | None = None) -> Tensor:
+    def preimage(self: Continuous, sound: Any, z: Tensor, context: Tensor | None = None) -> Tensor:
         return self._carried(z, context, SPAN, self.field.nowhere())[0]
 
-    return mutated(Continuous, back=back)
+    return mutated(Continuous, preimage=preimage)
 
 
 def penalties_in_the_score() -> Model:
-    def log_prob(self: ContinuousFlow, sound: Any, x: Tensor, context: Tensor | None = None) -> Tensor:
-        return self.objective(x, context)
+    def forward(self: Continuous, sound: Any, x: Tensor, context: Tensor | None = None) -> tuple[Tensor, Tensor]:
+        return self.follow(x, context)
 
-    return mutated(ContinuousFlow, log_prob=log_prob)
+    return mutated(Continuous, forward=forward)
 
 
 def solved_with(steps: Adaptive) -> Model:

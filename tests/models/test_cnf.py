@@ -4,25 +4,28 @@ import pytest
 import torch
 
 from cases import LABEL_CONTEXT, data
+from loglik.bijections.continuous import Continuous
 from loglik.contract import Claim, Model
 from loglik.data.toys import load_toy
 from loglik.errors import UsageError
 from loglik.inference.evaluate import evaluate
 from loglik.models.dequantized import Dequantized
-from loglik.models.flows.cnf import ContinuousFlow, cnf
+from loglik.models.flows.cnf import cnf
 from loglik.models.flows.ffjord import ffjord
-from loglik.spaces import Category, Integer, Real
+from loglik.spaces import Category, Integer, Real, Space
 from loglik.training.fit import fit
 
 PLANE = Real((2,))
 SMALL = {"hidden": (8, 7)}
 
 
-def lively(model: Model) -> ContinuousFlow:
-    assert isinstance(model, ContinuousFlow)
+def lively(model: Model, space: Space = PLANE, context: Space | None = None) -> Model:
+    """Initialised, with fields that move."""
     with torch.no_grad():
-        model._parts()[1].field.layers[-1].weight.normal_(std=0.5)
-        model.initialize(data(PLANE))
+        model.initialize(data(space), None if context is None else data(context))
+        for part in model.modules():
+            if isinstance(part, Continuous):
+                part.field.layers[-1].weight.normal_(std=0.5)
     return model
 
 
@@ -84,9 +87,7 @@ def test_integers_train_on_what_the_density_trains_on() -> None:
     model = ffjord(space, **SMALL)
     assert isinstance(model, Dequantized)
     x = data(space)
-    with torch.no_grad():
-        model.initialize(x)
-        model.density._parts()[1].field.layers[-1].weight.normal_(std=0.5)
+    lively(model, space)
     torch.manual_seed(0)
     y = model.dequantize(model.events(x))
     loose = model.density.objective(y)
@@ -98,16 +99,47 @@ def test_integers_train_on_what_the_density_trains_on() -> None:
 
 def test_samples_come_back_the_way_that_scores_go() -> None:
     model = cnf(PLANE, **SMALL, context=LABEL_CONTEXT)
-    assert isinstance(model, ContinuousFlow)
-    with torch.no_grad():
-        model._parts()[1].field.layers[-1].weight.normal_(std=0.5)
-        model.initialize(data(PLANE), data(LABEL_CONTEXT))
+    lively(model, PLANE, LABEL_CONTEXT)
     c = torch.tensor([[2]])
     torch.manual_seed(4)
     x = model.sample(6, c)
     torch.manual_seed(4)
-    z = model.base.sample(6, c.expand(6, 1))
-    torch.testing.assert_close(model.bijection(x, model.condition(c.expand(6, 1)))[0], z, atol=1e-5, rtol=0)
+    scale, flow = model.bijection, model.base
+    z = flow.base.sample(6, c.expand(6, 1))
+    torch.testing.assert_close(flow.bijection(scale(x)[0], model.condition(c.expand(6, 1)))[0], z, atol=1e-5, rtol=0)
+
+
+def test_images_move_at_several_scales_and_keep_count_of_their_volume() -> None:
+    """The exact trace is autograd's log-determinant; the estimated one is right on average; images come back."""
+    space = Real((2, 2))
+    torch.manual_seed(0)
+    exact = lively(ffjord(space, images=True, hidden=(3, 4)), space)
+    assert exact.claim is Claim.EXACT
+    assert sum(isinstance(part, Continuous) for part in exact.modules()) == 3
+    x = data(space)[:2]
+    scale, flow = exact.bijection, exact.base.bijection
+    y = scale(x)[0].detach()
+    z, log_det = flow(y)
+    for row, image in enumerate(y):
+        jacobian = torch.autograd.functional.jacobian(lambda one: flow(one[None])[0][0], image).reshape(4, 4)
+        torch.testing.assert_close(log_det[row], torch.linalg.slogdet(jacobian).logabsdet, atol=1e-4, rtol=0)
+    torch.testing.assert_close(flow.preimage(z), y, atol=1e-5, rtol=0)
+    assert flow.follow(y)[1].shape == log_det.shape
+    estimated = ffjord(space, images=True, hidden=(3, 4), exact=False)
+    estimated.load_state_dict(exact.state_dict())
+    assert estimated.claim is Claim.ESTIMATE
+    with torch.no_grad():
+        many = estimated.log_likelihood(x[:1].expand(300, 2, 2))
+        assert abs(float(many.mean() - exact.log_likelihood(x[:1]))) < 4.0 * float(many.std()) / 300**0.5
+        assert abs(float(log_det[0])) > 0.05
+
+
+def test_integer_images_are_dequantised() -> None:
+    space = Integer((1, 4, 4), 5)
+    model = lively(ffjord(space, images=True, hidden=(3,), scales=2), space)
+    assert model.claim is Claim.LOWER_BOUND
+    assert bool(torch.isfinite(model.log_likelihood(data(space)[:4])).all())
+    assert model.sample(3).shape == (3, 1, 4, 4)
 
 
 @pytest.mark.parametrize(

@@ -29,6 +29,11 @@ class Chain(Bijection):
     def inverse(self, z: Tensor, context: Tensor | None = None) -> tuple[Tensor, Tensor]:
         return self._through([part.inverse for part in reversed(self.parts)], z, context)
 
+    def preimage(self, z: Tensor, context: Tensor | None = None) -> Tensor:
+        for part in reversed(self.parts):
+            z = part.preimage(z, context)  # type: ignore[operator]
+        return z
+
     @staticmethod
     def _through(maps: Sequence[Any], x: Tensor, context: Tensor | None) -> tuple[Tensor, Tensor]:
         log_dets = [x.new_zeros(len(x))]

@@ -1,6 +1,7 @@
 """Continuous flows: data move along a vector field until they are noise, and their volume with them."""
 
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from dataclasses import replace
 
 import torch
@@ -9,6 +10,7 @@ from torch import Tensor
 from loglik.contract import Bijection, Claim
 from loglik.nets.compiled_motion import compiled_travel
 from loglik.nets.field import Directions, Field
+from loglik.nets.image_field import ImageField, ImageMotion
 from loglik.nets.motion import Motion
 from loglik.nets.penalised_motion import PenalisedMotion
 from loglik.ode import DOP853, TSIT5, Adaptive, Adjoint, Backprop, Gradient, Grid, count, largest, solve
@@ -44,9 +46,10 @@ class Continuous(Bijection):
     numbers are, and what else is in a batch shows in a score no more than it does in a matrix product. Their trace is
     exact, where that takes at most 128 directions; otherwise it is estimated (Hutchinson), and the claim says so.
 
-    `learn` is for training, and as loose as `tolerance`. There 32 events of the training data, the pilots, find out how
-    many steps it takes, and all others follow in as many, of even error: what an event's gradient is does not depend on
-    its batch, no step is ever taken in vain by many, and fewer are needed than a controller takes as it goes.
+    `learn` is what training follows, and as loose as `tolerance`. There 32 events of the training data, the pilots,
+    find out how many steps it takes, and all others follow in as many, of even error: what an event's gradient is does
+    not depend on its batch, no step is ever taken in vain by many, and fewer are needed than a controller takes as it
+    goes.
 
     Args:
         field: f.
@@ -55,24 +58,28 @@ class Continuous(Bijection):
         noise: what probes are drawn from, once for a whole solve: what moves mid-way is no field.
         exact: whether `forward` and `inverse` take the exact trace; None: where it is affordable.
         gradient: of `learn`. An Adjoint needs no parameters: the field's are known.
+        kinetic, jacobian: what training charges for the way, see `PenalisedMotion`; no part of any log-determinant.
     """
 
     def __init__(
         self,
-        field: Field,
+        field: Field | ImageField,
         *,
         tolerance: float = 1e-5,
         probes: int | None = None,
         noise: Noise = rademacher,
         exact: bool | None = None,
         gradient: Gradient | None = None,
+        kinetic: float = 0.0,
+        jacobian: float = 0.0,
         context: int = 0,
     ) -> None:
         super().__init__()
         self.field, self.tolerance, self.probes, self.noise = field, tolerance, probes, noise
         self.exact = field.exact_directions <= MOST_DIRECTIONS if exact is None else exact
         self.gradient = gradient or Backprop()
-        self.register_buffer("pilots", torch.randn(PILOTS, field.widths[0]))
+        self.kinetic, self.jacobian = kinetic, jacobian
+        self.register_buffer("pilots", torch.randn(PILOTS, *field.shape))
         self.register_buffer("pilot_contexts", torch.zeros(PILOTS, context))
 
     @property
@@ -93,41 +100,43 @@ class Continuous(Bijection):
     def inverse(self, z: Tensor, context: Tensor | None = None) -> tuple[Tensor, Tensor]:
         return self._carried(z, context, SPAN[::-1], self._sharp_directions(z))
 
-    def back(self, z: Tensor, context: Tensor | None = None) -> Tensor:
-        """The x of `inverse` alone, without the cost of the trace."""
+    def preimage(self, z: Tensor, context: Tensor | None = None) -> Tensor:
         return self._carried(z, context, SPAN[::-1], self.field.nowhere())[0]
 
     def _carried(
         self, x: Tensor, context: Tensor | None, span: tuple[float, ...], directions: Directions
     ) -> tuple[Tensor, Tensor]:
-        with torch.autocast(x.device.type, enabled=False):  # half precision has no digits for any of these tolerances
+        with torch.autocast(x.device.type, enabled=False), whole_precision():
             motion = self.field.motion(context, directions)
             steps = Adaptive(EXACT[x.dtype], norm=largest)
             return motion.parts(solve(motion, motion.start(x), span, method=DOP853, steps=steps).last)
 
-    def learn(
-        self, x: Tensor, context: Tensor | None = None, *, kinetic: float = 0.0, jacobian: float = 0.0
-    ) -> tuple[Tensor, Tensor, Tensor]:
-        """z (B, D) and log|det dz/dx| (B,) for training, and the penalty of the way (B,); see `PenalisedMotion`."""
-        with torch.autocast(x.device.type, enabled=False):
+    def follow(self, x: Tensor, context: Tensor | None = None) -> tuple[Tensor, Tensor]:
+        """In training z, and log|det dz/dx| less the penalty of the way, both of `learn`."""
+        z, log_det, penalty = self.learn(x, context)
+        return z, log_det - penalty
+
+    def learn(self, x: Tensor, context: Tensor | None = None) -> tuple[Tensor, Tensor, Tensor]:
+        """z (B, *event) and log|det dz/dx| (B,) for training, and the penalty of the way (B,)."""
+        with torch.autocast(x.device.type, enabled=False):  # half precision has no digits for any tolerance
             grid = self._grid()
-            if not kinetic and not jacobian:
-                motion = self.field.motion(context, self._loose_directions(x))
+            directions = self._loose_directions(x, axes=bool(self.jacobian))
+            motion = self.field.motion(context, directions)
+            if not self.kinetic and not self.jacobian:
                 z, log_det = self._moved(motion, x, grid)
                 return z, log_det, x.new_zeros(len(x))
-            directions = self._loose_directions(x, axes=bool(jacobian))
-            penalised = PenalisedMotion(self.field.motion(context, directions), kinetic, jacobian)
+            penalised = PenalisedMotion(motion, self.kinetic, self.jacobian)
             return penalised.parts(self._solved(penalised, x, grid))
 
-    def _moved(self, motion: Motion, x: Tensor, grid: Grid) -> tuple[Tensor, Tensor]:
-        if not motion.compiles or not isinstance(self.gradient, Backprop):
+    def _moved(self, motion: Motion | ImageMotion, x: Tensor, grid: Grid) -> tuple[Tensor, Tensor]:
+        if not isinstance(motion, Motion) or not motion.compiles or not isinstance(self.gradient, Backprop):
             return motion.parts(self._solved(motion, x, grid))
         # The slope at the end of a step, which is that at the next one's beginning, is not needed at the last.
         stages = len(TSIT5.b) - 1
         count((len(grid.times) - 1) * stages, None)
         return compiled_travel(motion, x, grid.times, TSIT5.a[:stages], TSIT5.b[:stages], TSIT5.c[:stages])
 
-    def _solved(self, motion: Motion | PenalisedMotion, x: Tensor, grid: Grid) -> Tensor:
+    def _solved(self, motion: Motion | ImageMotion | PenalisedMotion, x: Tensor, grid: Grid) -> Tensor:
         gradient = self.gradient
         if isinstance(gradient, Adjoint):
             gradient = replace(gradient, parameters=motion.tensors)
@@ -157,3 +166,11 @@ class Continuous(Bijection):
 
     pilots: Tensor
     pilot_contexts: Tensor
+
+
+def whole_precision() -> AbstractContextManager[None]:
+    """On GPUs convolutions round to ten bits unless told otherwise: no tolerance could be kept."""
+    cudnn = torch.backends.cudnn
+    return cudnn.flags(
+        enabled=cudnn.enabled, benchmark=cudnn.benchmark, deterministic=cudnn.deterministic, allow_tf32=False
+    )

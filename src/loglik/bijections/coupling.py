@@ -37,7 +37,7 @@ class Coupling(Bijection):
     def forward(self, x: Tensor, context: Tensor | None = None) -> tuple[Tensor, Tensor]:
         layers = self.net.layers_at_once() if isinstance(self.net, MLP) and context is None else None
         if layers is not None and isinstance(self.transform, WrittenOut):
-            return Steered(layers, self.transform, Split(self.passes, self.moves))(x)
+            return Steered(layers, self.transform, Split(self.passes, self.moves, self.back))(x)
         kept, moved = x.index_select(1, self.passes), x.index_select(1, self.moves)
         h = self._steering(moved, self.net(kept.clamp(-FAR, FAR), context))
         z, log_slope = self.transform(moved, h)

@@ -44,11 +44,19 @@ class FactorOut(Bijection):
         return torch.cat([x[:, : self.kept].flatten(1), deeper], dim=1), log_det
 
     def inverse(self, z: Tensor, context: Tensor | None = None) -> tuple[Tensor, Tensor]:
+        kept, deeper = self._parts(z)
+        rest, log_det = self.rest.inverse(deeper, context)
+        return torch.cat([kept, rest], dim=1), log_det
+
+    def preimage(self, z: Tensor, context: Tensor | None = None) -> Tensor:
+        kept, deeper = self._parts(z)
+        return torch.cat([kept, self.rest.preimage(deeper, context)], dim=1)
+
+    def _parts(self, z: Tensor) -> tuple[Tensor, Tensor]:
+        """What was left behind (B, C // 2, H, W), and the noise of the rest, flat."""
         _, height, width = self.shape
         at = self.kept * height * width
-        rest, log_det = self.rest.inverse(z[:, at:], context)
-        kept = z[:, :at].reshape(len(z), self.kept, height, width)
-        return torch.cat([kept, rest], dim=1), log_det
+        return z[:, :at].reshape(len(z), self.kept, height, width), z[:, at:]
 
     def initialize(self, x: Tensor, context: Tensor | None = None) -> Tensor:
         deeper = self.rest.initialize(x[:, self.kept :], context)

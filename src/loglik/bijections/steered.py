@@ -16,10 +16,14 @@ from loglik.ops import FAR, gradients_again
 
 
 class Split(NamedTuple):
-    """The places (A,) and (M,) along axis 1 of what passes and of what is moved."""
+    """The places (A,) and (M,) along axis 1 of what passes and of what is moved.
+
+    back (A + M,): where each value stands once these are joined, first what passes.
+    """
 
     passes: Tensor
     moves: Tensor
+    back: Tensor
 
 
 @dataclass(frozen=True)
@@ -45,7 +49,7 @@ class Steered:
         seen, moved = self.parts(x)
         out = relu_pass.in_steps(self.layers, seen.clamp(-FAR, FAR), onto, onto_out, *weights)
         z, log_slope = self.transform.in_steps(moved, self.steering(out, x))
-        return self.joined(x, seen, z), log_slope.sum(1)
+        return self.joined(seen, z), log_slope.sum(1)
 
     def parts(self, x: Tensor) -> tuple[Tensor, Tensor]:
         """What the net sees, and what is moved."""
@@ -57,11 +61,11 @@ class Steered:
         """(B, moved values, params)"""
         return (out if out.dtype == x.dtype else out.to(x.dtype)).view(len(x), self.transform.params, -1).mT
 
-    def joined(self, x: Tensor, passed: Tensor, moved: Tensor) -> Tensor:
+    def joined(self, passed: Tensor, moved: Tensor) -> Tensor:
         """Both parts in their places; `moved` is all there is without a split."""
         if self.split is None:
             return moved
-        return torch.empty_like(x).index_copy_(1, self.split.passes, passed).index_copy_(1, self.split.moves, moved)
+        return torch.cat([passed, moved], dim=1).index_select(1, self.split.back)
 
 
 class Step(torch.autograd.Function):
@@ -76,7 +80,7 @@ class Step(torch.autograd.Function):
         z, log_slope, kept = own.transform.through(moved, own.steering(out, x))
         ctx.own, ctx.sizes, ctx.dtype = own, (len(weights), len(net.read), len(net.masked)), out.dtype
         ctx.save_for_backward(x, onto, onto_out, seen, *weights, *net.read, *net.masked, *kept)
-        return own.joined(x, seen, z), log_slope.sum(1)
+        return own.joined(seen, z), log_slope.sum(1)
 
     @staticmethod
     def backward(ctx: Any, g: Tensor, l: Tensor) -> tuple[Tensor | None, ...]:  # noqa: E741
@@ -98,7 +102,7 @@ class Step(torch.autograd.Function):
         if of_seen is not None:
             of_seen = of_seen if of_seen.dtype == x.dtype else of_seen.to(x.dtype)
             of_seen = torch.ops.aten.hardtanh_backward(of_seen, seen, -FAR, FAR)
-            of_x = of_moved.add_(of_seen) if own.split is None else own.joined(g, of_passed.add_(of_seen), of_moved)
+            of_x = of_moved.add_(of_seen) if own.split is None else own.joined(of_passed.add_(of_seen), of_moved)
         return of_x, None if onto is None else of_first, None if onto_out is None else of_out, None, *gradients
 
 

@@ -85,6 +85,10 @@ class Field(nn.Module):
         return Directions(weight.new_zeros(0, 1, self.widths[1]), weight.new_zeros(0, 1, self.widths[-2]))
 
     @property
+    def shape(self) -> tuple[int, ...]:
+        return (self.widths[0],)
+
+    @property
     def exact_directions(self) -> int:
         """How many directions the exact trace takes."""
         return min(self.widths[0], self.widths[1])

@@ -35,13 +35,17 @@ class Motion:
     def tensors(self) -> tuple[Tensor, ...]:
         return self.theta, self.shift, self.e, self.v
 
+    @property
+    def dims(self) -> int:
+        return self.widths[0]
+
     def start(self, x: Tensor) -> Tensor:
         """The state at x, with log_det 0."""
         return torch.cat([x.reshape(-1), x.new_zeros(len(x))])
 
     def parts(self, state: Tensor) -> tuple[Tensor, Tensor]:
         """z (B, D), log_det (B,)"""
-        D = self.widths[0]
+        D = self.dims
         B = state.shape[0] // (D + 1)
         return state[: B * D].view(B, D), state[B * D :]
 

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from loglik.nets.image_field import ImageMotion
 from loglik.nets.motion import Motion
 
 
@@ -18,7 +19,7 @@ class PenalisedMotion:
     Finlay, Jacobsen, Nurbekyan, Oberman 2020, How to train your neural ODE, arXiv:2002.02798.
     """
 
-    motion: Motion
+    motion: Motion | ImageMotion
     kinetic: float
     jacobian: float
 
@@ -30,13 +31,13 @@ class PenalisedMotion:
         return torch.cat([self.motion.start(x), x.new_zeros(len(x))])
 
     def parts(self, state: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """z (B, D), log_det (B,), penalty (B,)"""
-        B = len(state) // (self.motion.widths[0] + 2)
+        """z (B, *event), log_det (B,), penalty (B,)"""
+        B = len(state) // (self.motion.dims + 2)
         return *self.motion.parts(state[:-B]), state[-B:]
 
     def __call__(self, t: Tensor, state: Tensor) -> Tensor:
         f, tangents = self.motion.in_torch(t, self.parts(state)[0])
-        price = self.kinetic * f.square().sum(1)
+        price = self.kinetic * f.square().flatten(1).sum(1)
         if self.jacobian:
             price = price + self.jacobian * self.motion.scale * self.motion.pushed(tangents).square().sum((0, 2))
         return torch.cat([f.reshape(-1), self.motion.trace(tangents), price])

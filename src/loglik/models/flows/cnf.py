@@ -5,55 +5,18 @@ Chen, Rubanova, Bettencourt, Duvenaud 2018, Neural ordinary differential equatio
 
 from collections.abc import Sequence
 
-from torch import Tensor
-
 from loglik.bijections.compose import Chain, Reshape
 from loglik.bijections.continuous import Continuous
 from loglik.contract import Bijection, Model
 from loglik.densities import StandardNormal
 from loglik.errors import UsageError
 from loglik.models.dequantized import Dequantized, density_space
-from loglik.models.flows.flow import Flow
-from loglik.models.flows.rescaling import rescaling
+from loglik.models.flows.rescaling import rescaled
 from loglik.nets.field import Field
 from loglik.ode import Adjoint, Backprop, Checkpointed, Gradient
 from loglik.spaces import Integer, Real, Space
 
 GRADIENTS: dict[str, type[Gradient]] = {"backprop": Backprop, "adjoint": Adjoint, "checkpointed": Checkpointed}
-
-
-class ContinuousFlow(Flow):
-    """log p(x) = log N(z) + log|det dz/dx|, where x, rescaled, moves to z along a field.
-
-    Training maximises the same with looser steps, perhaps an estimated trace, less the penalties of the way. None of
-    these ever enters log p(x).
-    """
-
-    def __init__(
-        self, space: Real, scale: Bijection, flow: Continuous, base: StandardNormal, kinetic: float, jacobian: float
-    ) -> None:
-        super().__init__(space, Chain([scale, flow]), base)
-        self.kinetic, self.jacobian = kinetic, jacobian
-
-    def objective(self, x: Tensor, context: Tensor | None = None) -> Tensor:
-        scale, flow = self._parts()
-        c = self.condition(context)
-        y, log_det = scale(self.events(x, context), c)
-        z, moved, penalty = flow.learn(y, c, kinetic=self.kinetic, jacobian=self.jacobian)
-        return self.base.log_prob(z, context) + log_det + moved - penalty  # type: ignore[no-any-return]
-
-    def sample(self, n: int, context: Tensor | None = None) -> Tensor:
-        scale, flow = self._parts()
-        context = self.contexts(n, context)
-        c = self.condition(context)
-        return scale.inverse(flow.back(self.base.sample(n, context), c), c)[0]
-
-    def _parts(self) -> tuple[Bijection, Continuous]:
-        assert isinstance(self.bijection, Chain)
-        scale, flow = self.bijection.parts
-        assert isinstance(scale, Bijection)
-        assert isinstance(flow, Continuous)
-        return scale, flow
 
 
 def cnf(
@@ -80,9 +43,11 @@ def cnf(
         Field(real.dims, hidden, context=condition),
         tolerance=tolerance,
         gradient=gradient_called(gradient),
+        kinetic=kinetic,
+        jacobian=jacobian,
         context=condition,
     )
-    return continuous_flow(space, flow, kinetic, jacobian, rescale, context)
+    return continuous_flow(space, Chain([Reshape(real.shape, (real.dims,)), flow]), rescale, context)
 
 
 def gradient_called(name: str) -> Gradient:
@@ -91,13 +56,8 @@ def gradient_called(name: str) -> Gradient:
     return GRADIENTS[name]()
 
 
-def continuous_flow(
-    space: Space, flow: Continuous, kinetic: float, jacobian: float, rescale: str, context: Space | None
-) -> Model:
-    """The flow on the space's own events."""
+def continuous_flow(space: Space, flow: Bijection, rescale: str, context: Space | None) -> Model:
+    """The density of what `flow` turns into flat noise once it is rescaled, on the space's own events."""
     real = density_space(space, "cnf")
-    flat = Reshape(real.shape, (real.dims,))
-    base = StandardNormal(Real((real.dims,)), context)
-    scale = Chain([rescaling(space, rescale), flat])
-    density = ContinuousFlow(real, scale, flow, base, kinetic, jacobian)
+    density = rescaled(space, rescale, flow, StandardNormal(Real((real.dims,)), context))
     return Dequantized(space, density) if isinstance(space, Integer) else density

@@ -4,23 +4,44 @@ Grathwohl, Chen, Bettencourt, Sutskever, Duvenaud 2019, FFJORD: free-form contin
 generative models, arXiv:1810.01367.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
+from loglik.bijections.compose import Chain, Reshape
 from loglik.bijections.continuous import Continuous, gaussian, rademacher
-from loglik.contract import Model
+from loglik.bijections.multiscale import FactorOut, Squeeze
+from loglik.contract import Bijection, Model
 from loglik.errors import UsageError
 from loglik.models.dequantized import density_space
 from loglik.models.flows.cnf import continuous_flow, gradient_called
+from loglik.models.flows.images import image_shape
 from loglik.nets.field import Field
+from loglik.nets.image_field import ImageField
 from loglik.spaces import Space
 
 NOISE = {"rademacher": rademacher, "gaussian": gaussian}
+Shape = tuple[int, int, int]
+Move = Callable[[Shape], Continuous]  # a continuous flow of images of this shape
+
+
+def image_moves(shape: Shape, scales: int | None, move: Move) -> Bijection:
+    """Move, squeeze, move, leave half of the channels behind, and again on the rest; at the last of `scales` move.
+
+    (B, C, H, W) -> (B, C H W). Of odd sizes nothing is squeezed.
+    """
+    channels, height, breadth = shape
+    if scales == 1 or height % 2 or breadth % 2:
+        return Chain([move(shape), Reshape(shape, (channels * height * breadth,))])
+    small = (4 * channels, height // 2, breadth // 2)
+    rest = image_moves((small[0] - small[0] // 2, *small[1:]), scales and scales - 1, move)
+    return Chain([move(shape), Squeeze(), move(small), FactorOut(small, rest)])
 
 
 def ffjord(
     space: Space,
     *,
     hidden: Sequence[int] = (64, 64, 64),
+    images: bool = False,
+    scales: int | None = None,
     probes: int = 1,
     noise: str = "rademacher",
     exact: bool | None = None,
@@ -36,19 +57,35 @@ def ffjord(
     It averages `probes` draws of "rademacher" or "gaussian" `noise`, held fixed for a whole solve. Scores take the
     exact trace wherever that takes at most 128 directions, so with `hidden` up to 128 units in the first layer always;
     `exact` = False has them estimated too, and they say so. The rest is as in `cnf`.
+
+    With `images` the fields are convolutional nets of `hidden` channels, two at each of `scales` resolutions and one at
+    the last; by default an image is squeezed as long as its sizes are even. The exact trace of such a field takes as
+    many directions as there are values in what it moves.
     """
     if noise not in NOISE:
         raise UsageError(f"Expected noise {' or '.join(map(repr, NOISE))}; got {noise!r}.")
     if probes < 1:
         raise UsageError(f"Expected at least 1 probe; got {probes}.")
+    real = density_space(space, "ffjord")
     condition = context.width if context else 0
-    flow = Continuous(
-        Field(density_space(space, "ffjord").dims, hidden, context=condition),
-        tolerance=tolerance,
-        probes=probes,
-        noise=NOISE[noise],
-        exact=exact,
-        gradient=gradient_called(gradient),
-        context=condition,
-    )
-    return continuous_flow(space, flow, kinetic, jacobian, rescale, context)
+
+    def move(field: Field | ImageField) -> Continuous:
+        return Continuous(
+            field,
+            tolerance=tolerance,
+            probes=probes,
+            noise=NOISE[noise],
+            exact=exact,
+            gradient=gradient_called(gradient),
+            kinetic=kinetic,
+            jacobian=jacobian,
+            context=condition,
+        )
+
+    if images:
+        shape = image_shape(space, "ffjord")
+        moves = image_moves(shape, scales, lambda one: move(ImageField(one, hidden, context=condition)))
+        flow = Chain([Reshape(real.shape, shape), moves])
+    else:
+        flow = Chain([Reshape(real.shape, (real.dims,)), move(Field(real.dims, hidden, context=condition))])
+    return continuous_flow(space, flow, rescale, context)

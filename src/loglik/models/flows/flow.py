@@ -35,7 +35,7 @@ class Flow(ExactModel):
         return self.base.log_prob(z, context) + log_det  # type: ignore[no-any-return]
 
     def objective(self, x: Tensor, context: Tensor | None = None) -> Tensor:
-        """log p(x); in training running statistics follow, see `Bijection.follow`."""
+        """log p(x), in training as `Bijection.follow` has it."""
         if not self.training:
             return self.log_prob(x, context)
         z, log_det = self.bijection.follow(self.events(x, context), self.condition(context))
@@ -55,7 +55,7 @@ class Flow(ExactModel):
 
     def sample(self, n: int, context: Tensor | None = None) -> Tensor:
         context = self.contexts(n, context)
-        return self.bijection.inverse(self.base.sample(n, context), self.condition(context))[0]
+        return self.bijection.preimage(self.base.sample(n, context), self.condition(context))
 
     def initialize(self, x: Tensor, context: Tensor | None = None) -> None:
         if self.initial_values is not None and len(x) > (rows := max(1, self.initial_values // self.space.dims)):
