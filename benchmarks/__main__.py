@@ -8,10 +8,24 @@ from pathlib import Path
 
 import torch
 
-from benchmarks import char_rnn, cnf, gmm, imports, made, maf, nsf, pixelcnn, pixelcnnpp, pixelrnn, transformer, wavenet
+from benchmarks import (
+    char_rnn,
+    cnf,
+    gmm,
+    imports,
+    made,
+    maf,
+    nsf,
+    pixelcnn,
+    pixelcnnpp,
+    pixelrnn,
+    products,
+    transformer,
+    wavenet,
+)
 from benchmarks.harness import measure, passed, table_lines, write
 
-MODULES = [char_rnn, cnf, gmm, imports, made, maf, nsf, pixelcnn, pixelcnnpp, pixelrnn, transformer, wavenet]
+MODULES = [char_rnn, cnf, gmm, imports, made, maf, nsf, pixelcnn, pixelcnnpp, pixelrnn, products, transformer, wavenet]
 ROWS = [row for module in MODULES for row in module.ROWS]
 RESULTS = Path(__file__).parent / "results"
 
