@@ -11,7 +11,7 @@ from torch.nn import functional as F
 from loglik.contract import ExactModel
 from loglik.heads import head_for
 from loglik.models.autoregressive.autoregressive import Autoregressive
-from loglik.models.autoregressive.raster import image_size, raster_order
+from loglik.models.autoregressive.raster import first_kernel, image_size, raster_order
 from loglik.models.flows.standardized import standardized
 from loglik.nets.causal import CausalNet, Steps
 from loglik.nets.colours import as_channels, by_value, start_at
@@ -120,7 +120,7 @@ def pixelcnn(
     *,
     layers: int = 5,
     width: int | None = None,
-    kernel: int = 7,
+    kernel: int | None = None,
     dropout: float = 0.0,
     head: str | None = None,
     components: int = 10,
@@ -128,9 +128,12 @@ def pixelcnn(
 ) -> ExactModel:
     """`layers` residual blocks of `width` features (twice that between blocks), for images (H, W) or (C, H, W).
 
-    `width` must be a multiple of C and defaults to 32, or 16 C in colour. Reals are standardised inside the model.
-    `head` names what is said of a value where it should not follow from the space; `components` are a mixture's.
+    `width` must be a multiple of C and defaults to 32, or 16 C in colour. The first convolution is `kernel` x `kernel`,
+    by default as large as the image, up to 27 x 27: with the paper's 7 x 7, which sees little of the image, the same
+    likelihood takes many times the steps. Reals are standardised inside the model. `head` names what is said of a value
+    where it should not follow from the space; `components` are a mixture's.
     """
+    kernel = first_kernel(space.shape) if kernel is None else kernel
     colours, columns, width = image_size(space, "pixelcnn", width, kernel, per_colour=16)
     says = head_for(space, head, components)
     condition = context.width if context else 0

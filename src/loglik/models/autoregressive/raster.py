@@ -6,6 +6,8 @@ from torch import Tensor
 from loglik.errors import UsageError
 from loglik.spaces import Space
 
+LARGEST_FIRST = 27  # pixels; the cost of a kernel grows with its area
+
 
 def raster_order(shape: tuple[int, ...]) -> Tensor:
     """(C, H, W) or (H, W): indices of the flattened event, pixel by pixel in raster order, colours innermost."""
@@ -30,3 +32,8 @@ def image_size(space: Space, name: str, width: int | None, kernel: int, *, per_c
     if kernel < 3 or kernel % 2 == 0:  # a first layer of 1 x 1 with mask A sees no other pixel at all
         raise UsageError(f"Expected an odd kernel of at least 3; got {kernel}.")
     return colours, space.shape[-1], width
+
+
+def first_kernel(shape: tuple[int, ...]) -> int:
+    """The size of a first kernel that sees a whole image (H, W) or (C, H, W) from each of its pixels, up to 27."""
+    return max(3, min(2 * max(shape[-2:]) - 1, LARGEST_FIRST))
