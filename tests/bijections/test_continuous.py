@@ -10,7 +10,7 @@ from torch import Tensor
 from loglik.bijections.continuous import SPAN, Continuous, Noise, gaussian, rademacher
 from loglik.contract import Claim
 from loglik.nets.field import Field
-from loglik.nets.motion import Motion
+from loglik.nets.field_motion import FieldMotion
 from loglik.ode import RK4, Adjoint, Checkpointed, Fixed, Grid, counting, solve
 
 SLOPE = 1e-4  # of the tanh: as good as linear
@@ -231,5 +231,5 @@ def test_the_grid_reaches_from_data_to_noise() -> None:
 def test_motion_is_prepared_once() -> None:
     flow = moving()
     motion = flow.field.motion(None, flow.field.exact())
-    assert isinstance(motion, Motion)
+    assert isinstance(motion, FieldMotion)
     assert motion.network is motion.network

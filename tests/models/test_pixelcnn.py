@@ -11,7 +11,7 @@ from loglik.laws.enumeration import all_events
 from loglik.laws.subject import any_events, varied
 from loglik.models.autoregressive.autoregressive import Autoregressive
 from loglik.models.autoregressive.pixelcnn import pixelcnn
-from loglik.models.autoregressive.raster import raster_order
+from loglik.models.autoregressive.raster import first_kernel, raster_order
 from loglik.nets.causal import WholePasses
 from loglik.spaces import Category, Integer, Real, Space
 
@@ -58,6 +58,16 @@ def test_the_blind_spot_is_the_known_one() -> None:
     seen = field(7, layers, reach)
     furthest = [int(torch.nonzero(seen[reach - k]).max()) - reach for k in range(1, 8)]
     assert furthest == [min(k + 2, layers + 3) for k in range(1, 8)] == [3, 4, 5, 6, 7, 7, 7]
+
+
+@pytest.mark.parametrize("shape", [(1, 1), (4, 3), (2, 3, 5)])
+def test_by_default_the_first_kernel_sees_the_whole_past(shape: tuple[int, ...]) -> None:
+    """As large as the image there is no blind spot; beyond 27 x 27 it grows no further."""
+    model = disturbed(Integer(shape, 2), width=8, layers=1)
+    seen = visible(model, any_events(model.space, 24, model))
+    dims = model.space.dims
+    assert torch.equal(seen[model.order][:, model.order], torch.ones(dims, dims).tril(-1).bool())
+    assert first_kernel((3, 14, 12)) == first_kernel((3, 100, 12)) == 27
 
 
 def test_colours_of_a_pixel_are_seen_in_order() -> None:

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from loglik.nets.compiled_motion import compiled_travel
 from loglik.nets.field import Directions, Field
-from loglik.nets.motion import Motion
+from loglik.nets.field_motion import FieldMotion
 from loglik.nets.penalised_motion import PenalisedMotion
 from loglik.ode import RK4, TSIT5, Fixed, Grid, solve
 
@@ -164,7 +164,7 @@ def test_a_sum_over_probes_in_place_of_their_mean_is_found() -> None:
     along = field.along(torch.randn(4, *x.shape, dtype=torch.float64))
     t = torch.tensor(0.3, dtype=torch.float64)
 
-    def trace(motion: Motion) -> Tensor:
+    def trace(motion: FieldMotion) -> Tensor:
         return motion.parts(motion(t, motion.start(x)))[1]
 
     mean, total = trace(field.motion(None, along)), trace(field.motion(None, replace(along, scale=1.0)))

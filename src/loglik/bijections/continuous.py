@@ -10,7 +10,8 @@ from torch import Tensor
 from loglik.contract import Bijection, Claim
 from loglik.nets.compiled_motion import compiled_travel
 from loglik.nets.field import Directions, Field
-from loglik.nets.image_field import ImageField, ImageMotion
+from loglik.nets.field_motion import FieldMotion
+from loglik.nets.image_field import ImageField
 from loglik.nets.motion import Motion
 from loglik.nets.penalised_motion import PenalisedMotion
 from loglik.ode import DOP853, TSIT5, Adaptive, Adjoint, Backprop, Gradient, Grid, count, largest, solve
@@ -128,15 +129,15 @@ class Continuous(Bijection):
             penalised = PenalisedMotion(motion, self.kinetic, self.jacobian)
             return penalised.parts(self._solved(penalised, x, grid))
 
-    def _moved(self, motion: Motion | ImageMotion, x: Tensor, grid: Grid) -> tuple[Tensor, Tensor]:
-        if not isinstance(motion, Motion) or not motion.compiles or not isinstance(self.gradient, Backprop):
+    def _moved(self, motion: Motion, x: Tensor, grid: Grid) -> tuple[Tensor, Tensor]:
+        if not isinstance(motion, FieldMotion) or not motion.compiles or not isinstance(self.gradient, Backprop):
             return motion.parts(self._solved(motion, x, grid))
         # The slope at the end of a step, which is that at the next one's beginning, is not needed at the last.
         stages = len(TSIT5.b) - 1
         count((len(grid.times) - 1) * stages, None)
         return compiled_travel(motion, x, grid.times, TSIT5.a[:stages], TSIT5.b[:stages], TSIT5.c[:stages])
 
-    def _solved(self, motion: Motion | ImageMotion | PenalisedMotion, x: Tensor, grid: Grid) -> Tensor:
+    def _solved(self, motion: Motion | PenalisedMotion, x: Tensor, grid: Grid) -> Tensor:
         gradient = self.gradient
         if isinstance(gradient, Adjoint):
             gradient = replace(gradient, parameters=motion.tensors)

@@ -16,7 +16,7 @@ from torch import Tensor
 from torch.autograd.function import once_differentiable
 
 if TYPE_CHECKING:
-    from loglik.nets.motion import Motion
+    from loglik.nets.field_motion import FieldMotion
 
 ROWS = 128  # rows of matrices that stay in the processor's cache from layer to layer
 PRODUCTS = 1_000_000  # up to so many multiplications, small products are computed by their caller's thread
@@ -24,21 +24,21 @@ PRODUCTS = 1_000_000  # up to so many multiplications, small products are comput
 Weights = Sequence[Sequence[float]]
 
 
-def compiled_motion(motion: "Motion", t: Tensor, state: Tensor) -> Tensor:
-    """(dz/dt, d log_det/dt), as a `Motion` gives them."""
+def compiled_motion(motion: "FieldMotion", t: Tensor, state: Tensor) -> Tensor:
+    """(dz/dt, d log_det/dt), as a `FieldMotion` gives them."""
     if torch.is_grad_enabled():
         return Evaluation.apply(motion, float(t), state, *motion.tensors)  # type: ignore[no-untyped-call, no-any-return]
     return evaluated(motion, float(t), state)
 
 
 def compiled_travel(
-    motion: "Motion", x: Tensor, times: Sequence[float], a: Weights, b: Sequence[float], c: Sequence[float]
+    motion: "FieldMotion", x: Tensor, times: Sequence[float], a: Weights, b: Sequence[float], c: Sequence[float]
 ) -> tuple[Tensor, Tensor]:
     """z (B, D) and log_det (B,) where a Runge-Kutta method of stages a, b, c comes from x, in steps between times."""
     return Travel.apply(motion, x, times, (a, b, c), *motion.tensors)  # type: ignore[no-untyped-call, no-any-return]
 
 
-def evaluated(motion: "Motion", t: float, state: Tensor) -> Tensor:
+def evaluated(motion: "FieldMotion", t: float, state: Tensor) -> Tensor:
     from loglik.nets import field_kernel
 
     loops: Any = field_kernel.forward
@@ -53,7 +53,7 @@ class Evaluation(torch.autograd.Function):
     """`evaluated` with gradients; no second derivatives."""
 
     @staticmethod
-    def forward(ctx: Any, motion: "Motion", t: float, state: Tensor, *tensors: Tensor) -> Tensor:
+    def forward(ctx: Any, motion: "FieldMotion", t: float, state: Tensor, *tensors: Tensor) -> Tensor:
         ctx.motion, ctx.t = motion, t
         ctx.save_for_backward(state)
         return evaluated(motion, t, state)
@@ -78,7 +78,7 @@ class Travel(torch.autograd.Function):
 
     @staticmethod
     def forward(
-        ctx: Any, motion: "Motion", x: Tensor, times: Sequence[float], method: tuple[Any, ...], *tensors: Tensor
+        ctx: Any, motion: "FieldMotion", x: Tensor, times: Sequence[float], method: tuple[Any, ...], *tensors: Tensor
     ) -> tuple[Tensor, Tensor]:
         from loglik.nets import travel_kernel
 
@@ -116,7 +116,7 @@ def planned(times: Sequence[float], method: tuple[Any, ...], like: Tensor) -> tu
     return tuple(np.array(values, number) for values in (times, square, b, c))
 
 
-def network(motion: "Motion") -> tuple[Any, ...]:
+def network(motion: "FieldMotion") -> tuple[Any, ...]:
     """theta, widths, shift, e, v, scale as the loops read them, and how many rows go through the net together."""
     theta, shift, e, v = (tensor.detach().contiguous().numpy() for tensor in motion.tensors)
     widths = np.array(motion.widths)
@@ -124,7 +124,7 @@ def network(motion: "Motion") -> tuple[Any, ...]:
     return theta, widths, shift, e, v, theta.dtype.type(motion.scale), max(1, held // (1 + len(e)))
 
 
-def summed(motion: "Motion", rows: int, work: Callable[..., None]) -> list[Tensor]:
+def summed(motion: "FieldMotion", rows: int, work: Callable[..., None]) -> list[Tensor]:
     """The gradients of theta, shift, e and v, to which `work` adds those of the rows it is called for.
 
     What all rows have in common is summed by each thread for itself, and then in the order of the rows.
@@ -144,7 +144,7 @@ def summed(motion: "Motion", rows: int, work: Callable[..., None]) -> list[Tenso
     return own
 
 
-def shares(motion: "Motion", rows: int) -> list[tuple[int, int]]:
+def shares(motion: "FieldMotion", rows: int) -> list[tuple[int, int]]:
     """Rows from low to high for each thread; few rows are not worth a second one."""
     threads = max(1, min(torch.get_num_threads(), rows * (1 + len(motion.e)) // (2 * ROWS)))
     return list(pairwise(rows * i // threads for i in range(threads + 1)))
@@ -163,5 +163,5 @@ def _pool(process: int, threads: int) -> ThreadPoolExecutor:
     return ThreadPoolExecutor(threads)  # of this very process: a fork has none of its parent's threads
 
 
-def _z(motion: "Motion", state: Tensor) -> Tensor:
+def _z(motion: "FieldMotion", state: Tensor) -> Tensor:
     return motion.parts(state.detach().contiguous())[0]

@@ -6,12 +6,12 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from loglik.nets.motion import Motion
+from loglik.nets.field_motion import FieldMotion
 
 
 @dataclass(frozen=True)
 class Directions:
-    """K directions with  tr df/dx = scale sum_k v_k . (T_n of e_k),  exactly or in expectation; see `Motion`.
+    """K directions with  tr df/dx = scale sum_k v_k . (T_n of e_k),  exactly or in expectation; see `FieldMotion`.
 
     e (K, 1 or B, H_1) is what a direction is in front of the first nonlinearity, v (K, 1 or B, H_n) what is read off
     after the last.
@@ -50,14 +50,14 @@ class Field(nn.Module):
             h = torch.tanh(h) if number < len(self.layers) - 1 else h
         return h
 
-    def motion(self, context: Tensor | None, directions: Directions) -> Motion:
+    def motion(self, context: Tensor | None, directions: Directions) -> FieldMotion:
         """The field for one solve: all that does not change on the way is computed once."""
         parts: list[Tensor] = []
         for layer in self.layers:
             assert isinstance(layer, nn.Linear)
             parts += [layer.weight[:, :-1].T.reshape(-1), layer.bias, layer.weight[:, -1]]
         shift = parts[0].new_zeros(0, self.widths[1]) if self.context is None else self.context(context)
-        return Motion(torch.cat(parts), self.widths, shift, directions.e, directions.v, directions.scale)
+        return FieldMotion(torch.cat(parts), self.widths, shift, directions.e, directions.v, directions.scale)
 
     def axes(self) -> Directions:
         """The exact trace along the axes d of x:  e_d = W_1[:, d], v_d = W_{n+1}[d, :]."""

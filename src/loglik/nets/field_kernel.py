@@ -1,7 +1,7 @@
 """A tanh field with its divergence on the CPU, both ways, compiled by numba for each precision (kept in a file cache).
 
 Imported where it is used: numba is slow to load. A few rows go through the whole net while they lie in the processor's
-cache; the way back computes them again, which takes less time than fetching them from memory. See `field.Motion` for
+cache; the way back computes them again, which takes less time than fetching them from memory. See `FieldMotion` for
 the equations and the names.
 
 `forward` and `backward` are one evaluation of all rows; `travel_kernel` goes with a few rows all the way.

@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from loglik.nets.field import Directions
+from loglik.nets.motion import Motion
 
 Shape = tuple[int, int, int]
 
@@ -76,11 +77,9 @@ class Layer:
 
 
 @dataclass(frozen=True)
-class ImageMotion:
-    """(dz/dt, d log_det/dt) = (f(t, z), tr df/dz), for a state of z (B, C, H, W) and log_det (B,), one after the other.
-
-    The net f is that of `ImageField`. Its trace goes along K directions eps (K, 1 or B, C, H, W), pushed through the
-    layers beside h:
+class ImageMotion(Motion):
+    """Images z (B, C, H, W) that move along an `ImageField` f. Its trace goes along K directions eps
+    (K, 1 or B, C, H, W), pushed through the layers beside h:
 
         T_l = softplus'(.) (W_l * T_{l-1}),  T_0 = eps,      tr df/dz = scale sum_k eps_k . (W_{n+1} * T_n,k)
     """
@@ -91,35 +90,20 @@ class ImageMotion:
     eps: Tensor
     scale: float
 
-    compiles = False
+    @property
+    def event(self) -> tuple[int, ...]:
+        return self.shape
 
     @property
     def tensors(self) -> tuple[Tensor, ...]:
         weights = [tensor for layer in self.layers for tensor in (layer.weight, layer.bias, layer.time)]
         return (*weights, self.eps) if self.shift is None else (*weights, self.shift, self.eps)
 
-    @property
-    def dims(self) -> int:
-        return self.shape[0] * self.shape[1] * self.shape[2]
-
-    def start(self, x: Tensor) -> Tensor:
-        """The state at x, with log_det 0."""
-        return torch.cat([x.reshape(-1), x.new_zeros(len(x))])
-
-    def parts(self, state: Tensor) -> tuple[Tensor, Tensor]:
-        """z (B, C, H, W), log_det (B,)"""
-        B = state.shape[0] // (self.dims + 1)
-        return state[: B * self.dims].view(B, *self.shape), state[B * self.dims :]
-
-    def __call__(self, t: Tensor, state: Tensor) -> Tensor:
-        f, pushed = self.in_torch(t, self.parts(state)[0])
-        return torch.cat([f.reshape(-1), self.trace(pushed)])
-
     def in_torch(self, t: Tensor, z: Tensor) -> tuple[Tensor, Tensor]:
-        """f (B, C, H, W) and (df/dz) eps_k for each direction, (K, B, C, H, W)."""
+        # The directions come as (df/dz) eps_k, (K, B, C, H, W).
         B, last = len(z), len(self.layers) - 1
         # One convolution serves place and directions, which stand before one another along the batch.
-        both = torch.cat([z, self.eps.expand(-1, B, *self.shape).flatten(0, 1)])
+        both = torch.cat([z, self.eps.expand(-1, B, *self.event).flatten(0, 1)])
         for number, layer in enumerate(self.layers):
             both = F.conv2d(both, layer.weight, padding=1)
             s = both[:B] + torch.addcmul(layer.bias, layer.time, t).view(-1, 1, 1)
@@ -131,10 +115,8 @@ class ImageMotion:
             both = torch.cat([F.softplus(s), (torch.sigmoid(s) * tangents).flatten(0, 1)])
         raise AssertionError("a net has a last layer")
 
-    def trace(self, pushed: Tensor) -> Tensor:
-        """(B,)"""
-        return self.scale * (self.eps * pushed).sum((0, 2, 3, 4))
+    def trace(self, tangents: Tensor) -> Tensor:
+        return self.scale * (self.eps * tangents).sum((0, 2, 3, 4))
 
-    def pushed(self, pushed: Tensor) -> Tensor:
-        """(df/dz) eps_k for each direction: (K, B, D)."""
-        return pushed.flatten(2)
+    def squares(self, tangents: Tensor) -> Tensor:
+        return self.scale * tangents.square().sum((0, 2, 3, 4))

@@ -5,7 +5,6 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from loglik.nets.image_field import ImageMotion
 from loglik.nets.motion import Motion
 
 
@@ -19,7 +18,7 @@ class PenalisedMotion:
     Finlay, Jacobsen, Nurbekyan, Oberman 2020, How to train your neural ODE, arXiv:2002.02798.
     """
 
-    motion: Motion | ImageMotion
+    motion: Motion
     kinetic: float
     jacobian: float
 
@@ -39,5 +38,5 @@ class PenalisedMotion:
         f, tangents = self.motion.in_torch(t, self.parts(state)[0])
         price = self.kinetic * f.square().flatten(1).sum(1)
         if self.jacobian:
-            price = price + self.jacobian * self.motion.scale * self.motion.pushed(tangents).square().sum((0, 2))
+            price = price + self.jacobian * self.motion.squares(tangents)
         return torch.cat([f.reshape(-1), self.motion.trace(tangents), price])
