@@ -1,7 +1,7 @@
 """Continuous flows: data move along a vector field until they are noise, and their volume with them."""
 
-from collections.abc import Callable
-from contextlib import AbstractContextManager
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 
 import torch
@@ -107,7 +107,7 @@ class Continuous(Bijection):
     def _carried(
         self, x: Tensor, context: Tensor | None, span: tuple[float, ...], directions: Directions
     ) -> tuple[Tensor, Tensor]:
-        with torch.autocast(x.device.type, enabled=False), whole_precision():
+        with whole_precision(x.device):
             motion = self.field.motion(context, directions)
             steps = Adaptive(EXACT[x.dtype], norm=largest)
             return motion.parts(solve(motion, motion.start(x), span, method=DOP853, steps=steps).last)
@@ -119,7 +119,7 @@ class Continuous(Bijection):
 
     def learn(self, x: Tensor, context: Tensor | None = None) -> tuple[Tensor, Tensor, Tensor]:
         """z (B, *event) and log|det dz/dx| (B,) for training, and the penalty of the way (B,)."""
-        with torch.autocast(x.device.type, enabled=False):  # half precision has no digits for any tolerance
+        with whole_precision(x.device):
             grid = self._grid()
             directions = self._loose_directions(x, axes=bool(self.jacobian))
             motion = self.field.motion(context, directions)
@@ -169,9 +169,10 @@ class Continuous(Bijection):
     pilot_contexts: Tensor
 
 
-def whole_precision() -> AbstractContextManager[None]:
-    """On GPUs convolutions round to ten bits unless told otherwise: no tolerance could be kept."""
+@contextmanager
+def whole_precision(device: torch.device) -> Iterator[None]:
+    """Neither half precision nor the ten bits that GPUs leave to convolutions have digits for any of the tolerances."""
     cudnn = torch.backends.cudnn
-    return cudnn.flags(
-        enabled=cudnn.enabled, benchmark=cudnn.benchmark, deterministic=cudnn.deterministic, allow_tf32=False
-    )
+    kept = {"enabled": cudnn.enabled, "benchmark": cudnn.benchmark, "deterministic": cudnn.deterministic}
+    with torch.autocast(device.type, enabled=False), cudnn.flags(**kept, allow_tf32=False):
+        yield
