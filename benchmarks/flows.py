@@ -9,11 +9,13 @@ ours are right is held by tests.
 
 import functools
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 
 import torch
 from torch import Tensor, nn
 
 from benchmarks.harness import OURS, Contender, Row
+from benchmarks.products import ALONE, Layers, products_alone
 from loglik.contract import Model
 
 LAYERS, WIDTH = 5, 256
@@ -92,15 +94,30 @@ def sampling(name: str, build: Build, dims: int) -> Contender:
     return Contender(step, value=lambda: float(drawn.square().mean()))
 
 
-def rows(kind: str, builds: Mapping[str, Build], bars: Mapping[str, float]) -> list[Row]:
-    """Training in three ways and scoring, at all dimensions. bars: of "training", "half" and "scoring"."""
+def rows(
+    kind: str,
+    builds: Mapping[str, Build],
+    bars: Mapping[str, float],
+    products: Callable[[int], Layers] | None = None,
+) -> list[Row]:
+    """Training in three ways and scoring, at all dimensions.
+
+    Args:
+        bars: of "training", "half" and "scoring".
+        products: dimensions -> the layers of our nets, whose products alone stand beside the training.
+    """
     works: tuple[tuple[str, Prepare, float], ...] = (
         ("training", training, bars["training"]),
         ("training-equal-optimiser", functools.partial(training, equal=True), bars["training"]),
         ("training-bf16-nets", functools.partial(training, half=True), bars["half"]),
         ("log-prob", scoring, bars["scoring"]),
     )
-    return [row(f"{kind}-{work}", prepare, builds, dims, bar) for work, prepare, bar in works for dims in DIMS]
+    table = [row(f"{kind}-{work}", prepare, builds, dims, bar) for work, prepare, bar in works for dims in DIMS]
+    if products is None:
+        return table
+    alone = [functools.partial(products_alone, products(dims), EVENTS) for dims in DIMS]
+    first = [replace(one, contenders={**one.contenders, ALONE: its}) for one, its in zip(table, alone, strict=False)]
+    return [*first, *table[len(DIMS) :]]
 
 
 def row(work: str, prepare: Prepare, builds: Mapping[str, Build], dims: int, bar: float) -> Row:

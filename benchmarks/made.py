@@ -5,9 +5,8 @@ and precision are the same for all. Their masks and random numbers are their own
 samples equal those of whole passes is held by tests.
 
 Training: ours has direct connections from inputs to outputs besides. The first layer of normflows has no nonlinearity,
-so its net is the smaller one. "Its products alone" is the limit of the step: the dense products of matrices that it
-consists of, forwards and backwards, with nothing around them; its ratio is the fraction of that limit we reach, which
-the zeros of the masks that are left out could raise above one.
+so its net is the smaller one. The zeros of masks that are left out could bring ours beyond "its products alone", which
+are dense.
 """
 
 import functools
@@ -18,6 +17,7 @@ import torch
 from torch import Tensor, nn
 
 from benchmarks.harness import OURS, Contender, Row
+from benchmarks.products import ALONE, products_alone
 from loglik.models.autoregressive.autoregressive import Autoregressive
 from loglik.models.autoregressive.made import made
 from loglik.spaces import Integer, Real
@@ -25,6 +25,7 @@ from loglik.spaces import Integer, Real
 PACKAGES = ("torch", "numpy", "numba", "nflows", "normflows", "zuko")
 DIMS, WIDTH, EVENTS = 63, 256, 512
 IMAGE, IMAGE_WIDTH, IMAGES = 784, 1024, 64
+LAYERS = ((DIMS, WIDTH), (WIDTH, WIDTH), (WIDTH, 2 * DIMS), (DIMS, 2 * DIMS))  # the last are the direct connections
 
 Inverse = Callable[[Tensor], Tensor]
 LogProb = Callable[[Tensor], Tensor]
@@ -162,26 +163,6 @@ def peer_training(peer: str) -> Contender:
     return training(module, log_prob)
 
 
-def products_alone() -> Contender:
-    """The dense products of a step: of each layer, and of the direct connections, forwards and for both gradients."""
-    torch.manual_seed(0)
-    outputs = 2 * DIMS
-    layers = [(DIMS, WIDTH), (WIDTH, WIDTH), (WIDTH, outputs), (DIMS, outputs)]
-    weights = [torch.randn(outs, ins) for ins, outs in layers]
-    below = [torch.randn(EVENTS, ins) for ins, _ in layers]
-    above = [torch.randn(EVENTS, outs) for _, outs in layers]
-    places = [[torch.empty_like(t) for t in layer] for layer in zip(above, below, weights, strict=True)]
-
-    def step() -> None:
-        for w, x, g, (out, of_x, of_w) in zip(weights, below, above, places, strict=True):
-            torch.mm(x, w.t(), out=out)
-            torch.mm(g.t(), x, out=of_w)
-            if x.shape[1] != DIMS:  # nobody asks for the gradients of the events
-                torch.mm(g, w, out=of_x)
-
-    return Contender(step, value=lambda: float("nan"))
-
-
 def sampling_row(layers: int, bar: float) -> Row:
     contenders = {OURS: functools.partial(our_sampling, layers)}
     contenders |= {peer: functools.partial(peer_sampling, peer, layers) for peer in PEERS}
@@ -206,7 +187,7 @@ ROWS = [
         {
             OURS: our_training,
             **{peer: functools.partial(peer_training, peer) for peer in PEERS},
-            "its products alone": products_alone,
+            ALONE: functools.partial(products_alone, LAYERS, EVENTS, data=DIMS),
         },
         dict.fromkeys(PEERS, 1.0),
         packages=PACKAGES,

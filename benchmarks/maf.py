@@ -12,6 +12,7 @@ from torch import nn
 
 from benchmarks.flows import LAYERS, WIDTH, Flow, Plain, initialized, row, rows, sampling
 from benchmarks.harness import OURS
+from benchmarks.products import Layers
 from loglik.models.flows.maf import maf
 from loglik.models.flows.realnvp import realnvp
 from loglik.spaces import Real
@@ -76,9 +77,16 @@ MASKED = {name: functools.partial(flow, coupling=False) for name, flow in FLOWS.
 COUPLING = {name: functools.partial(flow, coupling=True) for name, flow in FLOWS.items()}
 BARS = {"training": 1.0 / 0.92, "half": 1.0 / 0.7, "scoring": 1.0}
 
+
+def coupling_products(dims: int) -> Layers:
+    """The nets of our couplings: what they see, and two numbers for each of what they move."""
+    seen = dims // 2
+    return LAYERS * [(seen, WIDTH), (WIDTH, WIDTH), (WIDTH, 2 * (dims - seen))]
+
+
 ROWS = [
     *rows("maf", MASKED, BARS),
-    *rows("realnvp", COUPLING, BARS),
+    *rows("realnvp", COUPLING, BARS, coupling_products),
     row("maf-sampling", sampling, MASKED, 63, 15.0),
     row("realnvp-sampling", sampling, COUPLING, 63, 1.0),
 ]
