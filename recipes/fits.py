@@ -10,6 +10,7 @@ from typing import Any
 import torch
 
 from loglik.data import Dataset, open_dataset
+from loglik.errors import RunError
 from loglik.inference.randomness import seeded
 from loglik.runs import RUN, Run, count_parameters
 from loglik.tasks.compare import SAMPLES, Comparison, build_for
@@ -94,6 +95,8 @@ def _standing(
         command=fit.command(source, context, seed),
         device=torch.device(device),
     )
+    if not run.record["scores"]:
+        raise RunError(f"{folder} was interrupted before it was scored. Run the recipe again to go on with it.")
     history = run.record["fit"]["history"]
     spent = time.process_time() - processor
     return {
