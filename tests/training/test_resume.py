@@ -57,6 +57,25 @@ def test_killed_and_resumed_equals_unbroken_bit_for_bit(model: str, tmp_path: Pa
     assert a["fit"]["history"]["best_nats"] == b["fit"]["history"]["best_nats"]
 
 
+@pytest.mark.parametrize("model", ["made", "gmm"])
+def test_a_run_stopped_while_it_is_scored_resumes_with_the_score(
+    model: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    digits, options = open_dataset("digits"), {"steps": 20, "batch": 64, "evaluations": 2}
+    unbroken = fit_run(digits, tmp_path / "a", source="digits", model=model, options=options, samples=2)
+
+    def power_cut(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr("loglik.tasks.fitting.evaluate", power_cut)
+        fit_run(digits, tmp_path / "b", source="digits", model=model, options=options, samples=2)
+    assert not Run.open(tmp_path / "b").record["scores"]
+    resumed = fit_run(digits, tmp_path / "b", source="digits", samples=2, resume=True)
+    assert resumed.record["scores"][0]["nats"] == unbroken.record["scores"][0]["nats"]
+    assert not (tmp_path / "b" / STATE).exists()
+
+
 def test_a_run_loaded_in_a_new_process_scores_the_same(tmp_path: Path) -> None:
     digits = open_dataset("digits")
     for model in ("pixelcnn", "realnvp", "gmm", "vae"):

@@ -55,7 +55,7 @@ def fit_run(
     given = dict(options or {})
     if resume:
         record = _resumable(folder, data, model, hyperparameters, given)
-        if record["status"] == FINISHED:
+        if record["status"] == FINISHED and record.get("scores"):
             return Run(folder, record)
         stored = Options(**record["fit"]["options"])
         fitted = _built(record, data.space)
@@ -88,9 +88,9 @@ def _finish(
     write_history(folder, history)
     save(model, folder, {**about, "status": status, "scores": []})
     if status == FINISHED:
-        state.unlink(missing_ok=True)
         score = evaluate(model, data, samples=samples, seed=options.seed)
         update_record(folder, scores=[{"part": "test", **score.to_json()}])
+        state.unlink(missing_ok=True)  # not before: who is stopped while scoring resumes at the end of the training
     return Run.open(folder)
 
 
