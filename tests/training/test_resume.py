@@ -67,9 +67,10 @@ def test_a_run_stopped_while_it_is_scored_resumes_with_the_score(
     def power_cut(*_: object, **__: object) -> None:
         raise KeyboardInterrupt
 
-    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+    with monkeypatch.context() as patch:
         patch.setattr("loglik.tasks.fitting.evaluate", power_cut)
-        fit_run(digits, tmp_path / "b", source="digits", model=model, options=options, samples=2)
+        with pytest.raises(KeyboardInterrupt):
+            fit_run(digits, tmp_path / "b", source="digits", model=model, options=options, samples=2)
     assert not Run.open(tmp_path / "b").record["scores"]
     resumed = fit_run(digits, tmp_path / "b", source="digits", samples=2, resume=True)
     assert resumed.record["scores"][0]["nats"] == unbroken.record["scores"][0]["nats"]
