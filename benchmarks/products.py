@@ -14,7 +14,6 @@ from benchmarks.harness import OURS, Contender, Row
 
 ROWS_IN, WIDTH = 512, 1024
 
-
 ALONE = "its products alone"
 Layers = Sequence[tuple[int, int]]  # inputs and outputs of each
 

@@ -129,9 +129,9 @@ def pixelcnn(
     """`layers` residual blocks of `width` features (twice that between blocks), for images (H, W) or (C, H, W).
 
     `width` must be a multiple of C and defaults to 32, or 16 C in colour. The first convolution is `kernel` x `kernel`,
-    by default as large as the image, up to 27 x 27: with the paper's 7 x 7, which sees little of the image, the same
-    likelihood takes many times the steps. Reals are standardised inside the model. `head` names what is said of a value
-    where it should not follow from the space; `components` are a mixture's.
+    by default as large as the image, up to 27 x 27; the paper's is 7 x 7, which sees little of a large image and leaves
+    the rest to the blocks. Reals are standardised inside the model. `head` names what is said of a value where it
+    should not follow from the space; `components` are a mixture's.
     """
     kernel = first_kernel(space.shape) if kernel is None else kernel
     colours, columns, width = image_size(space, "pixelcnn", width, kernel, per_colour=16)
