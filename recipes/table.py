@@ -119,8 +119,8 @@ def _validation(standing: dict[str, Any], unit: str) -> str:
     if standing.get("valid_nats") is None:
         return ""
     fields = {**standing["score"], "nats": standing["valid_nats"], "stderr": 0.0}
-    value, name = _measured(fields, unit)[0].partition(" +-")[0], unit or "bits/dim"
-    return f"; {value} {name} on the validation rows"
+    value, _, rest = _measured(fields, unit)[0].partition(" +- ")
+    return f"; {value} {rest.partition(' ')[2]} on the validation rows"
 
 
 def _densities(records: Sequence[dict[str, Any]]) -> str:

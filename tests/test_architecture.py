@@ -14,11 +14,11 @@ SOURCE = Path(loglik.__file__).parent
 # Lowest first. A file imports only from lower layers, or from its own.
 LAYERS: list[tuple[str, ...]] = [
     ("errors", "ops", "version"),
-    ("storage",),
+    ("storage", "ode"),
     ("spaces",),
     ("contract",),
     ("score",),
-    ("densities", "moments", "nets", "ode"),
+    ("densities", "moments", "nets"),
     ("heads",),
     ("bijections",),
     ("models",),

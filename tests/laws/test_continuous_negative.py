@@ -35,7 +35,7 @@ def lively(model: Model) -> Model:
 
 
 def mutated(part: type[nn.Module], **methods: Any) -> Model:
-    model = lively(cnf(PLANE, hidden=(6, 5), kinetic=0.5))
+    model = lively(cnf(PLANE, hidden=(6, 5), gain=0.5, kinetic=0.5))
     for module in model.modules():
         if isinstance(module, part):
             for name, method in methods.items():
@@ -133,7 +133,7 @@ MUTATIONS: dict[str, tuple[str, Callable[[], Model]]] = {
 
 @pytest.mark.parametrize("law", sorted({law for law, _ in MUTATIONS.values()}))
 def test_without_a_mistake_the_law_is_kept(law: str) -> None:
-    result = judged(lively(cnf(PLANE, hidden=(6, 5), kinetic=0.5)), law)
+    result = judged(lively(cnf(PLANE, hidden=(6, 5), gain=0.5, kinetic=0.5)), law)
     assert result.status is Status.PASSED, result.detail
 
 

@@ -32,10 +32,10 @@ def lively(model: Model, space: Space = PLANE, context: Space | None = None) -> 
 def test_penalties_are_charged_in_training_alone() -> None:
     x = data(PLANE)
     torch.manual_seed(0)
-    free = lively(cnf(PLANE, **SMALL))
+    free = lively(cnf(PLANE, **SMALL, tolerance=1e-6))
     for charge in ({"kinetic": 3.0}, {"jacobian": 3.0}):
         torch.manual_seed(0)
-        charged = lively(cnf(PLANE, **SMALL, **charge))
+        charged = lively(cnf(PLANE, **SMALL, tolerance=1e-6, **charge))
         torch.testing.assert_close(charged.log_likelihood(x), free.log_likelihood(x))
         assert bool((charged.objective(x) < free.objective(x) - 1e-3).all())
     torch.testing.assert_close(free.objective(x), free.log_likelihood(x), atol=1e-3, rtol=0)
@@ -149,6 +149,7 @@ def test_integer_images_are_dequantised() -> None:
         ({"rescale": "half"}, "Expected rescale"),
         ({"noise": "pink"}, "Expected noise 'rademacher' or"),
         ({"probes": 0}, "at least 1 probe"),
+        ({"gain": -1.0}, "Expected gain > 0"),
     ],
 )
 def test_what_cannot_be_is_refused(options: dict[str, object], complaint: str) -> None:

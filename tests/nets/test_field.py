@@ -11,12 +11,10 @@ from loglik.nets.compiled_motion import compiled_travel
 from loglik.nets.field import Directions, Field
 from loglik.nets.field_motion import FieldMotion
 from loglik.nets.penalised_motion import PenalisedMotion
-from loglik.ode import RK4, TSIT5, Fixed, Grid, solve
+from loglik.ode import RK4, TSIT5, Fixed, Grid, Step, solve
 
 B = 20
 SHAPES = [(3, (8, 7, 6), 0), (3, (8,), 2), (9, (5, 6), 2), (1, (4, 4, 4, 4), 0)]
-STAGES = len(TSIT5.b) - 1
-METHOD = TSIT5.a[:STAGES], TSIT5.b[:STAGES], TSIT5.c[:STAGES]
 
 
 def field_and_rows(
@@ -87,13 +85,32 @@ def test_a_compiled_way_is_the_solver_on_the_same_grid(
     before = torch.get_num_threads()
     torch.set_num_threads(threads)
     try:
-        z, log_det = compiled_travel(motion, x, times, *METHOD)
+        z, log_det, error = compiled_travel(motion, x, times, TSIT5)
         way = torch.cat([z.reshape(-1), log_det])
-        plain = solve(motion, motion.start(x), (0.0, 1.0), steps=Grid(times)).last
+        shares: list[Tensor] = []
+
+        def note(step: Step) -> None:
+            z_off, log_det_off = motion.parts(step.errors()[0].abs() / (1.0 + step.end.abs()))
+            shares.append(torch.maximum(z_off.amax(1), log_det_off))
+
+        plain = solve(motion, motion.start(x), (0.0, 1.0), steps=Grid(times, watch=note)).last
         torch.testing.assert_close(way, plain, atol=1e-11, rtol=0)
+        torch.testing.assert_close(error, torch.stack(shares).amax(0).detach(), atol=1e-12, rtol=0)
+        assert not error.requires_grad
         assert_same_gradients((way, plain), [x, *field.parameters()], 1e-10)
     finally:
         torch.set_num_threads(before)
+
+
+@pytest.mark.parametrize("kind", ["axes", "probes"])
+def test_some_rows_move_as_they_do_among_all(kind: str) -> None:
+    field, x, c = field_and_rows(3, (8, 7), 2, torch.float64)
+    motion, rows, t = field.motion(c, directions(field, x, kind)[0]), torch.tensor([11, 2, 5]), torch.tensor(0.3)
+    for whole in (motion, PenalisedMotion(motion, 0.3, 0.7)):
+        part = whole.of(rows)
+        among = whole.parts(whole(t, whole.start(x)))
+        for alone, all_rows in zip(part.parts(part(t, part.start(x[rows]))), among, strict=True):
+            torch.testing.assert_close(alone, all_rows[rows], atol=1e-12, rtol=0)
 
 
 def assert_same_gradients(results: tuple[Tensor, Tensor], wanted: list[Tensor], tolerance: float) -> None:
@@ -141,7 +158,7 @@ def test_penalties_are_integrals_along_the_way(kind: str) -> None:
     field, x, _ = field_and_rows(3, (8, 7), 0, torch.float64)
     along, eps = directions(field, x, kind)
     penalised = PenalisedMotion(field.motion(None, along), 0.3, 0.7)
-    times = torch.linspace(0.0, 1.0, 21, dtype=torch.float64)
+    times = torch.linspace(0.0, 1.0, 101, dtype=torch.float64)
     states = solve(penalised, penalised.start(x), times, method=RK4, steps=Fixed(200)).states
     rates = []
     for t, state in zip(times, states, strict=True):
@@ -151,7 +168,7 @@ def test_penalties_are_integrals_along_the_way(kind: str) -> None:
             J.square().sum((1, 2)) if eps is None else torch.einsum("bij,kbj->kbi", J, eps).square().sum((0, 2)) / 2
         )
         rates.append(0.3 * field(t, z).square().sum(1) + 0.7 * square)
-    weights = torch.tensor([1.0, *(4.0 if i % 2 else 2.0 for i in range(1, 20)), 1.0], dtype=torch.float64) / 60.0
+    weights = torch.tensor([1.0, *(4.0 if i % 2 else 2.0 for i in range(1, 100)), 1.0], dtype=torch.float64) / 300.0
     z, log_det, penalty = penalised.parts(states[-1])
     torch.testing.assert_close(penalty, (weights[:, None] * torch.stack(rates)).sum(0), atol=1e-5, rtol=1e-5)
     motion = field.motion(None, along)

@@ -1,8 +1,9 @@
 """Continuous flows: data move along a vector field until they are noise, and their volume with them."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
+from itertools import pairwise
 
 import torch
 from torch import Tensor
@@ -14,11 +15,13 @@ from loglik.nets.field_motion import FieldMotion
 from loglik.nets.image_field import ImageField
 from loglik.nets.motion import Motion
 from loglik.nets.penalised_motion import PenalisedMotion
-from loglik.ode import DOP853, TSIT5, Adaptive, Adjoint, Backprop, Gradient, Grid, count, largest, solve
+from loglik.ode import DOP853, TSIT5, Adaptive, Adjoint, Backprop, Gradient, Grid, Step, count, largest, solve
 
 SPAN = (0.0, 1.0)  # data are at 0, noise at 1
 EXACT = {torch.float32: 1e-6, torch.float64: 1e-11}  # tolerances near the precision of the numbers themselves
 PILOTS = 32
+HARD = 4.0  # times the tolerance: an event with such an error goes again
+HALVINGS = 6
 MOST_DIRECTIONS = 128  # up to so many, the exact trace is affordable
 
 Noise = Callable[[tuple[int, ...], Tensor], Tensor]  # a shape and a tensor of the wanted kind -> draws
@@ -48,9 +51,10 @@ class Continuous(Bijection):
     exact, where that takes at most 128 directions; otherwise it is estimated (Hutchinson), and the claim says so.
 
     `learn` is what training follows, and as loose as `tolerance`. There 32 events of the training data, the pilots,
-    find out how many steps it takes, and all others follow in as many, of even error: what an event's gradient is does
-    not depend on its batch, no step is ever taken in vain by many, and fewer are needed than a controller takes as it
-    goes.
+    find out how many steps it takes, and all others follow in as many, of even error: no step is ever taken in vain by
+    many, and fewer are needed than a controller takes as it goes. The few whose own error turns out to be far above the
+    tolerance go again in half steps, and so on. So what an event's gradient is does not depend on its batch, and none
+    is of a way that the field does not take: training would follow it astray.
 
     Args:
         field: f.
@@ -120,31 +124,46 @@ class Continuous(Bijection):
     def learn(self, x: Tensor, context: Tensor | None = None) -> tuple[Tensor, Tensor, Tensor]:
         """z (B, *event) and log|det dz/dx| (B,) for training, and the penalty of the way (B,)."""
         with whole_precision(x.device):
-            grid = self._grid()
             directions = self._loose_directions(x, axes=bool(self.jacobian))
             motion = self.field.motion(context, directions)
+            times = self._grid()
             if not self.kinetic and not self.jacobian:
-                z, log_det = self._moved(motion, x, grid)
+                z, log_det = self._travelled(motion, x, times)
                 return z, log_det, x.new_zeros(len(x))
-            penalised = PenalisedMotion(motion, self.kinetic, self.jacobian)
-            return penalised.parts(self._solved(penalised, x, grid))
+            z, log_det, penalty = self._travelled(PenalisedMotion(motion, self.kinetic, self.jacobian), x, times)
+            return z, log_det, penalty
 
-    def _moved(self, motion: Motion, x: Tensor, grid: Grid) -> tuple[Tensor, Tensor]:
-        if not isinstance(motion, FieldMotion) or not motion.compiles or not isinstance(self.gradient, Backprop):
-            return motion.parts(self._solved(motion, x, grid))
-        # The slope at the end of a step, which is that at the next one's beginning, is not needed at the last.
-        stages = len(TSIT5.b) - 1
-        count((len(grid.times) - 1) * stages, None)
-        return compiled_travel(motion, x, grid.times, TSIT5.a[:stages], TSIT5.b[:stages], TSIT5.c[:stages])
+    def _travelled(
+        self, motion: Motion | PenalisedMotion, x: Tensor, times: Sequence[float], halvings: int = HALVINGS
+    ) -> tuple[Tensor, ...]:
+        """The parts of the state at the end, of steps between times, or finer ones for rows that need them."""
+        *parts, error = self._way(motion, x, times)
+        hard = (error > HARD * self.tolerance).nonzero().squeeze(1)
+        if not len(hard) or not halvings:
+            return tuple(parts)
+        halves = [t + share * (after - t) for t, after in pairwise(times) for share in (0.0, 0.5)]
+        again = self._travelled(motion.of(hard), x[hard], [*halves, times[-1]], halvings - 1)
+        return tuple(part.index_copy(0, hard, better) for part, better in zip(parts, again, strict=True))
 
-    def _solved(self, motion: Motion | PenalisedMotion, x: Tensor, grid: Grid) -> Tensor:
+    def _way(self, motion: Motion | PenalisedMotion, x: Tensor, times: Sequence[float]) -> tuple[Tensor, ...]:
+        """The parts of the state at the end, and the largest error (B,) of any step, as a share of 1 + |value|."""
+        if isinstance(motion, FieldMotion) and motion.compiles and isinstance(self.gradient, Backprop):
+            count((len(times) - 1) * (len(TSIT5.b) - 1) + 1, None)
+            return compiled_travel(motion, x, times, TSIT5)
         gradient = self.gradient
         if isinstance(gradient, Adjoint):
             gradient = replace(gradient, parameters=motion.tensors)
-        return solve(motion, motion.start(x), SPAN, steps=grid, gradient=gradient).last  # type: ignore[no-any-return]
+        error = x.new_zeros(len(x))
+
+        def note(step: Step) -> None:
+            for part in motion.parts(step.errors()[0].abs() / (1.0 + step.end.detach().abs())):
+                torch.maximum(error, part.flatten(1).amax(1) if part.ndim > 1 else part, out=error)
+
+        end = solve(motion, motion.start(x), SPAN, steps=Grid(times, watch=note), gradient=gradient).last
+        return *motion.parts(end), error
 
     @torch.no_grad()
-    def _grid(self) -> Grid:
+    def _grid(self) -> tuple[float, ...]:
         """Steps that keep the tolerance for the pilots, with errors of half of it as is usual.
 
         They themselves take steps of about twice the length, with 2^5 times the error, which is known well enough.
@@ -152,7 +171,7 @@ class Continuous(Bijection):
         context = self.pilot_contexts if self.pilot_contexts.shape[1] else None
         motion = self.field.motion(context, self._loose_directions(self.pilots))
         steps = Adaptive(32.0 * self.tolerance, first=0.1)
-        return Grid(solve(motion, motion.start(self.pilots), SPAN, steps=steps).even_grid(sharper=64.0))
+        return solve(motion, motion.start(self.pilots), SPAN, steps=steps).even_grid(sharper=64.0)
 
     def _sharp_directions(self, x: Tensor) -> Directions:
         return self.field.exact() if self.exact else self._probed(x, self.probes or 1)

@@ -15,13 +15,13 @@ import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
+from loglik.ode.tableaus import Tableau
+
 if TYPE_CHECKING:
     from loglik.nets.field_motion import FieldMotion
 
 ROWS = 128  # rows of matrices that stay in the processor's cache from layer to layer
 PRODUCTS = 1_000_000  # up to so many multiplications, small products are computed by their caller's thread
-
-Weights = Sequence[Sequence[float]]
 
 
 def compiled_motion(motion: "FieldMotion", t: Tensor, state: Tensor) -> Tensor:
@@ -32,10 +32,13 @@ def compiled_motion(motion: "FieldMotion", t: Tensor, state: Tensor) -> Tensor:
 
 
 def compiled_travel(
-    motion: "FieldMotion", x: Tensor, times: Sequence[float], a: Weights, b: Sequence[float], c: Sequence[float]
-) -> tuple[Tensor, Tensor]:
-    """z (B, D) and log_det (B,) where a Runge-Kutta method of stages a, b, c comes from x, in steps between times."""
-    return Travel.apply(motion, x, times, (a, b, c), *motion.tensors)  # type: ignore[no-untyped-call, no-any-return]
+    motion: "FieldMotion", x: Tensor, times: Sequence[float], method: Tableau
+) -> tuple[Tensor, Tensor, Tensor]:
+    """z (B, D) and log_det (B,) where a first-same-as-last method comes from x, in steps between times.
+
+    And the error (B,): the largest of any step and value, as a share of 1 + |value|; without a gradient.
+    """
+    return Travel.apply(motion, x, times, method, *motion.tensors)  # type: ignore[no-untyped-call, no-any-return]
 
 
 def evaluated(motion: "FieldMotion", t: float, state: Tensor) -> Tensor:
@@ -78,23 +81,24 @@ class Travel(torch.autograd.Function):
 
     @staticmethod
     def forward(
-        ctx: Any, motion: "FieldMotion", x: Tensor, times: Sequence[float], method: tuple[Any, ...], *tensors: Tensor
-    ) -> tuple[Tensor, Tensor]:
+        ctx: Any, motion: "FieldMotion", x: Tensor, times: Sequence[float], method: Tableau, *tensors: Tensor
+    ) -> tuple[Tensor, Tensor, Tensor]:
         from loglik.nets import travel_kernel
 
         loops: Any = travel_kernel.forward
-        plan, net = planned(times, method, x), motion.network
+        (*plan, bad), net = planned(times, method, x), motion.network
         path = np.empty((len(plan[2]) * (len(times) - 1) + 1, *x.shape), net[0].dtype)
         path[0] = x.detach().numpy()
-        log_det = torch.empty(len(x), dtype=x.dtype)
-        out = log_det.numpy()
-        in_threads(lambda low, high: loops(*plan, net, low, high, path, out), shares(motion, len(x)))
+        log_det, error = x.new_empty(len(x)), x.new_empty(len(x))
+        out, off = log_det.numpy(), error.numpy()
+        in_threads(lambda low, high: loops(*plan, bad, net, low, high, path, out, off), shares(motion, len(x)))
         ctx.motion, ctx.plan, ctx.path = motion, plan, path
-        return torch.from_numpy(path[-1].copy()), log_det
+        ctx.mark_non_differentiable(error)
+        return torch.from_numpy(path[-1].copy()), log_det, error
 
     @staticmethod
     @once_differentiable
-    def backward(ctx: Any, d_z: Tensor, d_log_det: Tensor) -> tuple[Tensor | None, ...]:
+    def backward(ctx: Any, d_z: Tensor, d_log_det: Tensor, _: Tensor) -> tuple[Tensor | None, ...]:
         from loglik.nets import travel_kernel
 
         loops: Any = travel_kernel.backward
@@ -106,14 +110,18 @@ class Travel(torch.autograd.Function):
         return None, d_x, None, None, *way
 
 
-def planned(times: Sequence[float], method: tuple[Any, ...], like: Tensor) -> tuple[Any, ...]:
-    """Times, a (S, S), b (S,) and c (S,) as arrays."""
-    a, b, c = method
-    square = np.zeros((len(b), len(b)))
-    for i, row in enumerate(a):
+def planned(times: Sequence[float], method: Tableau, like: Tensor) -> tuple[Any, ...]:
+    """Times, a (S, S), b (S,), c (S,) and the weights of the error (S + 1,) as arrays.
+
+    The last slope, at the end of a step, is the first of the next one; it counts for nothing but the error.
+    """
+    stages = len(method.b) - 1
+    square = np.zeros((stages, stages))
+    for i, row in enumerate(method.a[:stages]):
         square[i, : len(row)] = row
     number = torch.empty(0, dtype=like.dtype).numpy().dtype
-    return tuple(np.array(values, number) for values in (times, square, b, c))
+    plan = times, square, method.b[:stages], method.c[:stages], method.error
+    return tuple(np.array(values, number) for values in plan)
 
 
 def network(motion: "FieldMotion") -> tuple[Any, ...]:

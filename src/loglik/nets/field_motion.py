@@ -1,8 +1,8 @@
 """Motion along a tanh field."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import Any
+from typing import Any, Self
 
 import torch
 from torch import Tensor
@@ -33,6 +33,10 @@ class FieldMotion(Motion):
     @property
     def tensors(self) -> tuple[Tensor, ...]:
         return self.theta, self.shift, self.e, self.v
+
+    def of(self, rows: Tensor) -> Self:
+        e, v = (t if t.shape[1] == 1 else t.index_select(1, rows) for t in (self.e, self.v))
+        return replace(self, shift=self.shift.index_select(0, rows) if len(self.shift) else self.shift, e=e, v=v)
 
     @property
     def event(self) -> tuple[int, ...]:

@@ -1,8 +1,9 @@
 """A vector field on images as a convolutional net of place, time and context, and motion along it."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
+from typing import Self
 
 import torch
 from torch import Tensor, nn
@@ -89,6 +90,11 @@ class ImageMotion(Motion):
     shift: Tensor | None
     eps: Tensor
     scale: float
+
+    def of(self, rows: Tensor) -> Self:
+        shift = None if self.shift is None else self.shift.index_select(0, rows)
+        eps = self.eps if self.eps.shape[1] == 1 else self.eps.index_select(1, rows)
+        return replace(self, shift=shift, eps=eps)
 
     @property
     def event(self) -> tuple[int, ...]:

@@ -2,6 +2,7 @@
 
 import math
 from abc import ABC, abstractmethod
+from typing import Self
 
 import torch
 from torch import Tensor
@@ -12,6 +13,10 @@ class Motion(ABC):
 
     The trace is taken along K directions that are pushed through the layers of f beside z.
     """
+
+    @abstractmethod
+    def of(self, rows: Tensor) -> Self:
+        """The motion of these of the B rows alone."""
 
     @property
     @abstractmethod

@@ -1,6 +1,6 @@
 """Motion with a price: long ways and fields that bend cost, so that what is learned is easy to follow."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
@@ -21,6 +21,9 @@ class PenalisedMotion:
     motion: Motion
     kinetic: float
     jacobian: float
+
+    def of(self, rows: Tensor) -> "PenalisedMotion":
+        return replace(self, motion=self.motion.of(rows))
 
     @property
     def tensors(self) -> tuple[Tensor, ...]:

@@ -11,6 +11,7 @@ from loglik.ode.counting import Tally, count, counting
 from loglik.ode.events import solve_until
 from loglik.ode.gradients import Adjoint, Backprop, Checkpointed, Gradient
 from loglik.ode.solve import Solution, solve
+from loglik.ode.step import Step
 from loglik.ode.steps import Adaptive, Fixed, Grid, Steps, largest, rms
 from loglik.ode.tableaus import BOSH3, DOP853, DOPRI5, EULER, HEUN, METHODS, MIDPOINT, RK4, TSIT5, Tableau
 
@@ -32,6 +33,7 @@ __all__ = [
     "Gradient",
     "Grid",
     "Solution",
+    "Step",
     "Steps",
     "Tableau",
     "Tally",

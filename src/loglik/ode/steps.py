@@ -73,17 +73,24 @@ class Fixed(Steps):
 
 @dataclass(frozen=True)
 class Grid(Steps):
-    """Steps between given times, such as those that another solve took (`Solution.grid`)."""
+    """Steps between given times, such as those that another solve took (`Solution.grid`).
+
+    `watch` is shown every step on the way there: its errors, say, which have no say in these.
+    """
 
     times: Sequence[float]
+    watch: Callable[[Step], None] | None = None
 
     def walk(self, stepper: Stepper, y: Tensor, start: float, end: float, log: Walk) -> Iterator[Step]:
         low, high = min(start, end), max(start, end)
         inside = sorted((t for t in self.times if low < t < high), reverse=end < start)
-        yield from along([start, *inside, end], stepper, y, log)
+        for step in along([start, *inside, end], stepper, y, log):
+            if self.watch:
+                self.watch(step)
+            yield step
 
     def between(self, start: float, end: float, whole: float) -> Steps:
-        return self
+        return Grid(self.times)
 
 
 def along(times: Sequence[float], stepper: Stepper, y: Tensor, log: Walk) -> Iterator[Step]:

@@ -42,10 +42,11 @@ def ffjord(
     hidden: Sequence[int] = (64, 64, 64),
     images: bool = False,
     scales: int | None = None,
+    gain: float | None = None,
     probes: int = 1,
     noise: str = "rademacher",
     exact: bool | None = None,
-    tolerance: float = 1e-5,
+    tolerance: float = 1e-3,
     gradient: str = "backprop",
     kinetic: float = 0.0,
     jacobian: float = 0.0,
@@ -60,7 +61,7 @@ def ffjord(
 
     With `images` the fields are convolutional nets of `hidden` channels, two at each of `scales` resolutions and one at
     the last; by default an image is squeezed as long as its sizes are even. The exact trace of such a field takes as
-    many directions as there are values in what it moves.
+    many directions as there are values in what it moves. They know no `gain`.
     """
     if noise not in NOISE:
         raise UsageError(f"Expected noise {' or '.join(map(repr, NOISE))}; got {noise!r}.")
@@ -87,5 +88,5 @@ def ffjord(
         moves = image_moves(shape, scales, lambda one: move(ImageField(one, hidden, context=condition)))
         flow = Chain([Reshape(real.shape, shape), moves])
     else:
-        flow = Chain([Reshape(real.shape, (real.dims,)), move(Field(real.dims, hidden, context=condition))])
+        flow = Chain([Reshape(real.shape, (real.dims,)), move(Field(real.dims, hidden, gain=gain, context=condition))])
     return continuous_flow(space, flow, rescale, context)
