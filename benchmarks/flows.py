@@ -17,6 +17,7 @@ from torch import Tensor, nn
 from benchmarks.harness import OURS, Contender, Row
 from benchmarks.products import ALONE, Layers, products_alone
 from loglik.contract import Model
+from loglik.training.gradient import clipped
 
 LAYERS, WIDTH = 5, 256
 EVENTS, SCORED = 512, 4096
@@ -53,15 +54,15 @@ def training(name: str, build: Build, dims: int, *, equal: bool = False, half: b
         optimizer: torch.optim.Optimizer = torch.optim.AdamW(parameters, lr=1e-4, fused=True)
     else:
         optimizer = torch.optim.Adam(parameters, lr=1e-4)
-    clipped = name == OURS and not equal
+    clips = name == OURS and not equal
 
     def step() -> None:
         optimizer.zero_grad(set_to_none=True)
         with torch.autocast("cpu", torch.bfloat16, enabled=half and name == OURS):
             objective = log_prob(x).mean()
         (-objective).backward()  # type: ignore[no-untyped-call]
-        if clipped:
-            torch.nn.utils.clip_grad_norm_(parameters, 1.0)
+        if clips:
+            clipped(parameters, 1.0)
         optimizer.step()
 
     return Contender(step, value=lambda: float(log_prob(x).detach().mean()))
