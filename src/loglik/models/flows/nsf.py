@@ -43,8 +43,8 @@ def nsf(
     """log p(x) = log N(z; 0, 1) + log|det dz/dx|,  z_d = f(y_d; h_d(y_<d)) in each of `layers`,  y = W x + b.
 
     f is a spline of `bins` bins on [-bound, bound], h a masked net of `hidden` widths; every second one goes from the
-    last value to the first. W, in LU form, begins as a diagonal that
-    sets each value's scale. One pass scores; sampling takes values one after the other.
+    last value to the first. W, in LU form, begins as a diagonal that sets each value's scale. One pass scores; sampling
+    takes values one after the other.
 
     Reals are standardised. Integers are dequantised, with "uniform" or "variational" noise, and rescaled: "marginals"
     makes every marginal a standard normal; "logit"; "linear" standardises. The paper's models of tables have

@@ -1,0 +1,47 @@
+"""Every Python block of the README and of the pages under docs/ runs, and every command and file they name is real."""
+
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from loglik.cli.app import app, run
+
+ROOT = Path(__file__).parent.parent
+PAGES = {path.name: path for path in (ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")))}
+each_page = pytest.mark.parametrize("name", PAGES)
+
+
+def blocks(name: str) -> list[str]:
+    return re.findall(r"```python\n(.*?)```", PAGES[name].read_text(), flags=re.DOTALL)
+
+
+PRINTED = {
+    "README.md": ["nats per event (exact, 500 events", "paired over 500 rows"],
+    "flows.md": ["nats per event (exact, 500 events"],
+    "ode.md": ["steps tried in vain"],
+}
+
+
+@each_page
+def test_python_blocks_run_one_after_the_other(name: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """And print what they say."""
+    known: dict[str, Any] = {"__name__": "__main__"}
+    for block in blocks(name):
+        exec(compile(block, name, "exec"), known)
+    out = capsys.readouterr().out
+    assert all(words in out for words in PRINTED[name])
+
+
+def test_every_command_is_in_the_readme_and_the_other_way_round() -> None:
+    there = {command.callback.__name__ for command in app.registered_commands if command.callback}
+    told = set(re.findall(r"^    loglik (\w+)", PAGES["README.md"].read_text(), flags=re.MULTILINE))
+    assert told == there
+    assert run(["--help"]) == 0
+
+
+@each_page
+def test_linked_files_exist(name: str) -> None:
+    for link in re.findall(r"\]\(([^)#]+)\)", PAGES[name].read_text()):
+        assert link.startswith("http") or (PAGES[name].parent / link).exists(), link
