@@ -32,19 +32,14 @@ def quarter_of(below: Tensor, above: Tensor) -> Quarter | None:
     return Quarter(rows, columns) if columns <= 0.55 * len(below) else None
 
 
-def outputs(x: Tensor, w: Tensor, bias: Tensor | None, quarter: Quarter | None) -> Tensor:
+def outputs(x: Tensor, w: Tensor, bias: Tensor, quarter: Quarter | None) -> Tensor:
     """x W^T + b"""
     if quarter is None:
-        return x @ w.t() if bias is None else torch.addmm(bias, x, w.t())
+        return torch.addmm(bias, x, w.t())
     rows, columns = quarter
     out = x.new_empty(len(x), len(w))
-    upper, lower = out[:, :rows], out[:, rows:]
-    if bias is None:
-        torch.mm(x[:, :columns], w[:rows, :columns].t(), out=upper)
-        torch.mm(x, w[rows:].t(), out=lower)
-    else:
-        torch.addmm(bias[:rows], x[:, :columns], w[:rows, :columns].t(), out=upper)
-        torch.addmm(bias[rows:], x, w[rows:].t(), out=lower)
+    torch.addmm(bias[:rows], x[:, :columns], w[:rows, :columns].t(), out=out[:, :rows])
+    torch.addmm(bias[rows:], x, w[rows:].t(), out=out[:, rows:])
     return out
 
 

@@ -19,8 +19,6 @@ from loglik.nets import quarters
 from loglik.nets.quarters import Quarter
 from loglik.ops import gradients_again
 
-COMPILED_VALUES = 32_768  # from so many on, compiled loops are worth loading
-
 
 @dataclass(frozen=True)
 class Layers:
@@ -83,8 +81,10 @@ def through(layers: Layers, x: Tensor) -> tuple[Tensor, Kept]:
         masked, biases, read = ([t.to(dtype) for t in group] for group in (masked, biases, read))
     with torch.autocast(device, enabled=False) if half else contextlib.nullcontext():
         for layer in range(depth - 1):
-            onto = layers.onto if layer == 0 else None
-            read.append(_rectified(read[layer], masked[layer], biases[layer], onto, layers.quarter(layer)))
+            h = quarters.outputs(read[layer], masked[layer], biases[layer], layers.quarter(layer))
+            if layer == 0 and layers.onto is not None:
+                h += layers.onto
+            read.append(h.relu_())
         if layers.turned:
             out = torch.addmm(biases[-1].unsqueeze(1), masked[depth - 1], read[-1].t()).t()
         else:
@@ -101,12 +101,13 @@ def back(
 ) -> tuple[Tensor | None, Tensor, list[Tensor]]:
     """For the cotangent g (B, out): those of x, if asked for, of `onto`, and, in `dtype`, of the weights in order."""
     read, masked, masks, depth = kept.read, kept.masked, layers.masks, len(kept.read)
-    above, of_bias, gradients = g, g.sum(0), []
+    above, gradients = g, []
     for layer in range(depth - 1, -1, -1):
-        gradients += [of_bias, _of_weight(above, read[layer], masks[layer], layers.quarter(layer))]
+        gradients += [above.sum(0), _of_weight(above, read[layer], masks[layer], layers.quarter(layer))]
         if layer:
             above = quarters.of_inputs(above, masked[layer], layers.quarter(layer))
-            of_bias = _rectified_back(above, read[layer])
+            # In place: the derivative of relu is read off its value.
+            torch.ops.aten.threshold_backward.grad_input(above, read[layer], 0, grad_input=above)
     gradients.reverse()
     of_x = above @ masked[0] if to_x else None
     if len(masked) > depth:
@@ -118,37 +119,6 @@ def back(
 def _of_weight(above: Tensor, below: Tensor, mask: Tensor | None, quarter: Quarter | None = None) -> Tensor:
     gradient = quarters.of_weights(above, below, quarter)
     return gradient if mask is None else gradient.mul_(mask)
-
-
-def _rectified(x: Tensor, w: Tensor, bias: Tensor, onto: Tensor | None, quarter: Quarter | None) -> Tensor:
-    """relu(x W^T + b + onto)"""
-    compiles = _compiles(x, len(w))
-    h = quarters.outputs(x, w, None if compiles else bias, quarter)
-    if onto is not None:
-        h += onto
-    if not compiles:
-        return h.relu_()
-    from loglik.nets import relu_kernel
-
-    relu_kernel.rectify(h.numpy(), bias.detach().numpy())
-    return h
-
-
-def _rectified_back(g: Tensor, h: Tensor) -> Tensor:
-    """g becomes 0 where h = relu(.) is, the cotangent of what came before; and its sum over rows, that of b."""
-    if not _compiles(g, g.shape[1]):
-        torch.ops.aten.threshold_backward.grad_input(g, h, 0, grad_input=g)
-        return g.sum(0)
-    from loglik.nets import relu_kernel
-
-    total = g.new_empty(g.shape[1])
-    relu_kernel.rectify_back(g.numpy(), h.numpy(), total.numpy(), torch.empty_like(total).numpy())
-    return total
-
-
-def _compiles(x: Tensor, units: int) -> bool:
-    """Whether a layer of so many units is worth a compiled loop."""
-    return x.device.type == "cpu" and x.dtype in (torch.float32, torch.float64) and len(x) * units >= COMPILED_VALUES
 
 
 class ReluPass(torch.autograd.Function):
