@@ -69,7 +69,7 @@ def normal(z: Tensor) -> Tensor:
     return -0.5 * (z.square() + math.log(2.0 * math.pi)).sum(1)
 
 
-def ours(net: Net, dims: int, exact: bool, tolerance: float = TOLERANCE) -> tuple[nn.Module, LogProb]:
+def ours(net: Net, dims: int, exact: bool, tolerance: float = TOLERANCE) -> tuple[Continuous, LogProb]:
     flow = Continuous(our_field(net), tolerance=tolerance, probes=None if exact else 1, noise=gaussian)
     flow.initialize(events(dims))
 

@@ -171,7 +171,7 @@ def _accuracy(records: Sequence[dict[str, Any]]) -> str:
     head = ["measurement", "peer", "peer's evaluations", "mean error, nats", "loglik's", "mean error, nats", "pilots'"]
     lines = [
         [entry["row"], f"{name} {entry['versions'].get(name.split()[0], '')}", str(one["evaluations"]),
-         f"{one['mean_error']:.1e}", str(one["ours"]["evaluations"]), f"{one['ours']['mean_error']:.1e}",
+         f"{one['mean_error']:.1e}", f"{one['ours']['evaluations']:.1f}", f"{one['ours']['mean_error']:.1e}",
          str(one["ours"]["of_pilots"])]
         for entry in records for name, one in entry["accuracy"].items()
     ]  # fmt: skip
