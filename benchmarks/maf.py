@@ -1,8 +1,9 @@
 """Affine flows, masked autoregressive ones and Real NVP: training, scoring, sampling against nflows, normflows, zuko.
 
-All have 5 layers, 2 x 256 hidden units, batches of 512 and float32. Ours standardises its data and has ActNorm between
-layers besides. normflows takes its masked flow by default the way of IAF, whose densities cost D passes; here it is
-reversed, so that it too scores in one. How they are measured: see `benchmarks.flows`.
+All have 5 layers, 2 x 256 hidden units, batches of 512 and float32. Ours standardises its data and has ActNorm before
+each layer besides, except in the rows called same-layers. normflows takes its masked flow by default the way of IAF,
+whose densities cost D passes; here it is reversed, so that it too scores in one. How they are measured: see
+`benchmarks.flows`.
 """
 
 import functools
@@ -10,7 +11,7 @@ import functools
 import torch
 from torch import nn
 
-from benchmarks.flows import LAYERS, WIDTH, Flow, Plain, initialized, row, rows, sampling
+from benchmarks.flows import DIMS, LAYERS, WIDTH, Flow, Plain, initialized, row, rows, sampling, training
 from benchmarks.harness import OURS
 from benchmarks.products import Layers
 from loglik.models.flows.maf import maf
@@ -18,9 +19,9 @@ from loglik.models.flows.realnvp import realnvp
 from loglik.spaces import Real
 
 
-def our_flow(dims: int, *, coupling: bool) -> Flow:
+def our_flow(dims: int, *, coupling: bool, norm: str = "act") -> Flow:
     build = realnvp if coupling else maf
-    return initialized(build(Real((dims,)), layers=LAYERS, hidden=(WIDTH, WIDTH)), dims)
+    return initialized(build(Real((dims,)), layers=LAYERS, hidden=(WIDTH, WIDTH), norm=norm), dims)
 
 
 def zuko_flow(dims: int, *, coupling: bool) -> Flow:
@@ -75,6 +76,7 @@ def normflows_flow(dims: int, *, coupling: bool) -> Flow:
 FLOWS = {OURS: our_flow, "zuko": zuko_flow, "nflows": nflows_flow, "normflows": normflows_flow}
 MASKED = {name: functools.partial(flow, coupling=False) for name, flow in FLOWS.items()}
 COUPLING = {name: functools.partial(flow, coupling=True) for name, flow in FLOWS.items()}
+SAME_LAYERS = {**COUPLING, OURS: functools.partial(our_flow, coupling=True, norm="none")}
 BARS = {"training": 1.0 / 0.92, "half": 1.0 / 0.7, "scoring": 1.0}
 
 
@@ -87,6 +89,7 @@ def coupling_products(dims: int) -> Layers:
 ROWS = [
     *rows("maf", MASKED, BARS),
     *rows("realnvp", COUPLING, BARS, coupling_products),
+    *(row("realnvp-training-same-layers", training, SAME_LAYERS, dims, BARS["training"]) for dims in DIMS),
     row("maf-sampling", sampling, MASKED, 63, 15.0),
     row("realnvp-sampling", sampling, COUPLING, 63, 1.0),
 ]
