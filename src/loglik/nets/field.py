@@ -24,30 +24,36 @@ class Directions:
     scale: float = 1.0
 
 
+def begin(layers: nn.ModuleList, gain: float) -> None:
+    """W ~ N(0, gain^2 / inputs), b ~ U(-gain, gain): inputs of unit size reach a unit at the size of `gain`, and each
+    unit bends at a place of its own among the data. The last layer begins as zeros: what moves begins at rest.
+    """
+    if not gain > 0.0:
+        raise UsageError(f"Expected gain > 0; got {gain}.")
+    for layer in layers:
+        assert isinstance(layer, nn.Linear | nn.Conv2d)
+        scale = 0.0 if layer is layers[-1] else gain
+        nn.init.normal_(layer.weight, std=scale / math.sqrt(layer.weight[0].numel()))
+        assert layer.bias is not None
+        nn.init.uniform_(layer.bias, -scale, scale)
+
+
 class Field(nn.Module):
     """f(t, x, c): dx/dt at x (B, D), with a context c (B, C) or without.
 
         h_1 = tanh(W_1 x + b_1 + t w_1 + C c),    h_l = tanh(W_l h_{l-1} + b_l + t w_l),    f = W_{n+1} h_n + b + t w
 
-    Time is one more input to every layer. Units begin with W ~ N(0, gain^2 / inputs) and b ~ U(-gain, gain): inputs of
-    unit size reach them at the size of `gain`, and each bends at a place of its own among the data. The fewer
-    dimensions, the finer is what there is to learn in them, so by default gain = 1 + 2 / D. The last layer begins as
-    zeros, so what moves along f begins at rest.
+    Time is one more input to every layer. The fewer dimensions, the finer is what there is to learn in them, so by
+    default it begins with a gain of 1 + 2 / D, see `begin`.
     """
 
     def __init__(self, dims: int, hidden: Sequence[int], *, gain: float | None = None, context: int = 0) -> None:
         super().__init__()
-        if gain is not None and not gain > 0.0:
-            raise UsageError(f"Expected gain > 0; got {gain}.")
         self.widths = (dims, *hidden, dims)
         sizes = zip(self.widths[:-1], self.widths[1:], strict=True)
         self.layers = nn.ModuleList(nn.Linear(inputs + 1, outputs) for inputs, outputs in sizes)
         self.context = nn.Linear(context, hidden[0], bias=False) if context else None
-        for layer in self.layers:
-            assert isinstance(layer, nn.Linear)
-            scale = 0.0 if layer is self.layers[-1] else 1.0 + 2.0 / dims if gain is None else gain
-            nn.init.normal_(layer.weight, std=scale / math.sqrt(layer.in_features))
-            nn.init.uniform_(layer.bias, -scale, scale)
+        begin(self.layers, 1.0 + 2.0 / dims if gain is None else gain)
 
     def forward(self, t: Tensor, x: Tensor, context: Tensor | None = None) -> Tensor:
         h = x

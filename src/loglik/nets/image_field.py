@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from loglik.nets.field import Directions
+from loglik.nets.field import Directions, begin
 from loglik.nets.motion import Motion
 
 Shape = tuple[int, int, int]
@@ -21,12 +21,12 @@ class ImageField(nn.Module):
         h_1 = softplus(W_1 * x + b_1 + t w_1 + C c),    h_l = softplus(W_l * h_{l-1} + b_l + t w_l),
         f = W_{n+1} * h_n + b + t w
 
-    with 3 x 3 convolutions that keep the size, and time as one more channel, the same at every pixel. The last layer
-    begins as zeros, so what moves along f begins at rest.
+    with 3 x 3 convolutions that keep the size, and time as one more channel, the same at every pixel. It begins with a
+    gain of 1.5 by default, see `field.begin`.
     Grathwohl, Chen, Bettencourt, Sutskever, Duvenaud 2019, FFJORD, arXiv:1810.01367, appendix B.
     """
 
-    def __init__(self, shape: Shape, hidden: Sequence[int], *, context: int = 0) -> None:
+    def __init__(self, shape: Shape, hidden: Sequence[int], *, gain: float | None = None, context: int = 0) -> None:
         super().__init__()
         self.shape = shape
         widths = (shape[0], *hidden, shape[0])
@@ -34,8 +34,8 @@ class ImageField(nn.Module):
         self.layers = nn.ModuleList(nn.Conv2d(inputs, outputs, 3, padding=1) for inputs, outputs in sizes)
         self.times = nn.ParameterList(0.1 * torch.randn(outputs) for _, outputs in sizes)
         self.context = nn.Linear(context, hidden[0], bias=False) if context else None
-        for parameter in (*self.layers[-1].parameters(), self.times[-1]):
-            nn.init.zeros_(parameter)
+        begin(self.layers, 1.5 if gain is None else gain)
+        nn.init.zeros_(self.times[-1])
 
     def motion(self, context: Tensor | None, directions: Directions) -> "ImageMotion":
         """The field for one solve, which divides its divergence by `directions`."""

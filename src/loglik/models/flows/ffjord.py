@@ -61,7 +61,7 @@ def ffjord(
 
     With `images` the fields are convolutional nets of `hidden` channels, two at each of `scales` resolutions and one at
     the last; by default an image is squeezed as long as its sizes are even. The exact trace of such a field takes as
-    many directions as there are values in what it moves. They know no `gain`.
+    many directions as there are values in what it moves. Their `gain` is 1.5 by default.
     """
     if noise not in NOISE:
         raise UsageError(f"Expected noise {' or '.join(map(repr, NOISE))}; got {noise!r}.")
@@ -85,7 +85,7 @@ def ffjord(
 
     if images:
         shape = image_shape(space, "ffjord")
-        moves = image_moves(shape, scales, lambda one: move(ImageField(one, hidden, context=condition)))
+        moves = image_moves(shape, scales, lambda one: move(ImageField(one, hidden, gain=gain, context=condition)))
         flow = Chain([Reshape(real.shape, shape), moves])
     else:
         flow = Chain([Reshape(real.shape, (real.dims,)), move(Field(real.dims, hidden, gain=gain, context=condition))])
