@@ -25,7 +25,7 @@ def linear(matrix: Tensor, **options: object) -> Continuous:
             p.zero_()
         field.layers[0].weight[:, :-1] = SLOPE * torch.eye(len(matrix), dtype=torch.float64)
         field.layers[1].weight[:, :-1] = matrix / SLOPE
-    flow = Continuous(field, **options)  # type: ignore[arg-type]
+    flow = Continuous(field, **{"tolerance": 1e-5, **options})  # type: ignore[arg-type]
     return flow.double()
 
 
@@ -34,7 +34,7 @@ def moving(dims: int = 3, **options: object) -> Continuous:
     field = Field(dims, (8, 7))
     with torch.no_grad():
         field.layers[-1].weight.normal_(std=0.6)
-    flow = Continuous(field, **options)  # type: ignore[arg-type]
+    flow = Continuous(field, **{"tolerance": 1e-5, **options})  # type: ignore[arg-type]
     flow.initialize(torch.randn(100, dims))
     return flow
 

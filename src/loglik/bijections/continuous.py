@@ -70,7 +70,7 @@ class Continuous(Bijection):
         self,
         field: Field | ImageField,
         *,
-        tolerance: float = 1e-5,
+        tolerance: float = 1e-3,
         probes: int | None = None,
         noise: Noise = rademacher,
         exact: bool | None = None,
