@@ -1,15 +1,17 @@
 """Tanh fields: their divergence, exact and estimated, and the compiled loops against plain operations."""
 
+import math
 from dataclasses import replace
 
 import numpy as np
 import pytest
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from loglik.nets.compiled_motion import compiled_travel
 from loglik.nets.field import Directions, Field
 from loglik.nets.field_motion import FieldMotion
+from loglik.nets.image_field import ImageField
 from loglik.nets.penalised_motion import PenalisedMotion
 from loglik.ode import RK4, TSIT5, Fixed, Grid, Step, solve
 
@@ -121,6 +123,23 @@ def assert_same_gradients(results: tuple[Tensor, Tensor], wanted: list[Tensor], 
     ]
     for ours, theirs in zip(*found, strict=True):
         torch.testing.assert_close(ours, theirs, atol=tolerance * float(theirs.abs().max() + 1.0), rtol=0)
+
+
+@pytest.mark.parametrize(("gain", "size"), [(None, 1.5), (3.0, 3.0)])
+def test_fields_begin_at_rest_and_their_units_as_rough_as_told(gain: float | None, size: float) -> None:
+    """By default 1 + 2 / D for vectors, here of 4 values, and 1.5 for images."""
+    field, image = Field(4, (400, 300), gain=gain), ImageField((4, 6, 6), (400,), gain=gain)
+    first, other = field.layers[0], image.layers[0]
+    assert isinstance(first, nn.Linear)
+    assert isinstance(other, nn.Conv2d)
+    with torch.no_grad():
+        assert not field(torch.tensor(0.4), torch.randn(9, 4)).any()
+        assert not image.motion(None, image.nowhere()).in_torch(torch.tensor(0.4), torch.randn(2, 4, 6, 6))[0].any()
+        assert float(first.weight.std()) == pytest.approx(size / math.sqrt(5), rel=0.1)  # time is an input too
+        assert float(other.weight.std()) == pytest.approx(size / math.sqrt(9 * 4), rel=0.1)
+        for layer in (first, other):
+            assert layer.bias is not None
+            assert float(layer.bias.abs().max()) == pytest.approx(size, rel=0.05)
 
 
 def test_wide_nets_go_by_plain_operations() -> None:
