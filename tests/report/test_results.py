@@ -59,10 +59,7 @@ def test_benchmarks_have_their_own_table(tiny):
     (tiny / "benchmarks").mkdir()
     (tiny / "benchmarks" / "em.json").write_text(json.dumps(BENCHMARK))
     text = written(tiny)
-    assert (
-        "| em | 2.0 ms | peer 1.0 | 4.0x | 3.5 to 4.5 in 3 rounds | 1e-12 | a processor, 2 threads | 2026-01-02 |"
-        in text
-    )
+    assert "| em | 2.0 ms | peer 1.0 | 4.00x | 2.00x: reached | 3.5 to 4.5 in 3 rounds | 1e-12 | a processor" in text
     assert "| em | 2.0 ms | other | not installed |" in text
 
 
