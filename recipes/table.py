@@ -22,9 +22,8 @@ the likelihood gives: the model is at least that good. `+-` is one standard erro
 numbers stand as they were published, with the kind their authors state.
 """
 SPEED = """\
-The same work for all, in turns within one process. A ratio above 1 says that ours takes less time; the bar is what we
-aim at. Rows of bfloat16 measure a processor that computes in it no faster than in float32 (`product-bf16`), so their
-bars are for other hardware.
+The same task for all, in turns within one process. A ratio above 1 says that ours takes less time; the bar is what we
+aim at. How fast products by themselves are in bfloat16, to which the rows of bfloat16 come down, says `product-bf16`.
 """
 
 
@@ -74,13 +73,23 @@ def _likelihoods(runs: Sequence[tuple[Recipe, dict[str, Any]]]) -> str:
 
 def _measured(fields: dict[str, Any], named: str = "") -> tuple[str, str]:
     score = score_from_json(fields)
-    unit, claim = Unit.of(score["space"], [score["stderr"]]), score["claim"]
-    if named:
-        per_nat = {"nats": -1.0, "nats/value": -1.0 / score["space"].dims}[named]
-        unit = Unit(f"{named} of -log p", per_nat, 2 if named == "nats" else 4)
-    sign = {"\u2264": "<=", "\u2265": ">="}.get(unit.sign(claim), unit.sign(claim))
-    value = unit.measured(score["nats"], score["stderr"]).replace("\u00b1", "+-").replace(wording.MINUS, "-")
-    return f"{sign} {value} {unit.name}", str(claim) + (f", K={score['samples']}" if score["samples"] else "")
+    unit, claim = _unit(score, named), score["claim"]
+    value = _plain(f"{unit.sign(claim)} {unit.measured(score['nats'], score['stderr'])} {unit.name}")
+    return value, str(claim) + (f", K={score['samples']}" if score["samples"] else "")
+
+
+def _unit(score: dict[str, Any], named: str) -> Unit:
+    """What the score is told in: what its space calls for, or what the recipe names."""
+    if not named:
+        return Unit.of(score["space"], [score["stderr"]])
+    per_nat = {"nats": -1.0, "nats/value": -1.0 / score["space"].dims}[named]
+    return Unit(f"{named} of -log p", per_nat, 2 if named == "nats" else 4)
+
+
+def _plain(text: str) -> str:
+    for sign, ascii_sign in {"\u2264": "<=", "\u2265": ">=", "\u00b1": "+-", wording.MINUS: "-"}.items():
+        text = text.replace(sign, ascii_sign)
+    return text
 
 
 def _published(published: Published | None) -> tuple[str, str]:
@@ -123,9 +132,10 @@ def _processor(standings: Sequence[dict[str, Any]], unit: str) -> list[str]:
 def _validation(standing: dict[str, Any], unit: str) -> str:
     if standing.get("valid_nats") is None:
         return ""
-    fields = {**standing["score"], "nats": standing["valid_nats"], "stderr": 0.0}
-    value, _, rest = _measured(fields, unit)[0].partition(" +- ")
-    return f"; {value} {rest.partition(' ')[2]} on the validation rows"
+    score = score_from_json(standing["score"])
+    told = _unit(score, unit)
+    value = wording.number(standing["valid_nats"] * told.per_nat, told.digits)
+    return _plain(f"; {told.sign(score['claim'])} {value} {told.name} on the validation rows")
 
 
 def _densities(records: Sequence[dict[str, Any]]) -> str:

@@ -115,6 +115,18 @@ def test_some_rows_move_as_they_do_among_all(kind: str) -> None:
             torch.testing.assert_close(alone, all_rows[rows], atol=1e-12, rtol=0)
 
 
+@pytest.mark.parametrize("probed", [False, True])
+def test_some_images_move_as_they_do_among_all(probed: bool) -> None:
+    field, rows, t = ImageField((1, 3, 2), (4,), context=2).double(), torch.tensor([4, 1]), torch.tensor(0.3)
+    torch.nn.init.normal_(field.layers[-1].weight)
+    x, c = torch.randn(5, 1, 3, 2, dtype=torch.float64), torch.randn(5, 2, dtype=torch.float64)
+    whole = field.motion(c, field.along(torch.randn(2, *x.shape, dtype=torch.float64)) if probed else field.exact())
+    part = whole.of(rows)
+    among = whole.parts(whole(t, whole.start(x)))
+    for alone, all_rows in zip(part.parts(part(t, part.start(x[rows]))), among, strict=True):
+        torch.testing.assert_close(alone, all_rows[rows], atol=1e-12, rtol=0)
+
+
 def assert_same_gradients(results: tuple[Tensor, Tensor], wanted: list[Tensor], tolerance: float) -> None:
     weights = torch.randn_like(results[0])
     found = [

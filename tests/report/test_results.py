@@ -59,7 +59,11 @@ def test_benchmarks_have_their_own_table(tiny):
     (tiny / "benchmarks").mkdir()
     (tiny / "benchmarks" / "em.json").write_text(json.dumps(BENCHMARK))
     text = written(tiny)
-    assert "| em | 2.0 ms | peer 1.0 | 4.00x | 2.00x: reached | 3.5 to 4.5 in 3 rounds | 1e-12 | a processor" in text
+    ratio = "| em | 2.0 ms | peer 1.0 | 4.00x | 2.00x: reached | 3.5 to 4.5 in 3 rounds | 1e-12 "
+    assert ratio + "| a processor, 2 threads | 2026-01-02 |" in text
+    missed = {"peer": {**BENCHMARK["ratios"]["peer"], "bar": 5.0, "reached": False}}
+    (tiny / "benchmarks" / "em.json").write_text(json.dumps({**BENCHMARK, "ratios": missed}))
+    assert "| 4.00x | 5.00x: not reached |" in written(tiny)
     assert "| em | 2.0 ms | other | not installed |" in text
 
 

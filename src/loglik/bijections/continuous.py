@@ -15,13 +15,13 @@ from loglik.nets.field_motion import FieldMotion
 from loglik.nets.image_field import ImageField
 from loglik.nets.motion import Motion
 from loglik.nets.penalised_motion import PenalisedMotion
-from loglik.ode import DOP853, TSIT5, Adaptive, Adjoint, Backprop, Gradient, Grid, Step, count, largest, solve
+from loglik.ode import DOP853, TSIT5, Adaptive, Adjoint, Backprop, Gradient, Grid, Step, largest, solve
 
 SPAN = (0.0, 1.0)  # data are at 0, noise at 1
 EXACT = {torch.float32: 1e-6, torch.float64: 1e-11}  # tolerances near the precision of the numbers themselves
 PILOTS = 32
 HARD = 4.0  # times the tolerance: an event with such an error goes again
-HALVINGS = 6
+HALVINGS = 6  # at most; what is still off then is stiff beyond reason
 MOST_DIRECTIONS = 128  # up to so many, the exact trace is affordable
 
 Noise = Callable[[tuple[int, ...], Tensor], Tensor]  # a shape and a tensor of the wanted kind -> draws
@@ -148,7 +148,6 @@ class Continuous(Bijection):
     def _way(self, motion: Motion | PenalisedMotion, x: Tensor, times: Sequence[float]) -> tuple[Tensor, ...]:
         """The parts of the state at the end, and the largest error (B,) of any step, as a share of 1 + |value|."""
         if isinstance(motion, FieldMotion) and motion.compiles and isinstance(self.gradient, Backprop):
-            count((len(times) - 1) * (len(TSIT5.b) - 1) + 1, None)
             return compiled_travel(motion, x, times, TSIT5)
         gradient = self.gradient
         if isinstance(gradient, Adjoint):

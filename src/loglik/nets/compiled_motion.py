@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
-from loglik.ode.tableaus import Tableau
+from loglik.ode import Tableau, count
 
 if TYPE_CHECKING:
     from loglik.nets.field_motion import FieldMotion
@@ -92,6 +92,7 @@ class Travel(torch.autograd.Function):
         log_det, error = x.new_empty(len(x)), x.new_empty(len(x))
         out, off = log_det.numpy(), error.numpy()
         in_threads(lambda low, high: loops(*plan, bad, net, low, high, path, out, off), shares(motion, len(x)))
+        count(len(path), None)  # places, at each of which the field was evaluated once
         ctx.motion, ctx.plan, ctx.path = motion, plan, path
         ctx.mark_non_differentiable(error)
         return torch.from_numpy(path[-1].copy()), log_det, error

@@ -35,8 +35,9 @@ class FieldMotion(Motion):
         return self.theta, self.shift, self.e, self.v
 
     def of(self, rows: Tensor) -> Self:
-        e, v = (t if t.shape[1] == 1 else t.index_select(1, rows) for t in (self.e, self.v))
-        return replace(self, shift=self.shift.index_select(0, rows) if len(self.shift) else self.shift, e=e, v=v)
+        shift = self.shift.index_select(0, rows) if len(self.shift) else self.shift
+        e, v = (self.directions_of(rows, along) for along in (self.e, self.v))
+        return replace(self, shift=shift, e=e, v=v)
 
     @property
     def event(self) -> tuple[int, ...]:

@@ -93,8 +93,7 @@ class ImageMotion(Motion):
 
     def of(self, rows: Tensor) -> Self:
         shift = None if self.shift is None else self.shift.index_select(0, rows)
-        eps = self.eps if self.eps.shape[1] == 1 else self.eps.index_select(1, rows)
-        return replace(self, shift=shift, eps=eps)
+        return replace(self, shift=shift, eps=self.directions_of(rows, self.eps))
 
     @property
     def event(self) -> tuple[int, ...]:

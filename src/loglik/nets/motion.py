@@ -44,6 +44,11 @@ class Motion(ABC):
         f, tangents = self.in_torch(t, self.parts(state)[0])
         return torch.cat([f.reshape(-1), self.trace(tangents)])
 
+    @staticmethod
+    def directions_of(rows: Tensor, directions: Tensor) -> Tensor:
+        """Of directions (K, 1 or B, ...) those of these rows."""
+        return directions if directions.shape[1] == 1 else directions.index_select(1, rows)
+
     @property
     def dims(self) -> int:
         return math.prod(self.event)

@@ -75,7 +75,7 @@ class Fixed(Steps):
 class Grid(Steps):
     """Steps between given times, such as those that another solve took (`Solution.grid`).
 
-    `watch` is shown every step on the way there: its errors, say, which have no say in these.
+    `watch` is shown every step on the way there, whose errors do not change the steps.
     """
 
     times: Sequence[float]
