@@ -44,6 +44,7 @@ class Model(nn.Module, ABC):
         self.context = context
         anchor = torch.empty(0, dtype=dtype or torch.get_default_dtype())
         self.register_buffer("_anchor", anchor)  # carries dtype and device, also into files
+        self.register_buffer("_fitted", torch.tensor(False))
 
     @property
     @abstractmethod
@@ -122,6 +123,18 @@ class Model(nn.Module, ABC):
         )
 
     @property
+    def fitted(self) -> bool:
+        """Whether the model has seen data: what depends on them is set, and training goes on from where it stands.
+
+        `fit` asks, and sets it after `initialize`; it is saved with the model.
+        """
+        return bool(self._fitted)
+
+    @fitted.setter
+    def fitted(self, value: bool) -> None:
+        self._fitted.fill_(value)
+
+    @property
     def dtype(self) -> torch.dtype:
         return self._anchor.dtype
 
@@ -131,6 +144,7 @@ class Model(nn.Module, ABC):
 
     recipe: dict[str, Any] | None = None  # name, space and hyperparameters; set by `build`, read by `save`
     _anchor: Tensor
+    _fitted: Tensor
 
 
 class ExactModel(Model):

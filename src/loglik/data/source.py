@@ -26,6 +26,9 @@ class Source(ABC):
 
     `stream` says that the rows are windows of one long sequence, each going on where the one before it ended: a text,
     a recording. Models that can (`Model.carries`) then remember earlier windows.
+
+    `groups` (N,), whole numbers, says which rows depend on each other where they come from one thing: crops of one
+    photograph, words of one speaker. Rows of one group have one number; None says that rows are independent.
     """
 
     space: Space
@@ -35,6 +38,7 @@ class Source(ABC):
     vocabulary: tuple[str, ...] | None = None
     sample_rate: int | None = None
     stream: bool = False
+    groups: Tensor | None = None
     remark: str = ""
 
     @abstractmethod
@@ -48,7 +52,7 @@ class Source(ABC):
         c = torch.cat([c for _, c in parts if c is not None]) if self.context_space is not None else None
         whole = Memory(
             self.space, x, c, self.context_space, self.columns,
-            stream=self.stream, vocabulary=self.vocabulary, sample_rate=self.sample_rate,
+            stream=self.stream, vocabulary=self.vocabulary, sample_rate=self.sample_rate, groups=self.groups,
         )  # fmt: skip
         whole.remark = self.remark
         return whole
@@ -91,12 +95,14 @@ class Memory(Source):
         stream: bool = False,
         vocabulary: tuple[str, ...] | None = None,
         sample_rate: int | None = None,
+        groups: Tensor | None = None,
     ) -> None:
         if len(x) == 0:
             raise EmptyData("Expected at least one row; got none.")
         space.check_shape(x)
         self.space, self.x, self.context, self.context_space = space, x, context, context_space
         self.columns, self.stream, self.vocabulary, self.sample_rate = columns, stream, vocabulary, sample_rate
+        self.groups = groups
         self.rows: int = len(x)
 
     def batches(self, size: int) -> Iterator[Batch]:
@@ -110,13 +116,16 @@ class Memory(Source):
         """The rows of these numbers; still a stream only if they follow each other."""
         x, c = self.take(index)
         together = bool((index.diff() == 1).all())
-        return self.replaced(x, c, stream=self.stream and together)
+        chosen = self.replaced(x, c, stream=self.stream and together)
+        chosen.groups = None if self.groups is None else self.groups[index.to(self.groups.device)]
+        return chosen
 
     def replaced(self, x: Tensor, context: Tensor | None, *, stream: bool, space: Space | None = None) -> "Memory":
-        """Other events in place of these, with all that is known of them."""
+        """Other events in place of these, one for each, with all that is known of them."""
         return Memory(
             space or self.space, x, context, self.context_space, self.columns,
             stream=stream, vocabulary=self.vocabulary, sample_rate=self.sample_rate,
+            groups=self.groups if len(x) == self.rows else None,
         )  # fmt: skip
 
     def read(self) -> "Memory":
