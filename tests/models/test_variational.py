@@ -13,7 +13,7 @@ from loglik.contract import Claim, Model
 from loglik.densities import StandardLogistic
 from loglik.laws.enumeration import all_events
 from loglik.models.dequantized import Dequantized
-from loglik.models.flows.flow import Flow
+from loglik.models.flows.flow import ExactFlow
 from loglik.models.flows.nice import nice
 from loglik.models.flows.realnvp import realnvp
 from loglik.models.flows.variational import VariationalNoise, image_noise, vector_noise
@@ -31,10 +31,10 @@ def anywhere(module: nn.Module) -> nn.Module:
     return module
 
 
-def density_of(noise: VariationalNoise, shape: tuple[int, ...]) -> Flow:
+def density_of(noise: VariationalNoise, shape: tuple[int, ...]) -> ExactFlow:
     """q(u|x) as a model of u, its context the inputs of the nets."""
     given = Real((noise.space.dims,))
-    return Flow(Real(shape), noise.bijection, StandardLogistic(Real((noise.space.dims,)), given))
+    return ExactFlow(Real(shape), noise.bijection, StandardLogistic(Real((noise.space.dims,)), given))
 
 
 NOISES = {

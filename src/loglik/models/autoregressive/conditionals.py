@@ -17,7 +17,7 @@ from torch import Tensor
 from loglik.bijections.elementwise import Standardize
 from loglik.errors import ShapeMismatch, UsageError
 from loglik.models.autoregressive.autoregressive import Autoregressive
-from loglik.models.flows.flow import Flow
+from loglik.models.flows.flow import ExactFlow
 
 
 def conditional_log_prob(
@@ -88,7 +88,7 @@ class MaskedAutoregressive(Autoregressive):
         return sample_given(beginning_with([self], observed), x, observed, context)
 
 
-class Standardized(Flow):
+class Standardized(ExactFlow):
     """A flow that standardises each value: conditionals of the base are those of x, in other units."""
 
     def conditional_log_prob(self, x: Tensor, observed: Tensor, context: Tensor | None = None) -> Tensor:

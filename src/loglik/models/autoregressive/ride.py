@@ -16,7 +16,7 @@ from loglik.heads.mcgsm import MCGSMHead
 from loglik.models.autoregressive.autoregressive import Autoregressive
 from loglik.models.autoregressive.raster import raster_order
 from loglik.models.dequantized import Dequantized, density_space
-from loglik.models.flows.flow import Flow
+from loglik.models.flows.flow import ExactFlow
 from loglik.nets.causal import CausalNet, Steps
 from loglik.nets.causal_whitening import CausalWhitening
 from loglik.nets.spatial_lstm import SpatialLSTM
@@ -165,5 +165,5 @@ def ride(
     head = MCGSMHead(net.hidden, colours, components=components, scales=scales, features=features)
     model: ExactModel = Ride(real, net, head, context)
     if colours == 3:
-        model = Flow(real, YCbCr(), model)
+        model = ExactFlow(real, YCbCr(), model)
     return Dequantized(space, model) if isinstance(space, Integer) else model

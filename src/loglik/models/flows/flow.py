@@ -6,20 +6,19 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from loglik.contract import Bijection, Claim, EMModel, ExactModel
+from loglik.contract import Bijection, Claim, EMModel, ExactModel, Model
 from loglik.spaces import Real
 
 
-class Flow(ExactModel):
+class Flow(Model):
     """log p(x) = log p(z) + log|det dz/dx|,  z = f(x);  a sample is f^-1(z), z ~ p(z).
 
-    `base` is the density of z: a standard normal, or any exact model, such as another flow. It carries the space of z,
-    which has as many dimensions as x. `initialize` looks at about `initial_values` numbers, if nets make all too many.
+    `base` is the density of z: a standard normal, or any model, such as another flow. It carries the space of z, which
+    has as many dimensions as x. A part that estimates makes the score an estimate; where all parts are exact, take
+    `ExactFlow`, which has `log_prob`. `initialize` looks at about `initial_values` numbers, if nets make all too many.
     """
 
-    def __init__(
-        self, space: Real, bijection: Bijection, base: ExactModel, *, initial_values: int | None = None
-    ) -> None:
+    def __init__(self, space: Real, bijection: Bijection, base: Model, *, initial_values: int | None = None) -> None:
         super().__init__(space, base.context, base.dtype)
         assert base.space.dims == space.dims
         self.initial_values = initial_values
@@ -30,14 +29,14 @@ class Flow(ExactModel):
     def claim(self) -> Claim:
         return max(self.bijection.claim, self.base.claim)
 
-    def log_prob(self, x: Tensor, context: Tensor | None = None) -> Tensor:
+    def log_likelihood(self, x: Tensor, context: Tensor | None = None) -> Tensor:
         z, log_det = self.bijection(self.events(x, context), self.condition(context))
-        return self.base.log_prob(z, context) + log_det  # type: ignore[no-any-return]
+        return self.base.log_likelihood(z, context) + log_det  # type: ignore[no-any-return]
 
     def objective(self, x: Tensor, context: Tensor | None = None) -> Tensor:
         """log p(x), in training as `Bijection.follow` has it."""
         if not self.training:
-            return self.log_prob(x, context)
+            return self.log_likelihood(x, context)
         z, log_det = self.bijection.follow(self.events(x, context), self.condition(context))
         return self.base.objective(z, context) + log_det
 
@@ -65,7 +64,14 @@ class Flow(ExactModel):
         self.base.initialize(z, context)
 
 
-class EMFlow(Flow, EMModel):
+class ExactFlow(Flow, ExactModel):
+    """A flow whose bijection and base are exact."""
+
+    def log_prob(self, x: Tensor, context: Tensor | None = None) -> Tensor:
+        return self.log_likelihood(x, context)
+
+
+class EMFlow(ExactFlow, EMModel):
     """A flow whose bijection is fixed by `initialize` and whose base is fitted by EM: EM in the space of z."""
 
     base: Any  # an ExactModel that is an EMModel too

@@ -19,7 +19,7 @@ from loglik.contract import Bijection, Model
 from loglik.errors import UsageError
 from loglik.models.dequantized import density_space
 from loglik.models.flows.bases import base_for
-from loglik.models.flows.flow import Flow
+from loglik.models.flows.flow import ExactFlow
 from loglik.models.flows.rescaling import rescaling
 from loglik.models.flows.variational import dequantized, vector_noise
 from loglik.nets.degrees import spread
@@ -126,4 +126,4 @@ def _flow(
         parts += [step] if place == 0 else [normalization_for(norm, (dims,)), step]
     density = base_for(base, dims, order=order, hidden=hidden, components=components, context=context)
     noise = partial(vector_noise, hidden=hidden, context=context.width if context else 0)
-    return dequantized(space, Flow(Real(space.shape), Chain(parts), density), dequantization, noise)
+    return dequantized(space, ExactFlow(Real(space.shape), Chain(parts), density), dequantization, noise)

@@ -1,9 +1,9 @@
 """Where a flow begins: the data, reals or dequantised integers, on the scale that nets and base densities expect."""
 
 from loglik.bijections.elementwise import Gaussianize, Logit, Standardize
-from loglik.contract import Bijection, ExactModel
+from loglik.contract import Bijection, Claim, ExactModel
 from loglik.errors import UsageError
-from loglik.models.flows.flow import Flow
+from loglik.models.flows.flow import ExactFlow, Flow
 from loglik.spaces import Integer, Real, Space
 
 INITIAL_VALUES = 1 << 20  # numbers of which ActNorm takes its first means; the rescaling itself looks at all there are
@@ -12,8 +12,9 @@ INITIAL_VALUES = 1 << 20  # numbers of which ActNorm takes its first means; the 
 def rescaled(space: Space, rescale: str, bijection: Bijection, base: ExactModel) -> Flow:
     """The flow of the rescaled data, seen as one of the data."""
     real = Real(space.shape)
-    flow = Flow(real, bijection, base, initial_values=INITIAL_VALUES)
-    return Flow(real, rescaling(space, rescale), flow)
+    kind = ExactFlow if bijection.claim is Claim.EXACT else Flow
+    flow = kind(real, bijection, base, initial_values=INITIAL_VALUES)
+    return kind(real, rescaling(space, rescale), flow)
 
 
 def rescaling(space: Space, rescale: str) -> Bijection:
