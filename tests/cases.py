@@ -261,6 +261,6 @@ CASES = [
     Case("vae", LABELS, ENCODER, LABEL_CONTEXT),
     Case("vae", Integer((2,), 40), ENCODER),
     Case("vae", Real((1,)), ENCODER),
-    Case("vae", Real((2,)), {"hidden": (8,), "latents": 1}, REAL_CONTEXT),
+    Case("vae", Real((2,)), {"hidden": (8, 8), "latents": 1}, REAL_CONTEXT),
     Case("vae", Real((3,)), ENCODER),
 ]

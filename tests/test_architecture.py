@@ -15,7 +15,8 @@ SOURCE = Path(loglik.__file__).parent
 LAYERS: list[tuple[str, ...]] = [
     ("errors", "ops", "version"),
     ("storage", "ode"),
-    ("spaces",),
+    ("spaces", "scales"),
+    ("contexts",),
     ("contract",),
     ("score",),
     ("densities", "moments", "nets"),

@@ -12,6 +12,7 @@ from typing import Any, Protocol, Self
 import torch
 from torch import Tensor, nn
 
+from loglik.contexts import ContextReader
 from loglik.errors import ContextError, UsageError
 from loglik.ops import log_mean_exp, repeat_rows
 from loglik.spaces import Space
@@ -45,6 +46,7 @@ class Model(nn.Module, ABC):
         anchor = torch.empty(0, dtype=dtype or torch.get_default_dtype())
         self.register_buffer("_anchor", anchor)  # carries dtype and device, also into files
         self.register_buffer("_fitted", torch.tensor(False))
+        self.context_reader = None if context is None else ContextReader(context)
 
     @property
     @abstractmethod
@@ -69,11 +71,21 @@ class Model(nn.Module, ABC):
     def initialize(self, x: Tensor, context: Tensor | None = None) -> None:
         """Look at training events once, before the first step: scales, starting centres, data-dependent weights.
 
-        Called without gradients.
+        Called without gradients. A model that overrides it and reads real contexts calls `measure_context` there.
         """
+        self.measure_context(context)
 
-    def events(self, x: Tensor, context: Tensor | None = None) -> Tensor:
-        """x checked against the space, as this model computes with it; the context checked for presence."""
+    def measure_context(self, context: Tensor | None) -> None:
+        """Set the scale on which nets read real contexts (B, *c) from those of the training events."""
+        if context is not None and self.context_reader is not None:
+            self.context_reader.measure(context)
+
+    def events(self, x: Tensor, context: Tensor | None = None, dtype: torch.dtype | None = None) -> Tensor:
+        """x checked against the space, the context for presence.
+
+        Reals are given in `dtype`, by default the model's own. A model whose nets compute in float32 asks for float64,
+        shifts and scales, and only then gives its nets what they read: time stamps and coordinates keep their digits.
+        """
         if context is None and self.context is not None:
             raise ContextError(f"This model is p(x|c) with c in {self.context}; got no context.")
         if context is not None:
@@ -81,13 +93,13 @@ class Model(nn.Module, ABC):
                 raise ContextError("This model takes no context; got one. Build it with context=..., or leave it out.")
             if len(context) != len(x):
                 raise ContextError(f"Expected one context per event, {len(x)}; got {len(context)}.")
-        return self.space.events(x, self._anchor.dtype)
+        return self.space.events(x, dtype or self._anchor.dtype)
 
     def condition(self, context: Tensor | None) -> Tensor | None:
-        """The context as inputs of a net, (B, *c) -> (B, C); None if the model takes none."""
-        if self.context is None or context is None:
+        """The context as inputs of a net, (B, *c) -> (B, C), see `ContextReader`; None if the model takes none."""
+        if self.context_reader is None or context is None:
             return None
-        return self.context.features(context, self._anchor.dtype)
+        return self.context_reader(context, self._anchor.dtype)  # type: ignore[no-any-return]
 
     def contexts(self, n: int, context: Tensor | None) -> Tensor | None:
         """The context for n samples: one row is repeated for all."""
@@ -100,6 +112,11 @@ class Model(nn.Module, ABC):
         if len(context) not in (1, n):
             raise ContextError(f"Expected a context of 1 or {n} rows; got {len(context)}.")
         return context.expand(n, *context.shape[1:])
+
+    @property
+    def remark(self) -> str:
+        """What a user should know of how the fit came out, in one line; empty if there is nothing to say."""
+        return ""
 
     @property
     def carries(self) -> bool:

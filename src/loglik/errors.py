@@ -129,6 +129,10 @@ class Diverged(LoglikError, ArithmeticError):
         )
 
 
+class FitWarning(UserWarning):
+    """A fit came out, and there is something to know of it (`Model.remark`)."""
+
+
 class NotSolved(LoglikError, ArithmeticError):
     exit_code = 41
 

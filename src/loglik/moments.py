@@ -49,12 +49,13 @@ class Moments:
 
 
 def floored(covariance: Tensor, floor: float) -> Tensor:
-    """The covariance plus `floor` times the mean variance on its diagonal, so that it has a Cholesky factor.
+    """The covariance plus `floor` times each column's own variance on its diagonal, so that it has a Cholesky factor.
 
     A constant column, fewer events than dimensions or repeated rows make the maximum likelihood estimate singular and
-    the likelihood unbounded; the added term is a prior worth `floor` of the average variance in every direction.
+    the likelihood unbounded; the added term is noise worth `floor` of the variance of each column, in whatever unit.
     """
-    variance = covariance.diagonal().mean()
-    # Data that are all equal have no scale at all; any positive one will do.
-    scale = torch.where(variance > 0, variance, torch.ones_like(variance))
-    return covariance + floor * scale * torch.eye(len(covariance), dtype=covariance.dtype, device=covariance.device)
+    variance = covariance.diagonal()
+    varies = variance > 0
+    # A constant column takes the average of the others, and if there is none, 1: any positive number will do.
+    others = variance.sum() / varies.sum() if bool(varies.any()) else torch.ones_like(variance[0])
+    return covariance + floor * torch.diag(torch.where(varies, variance, others))

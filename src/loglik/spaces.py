@@ -48,8 +48,8 @@ class Space(ABC):
         """A batch (B, *shape) as models read it: checked; reals in `dtype`, discrete values as int64."""
 
     @abstractmethod
-    def features(self, x: Tensor, dtype: torch.dtype = torch.float32) -> Tensor:
-        """(B, *shape) -> (B, width): the values as inputs of a net, when they condition p(x|c)."""
+    def features(self, x: Tensor) -> Tensor:
+        """(B, *shape) -> (B, width), float64: the values as numbers for a net, when they condition p(x|c)."""
 
     @property
     @abstractmethod
@@ -78,8 +78,8 @@ class Real(Space):
         self.check_shape(x)
         return x.to(dtype)
 
-    def features(self, x: Tensor, dtype: torch.dtype = torch.float32) -> Tensor:
-        return self.events(x, dtype).reshape(x.shape[0], -1)
+    def features(self, x: Tensor) -> Tensor:
+        return self.events(x, torch.float64).reshape(x.shape[0], -1)
 
     @property
     def width(self) -> int:
@@ -130,8 +130,8 @@ class Discrete(Space):
 class Integer(Discrete):
     """Ordered levels 0..levels-1: pixels, counts, binary values with levels=2."""
 
-    def features(self, x: Tensor, dtype: torch.dtype = torch.float32) -> Tensor:
-        scaled = self.events(x).to(dtype) * (2.0 / (self.levels - 1)) - 1.0
+    def features(self, x: Tensor) -> Tensor:
+        scaled = self.events(x).double() * (2.0 / (self.levels - 1)) - 1.0
         return scaled.reshape(x.shape[0], -1)
 
     @property
@@ -143,9 +143,9 @@ class Integer(Discrete):
 class Category(Discrete):
     """Unordered labels 0..levels-1: characters, classes, mu-law codes."""
 
-    def features(self, x: Tensor, dtype: torch.dtype = torch.float32) -> Tensor:
+    def features(self, x: Tensor) -> Tensor:
         one_hot = torch.nn.functional.one_hot(self.events(x), self.levels)
-        return one_hot.to(dtype).reshape(x.shape[0], -1)
+        return one_hot.double().reshape(x.shape[0], -1)
 
     @property
     def width(self) -> int:

@@ -50,6 +50,6 @@ def test_em_stops_when_it_has_converged_or_the_passes_are_used() -> None:
 
 def test_statistics_that_are_not_finite_stop_em() -> None:
     model = build("gaussian", Real((2,)))
-    model.mean.fill_(float("nan"))
+    model.base.mean.fill_(float("nan"))
     with pytest.raises(Diverged, match="log-likelihood"):
         next(em(model, Memory(model.space, data()[:, :2]), seed=0))

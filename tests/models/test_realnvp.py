@@ -42,7 +42,7 @@ def test_initialised_it_standardises_its_data() -> None:
     with torch.no_grad():
         flow.initialize(x)
     assert isinstance(flow, Flow)
-    z, _ = flow.bijection(x)
+    z, _ = flow.noise(x)
     torch.testing.assert_close(z.mean(0), torch.zeros(3), atol=1e-9, rtol=0)
     torch.testing.assert_close(z.std(0, correction=0), torch.ones(3), atol=1e-9, rtol=0)
 

@@ -9,37 +9,46 @@ from torch.nn import functional as F
 from loglik.contract import Bijection
 from loglik.densities import normal_log_prob
 from loglik.ops import sum_event
+from loglik.scales import centre_and_scale
 from loglik.spaces import Integer
 
 ROWS_AT_ONCE = 2048
 
 
 class Standardize(Bijection):
-    """z = (x - mean) / scale for each dimension, log_det = -sum log scale; both are set from the first data seen.
+    """z = (x - centre) / scale for each dimension, log_det = -sum log scale, in float64 whatever the model's dtype.
 
-    A constant column keeps the scale 1: there is nothing to divide by.
+    Both are set from the first data seen, as `scales.centre_and_scale` has them: mean and deviation, but for values far
+    out; a constant column keeps the scale 1. The scores therefore follow the units of x: those of a x + b are lower by
+    sum log|a|, and by nothing else. Over the last `alike` axes values share a centre and a scale, as pixels may.
     """
 
-    def __init__(self, shape: tuple[int, ...], dtype: torch.dtype | None = None) -> None:
+    def __init__(self, shape: tuple[int, ...], *, alike: int = 0) -> None:
         super().__init__()
-        self.register_buffer("mean", torch.zeros(shape, dtype=dtype))
-        self.register_buffer("scale", torch.ones(shape, dtype=dtype))
+        self.own = len(shape) - alike
+        self.places = math.prod(shape[self.own :])
+        own = (*shape[: self.own], *[1] * alike)
+        self.register_buffer("centre", torch.zeros(own, dtype=torch.float64))
+        self.register_buffer("scale", torch.ones(own, dtype=torch.float64))
 
     def initialize(self, x: Tensor, context: Tensor | None = None) -> Tensor:
-        exact = x.double()
-        scale = exact.std(0, correction=0)
-        negligible = 1e-12 * exact.abs().amax(0)
-        self.mean.copy_(exact.mean(0))
-        self.scale.copy_(torch.where(scale > negligible, scale, torch.ones_like(scale)))
+        alike = tuple(range(self.own + 1, x.ndim))
+        pooled = x.movedim(alike, tuple(range(1, len(alike) + 1))).flatten(0, len(alike)) if alike else x
+        centre, scale = centre_and_scale(pooled)
+        self.centre.copy_(centre.reshape(self.centre.shape))
+        self.scale.copy_(torch.where(scale > 0, scale, 1.0).reshape(self.scale.shape))
         return self(x)[0]  # type: ignore[no-any-return]
 
     def forward(self, x: Tensor, context: Tensor | None = None) -> tuple[Tensor, Tensor]:
-        return (x - self.mean) / self.scale, -self.scale.log().sum().expand(len(x))
+        return (x.double() - self.centre) / self.scale, self._log_det(x)
 
     def inverse(self, z: Tensor, context: Tensor | None = None) -> tuple[Tensor, Tensor]:
-        return z * self.scale + self.mean, self.scale.log().sum().expand(len(z))
+        return z.double() * self.scale + self.centre, -self._log_det(z)
 
-    mean: Tensor
+    def _log_det(self, x: Tensor) -> Tensor:
+        return (-self.places * self.scale.log().sum()).expand(len(x))
+
+    centre: Tensor
     scale: Tensor
 
 
@@ -47,7 +56,7 @@ class Logit(Bijection):
     """z = log s - log(1 - s) with s = margin + (1 - 2 margin)(x - low) / (high - low), squeezed off the ends.
 
     log|dz/dx| = log((1 - 2 margin) / (high - low)) - log s - log(1 - s).   Dinh et al. 2017, arXiv:1605.08803,
-    section 4.1, in the symmetric form of its code: the one printed there is infinite at x = high.
+    section 4.1, in the symmetric form of its code: the one printed there is infinite at x = high. In float64.
     """
 
     def __init__(self, low: float, high: float, margin: float = 0.05) -> None:
@@ -56,11 +65,12 @@ class Logit(Bijection):
         self.slope = (1.0 - 2.0 * margin) / (high - low)
 
     def forward(self, x: Tensor, context: Tensor | None = None) -> tuple[Tensor, Tensor]:
-        s = self.margin + self.slope * (x - self.low)
+        s = self.margin + self.slope * (x.double() - self.low)
         z = torch.log(s) - torch.log1p(-s)
         return z, sum_event(math.log(self.slope) + F.softplus(z) + F.softplus(-z))
 
     def inverse(self, z: Tensor, context: Tensor | None = None) -> tuple[Tensor, Tensor]:
+        z = z.double()
         x = self.low + (torch.sigmoid(z) - self.margin) / self.slope
         return x, -sum_event(math.log(self.slope) + F.softplus(z) + F.softplus(-z))
 
@@ -74,13 +84,13 @@ class Gaussianize(Bijection):
 
     and a standard normal base gives the density of independent histograms exactly. What a model puts on top, it learns
     about the dependence alone (a copula). Chen & Gopinath 2000, Gaussianization; Laparra et al. 2011, arXiv:1602.00229.
-    `smoothing` is the count added to every level, so that no level has probability 0.
+    `smoothing` is the count added to every level, so that no level has probability 0. In float64.
     """
 
     # Beyond this the normal quantile of a float64 loses its digits; it is 7 standard deviations out.
     TAIL = 1e-12
 
-    def __init__(self, space: Integer, smoothing: float = 0.1, dtype: torch.dtype | None = None) -> None:
+    def __init__(self, space: Integer, smoothing: float = 0.1) -> None:
         super().__init__()
         self.levels, self.smoothing = space.levels, smoothing
         mass = torch.full((space.dims, space.levels), 1.0 / space.levels, dtype=torch.float64)
@@ -102,7 +112,7 @@ class Gaussianize(Bijection):
         quantile = (below + (flat - level) * mass).clamp(self.TAIL, 1.0 - self.TAIL)
         z = torch.special.ndtri(quantile)
         log_det = (mass.log() - normal_log_prob(z)).sum(1)
-        return z.reshape(x.shape).to(x.dtype), log_det.to(x.dtype)
+        return z.reshape(x.shape), log_det
 
     def inverse(self, z: Tensor, context: Tensor | None = None) -> tuple[Tensor, Tensor]:
         flat = z.flatten(1).double()
@@ -112,7 +122,7 @@ class Gaussianize(Bijection):
         mass = self._at(self.mass, level)
         x = level + ((quantile - self._at(below, level)) / mass).clamp(0.0, 1.0)
         log_det = (normal_log_prob(flat) - mass.log()).sum(1)
-        return x.reshape(z.shape).to(z.dtype), log_det.to(z.dtype)
+        return x.reshape(z.shape), log_det
 
     def _below(self) -> Tensor:
         """(D, levels): the probability of all lower levels."""

@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from loglik.bijections.lu import LU
 from loglik.contract import Bijection
 from loglik.ops import gradients_again
+from loglik.scales import centre_and_scale
 
 NEGLIGIBLE = 1e-6  # a smaller deviation is no scale to divide by
 
@@ -16,7 +17,7 @@ NEGLIGIBLE = 1e-6  # a smaller deviation is no scale to divide by
 class ActNorm(Bijection):
     """z = (x - shift) exp(-log_scale) for each channel or dimension; for images log|det dz/dx| = -H W sum log_scale.
 
-    Both are learned, and start so that the first data seen get mean 0 and variance 1.
+    Both are learned, and start so that the first data seen, but for values far out, get mean 0 and variance 1.
 
     It does the work of batch normalisation without ever mixing the events of a batch, so p(x) is p(x) in training too.
     Kingma & Dhariwal 2018, Glow, arXiv:1807.03039, section 3.1.
@@ -33,10 +34,9 @@ class ActNorm(Bijection):
 
     @torch.no_grad()
     def initialize(self, x: Tensor, context: Tensor | None = None) -> Tensor:
-        rest = [0, *range(2, x.ndim)]
-        scale = x.std(rest, correction=0).reshape(self.shift.shape)
-        self.shift.copy_(x.mean(rest).reshape(self.shift.shape))
-        self.log_scale.copy_(torch.where(scale > NEGLIGIBLE, scale, torch.ones_like(scale)).log())
+        centre, scale = centre_and_scale(x.movedim(1, -1).flatten(0, -2))
+        self.shift.copy_(centre.reshape(self.shift.shape))
+        self.log_scale.copy_(torch.where(scale > NEGLIGIBLE, scale, 1.0).log().reshape(self.shift.shape))
         return self(x)[0]  # type: ignore[no-any-return]
 
     def forward(self, x: Tensor, context: Tensor | None = None) -> tuple[Tensor, Tensor]:
@@ -87,8 +87,8 @@ class Linear(Bijection):
     """z = W x + b for vectors (B, D), W in LU form: log|det dz/dx| = log|det W|, the inverse by triangular solves.
 
     Between couplings or autoregressive layers it mixes the values, where a permutation would only move them. It starts
-    so that each value of the first data seen gets mean 0 and variance 1, by b and by the lengths of the rows of W.
-    Kingma & Dhariwal 2018, arXiv:1807.03039, section 3.2; Durkan et al. 2019, arXiv:1906.04032, section 3.2.
+    so that each value of the first data seen, but for values far out, gets mean 0 and variance 1: by b, and by the
+    lengths of the rows of W. Kingma & Dhariwal 2018, arXiv:1807.03039, section 3.2; Durkan et al. 2019, arXiv:1906.04032, section 3.2.
 
     Args:
         weight: W, (D, D).
@@ -102,10 +102,10 @@ class Linear(Bijection):
     @torch.no_grad()
     def initialize(self, x: Tensor, context: Tensor | None = None) -> Tensor:
         z, _ = self(x)
-        scale = z.std(0, correction=0)
-        scale = torch.where(scale > NEGLIGIBLE, scale, torch.ones_like(scale))
+        centre, scale = centre_and_scale(z)
+        scale = torch.where(scale > NEGLIGIBLE, scale, 1.0)
         self.weight.start(self.weight.matrix() / scale.unsqueeze(1))
-        self.shift.copy_((self.shift - z.mean(0)) / scale)
+        self.shift.copy_((self.shift - centre) / scale)
         return self(x)[0]  # type: ignore[no-any-return]
 
     def forward(self, x: Tensor, context: Tensor | None = None) -> tuple[Tensor, Tensor]:

@@ -1,12 +1,14 @@
 """The application: its commands, and how errors become one line and an exit code."""
 
 import sys
+import warnings
+from typing import TextIO
 
 import typer
 
 from loglik.cli import compare, fit, look, use
 from loglik.cli.console import talk
-from loglik.errors import LoglikError
+from loglik.errors import FitWarning, LoglikError
 from loglik.version import __version__
 
 EPILOG = (
@@ -47,7 +49,10 @@ def main(arguments: list[str] | None = None) -> None:
 
 def run(arguments: list[str] | None = None) -> int:
     try:
-        return int(app(arguments, standalone_mode=False) or 0)
+        with warnings.catch_warnings():
+            warnings.simplefilter("always", FitWarning)
+            warnings.showwarning = _warn
+            return int(app(arguments, standalone_mode=False) or 0)
     except LoglikError as error:
         return _fail(str(error), error.exit_code)
     except (KeyboardInterrupt, typer.Abort):
@@ -60,6 +65,18 @@ def run(arguments: list[str] | None = None) -> int:
         if hasattr(error, "format_message"):
             return _fail(f"{error.format_message()} See `loglik --help`.", 2)
         raise
+
+
+def _warn(
+    message: Warning | str,
+    category: type[Warning],
+    filename: str,
+    lineno: int,
+    file: TextIO | None = None,
+    line: str | None = None,
+) -> None:
+    """A remark of ours in one line, without the place in the code; those of others in their own words."""
+    talk(f"loglik: {message}" if issubclass(category, FitWarning) else f"{category.__name__}: {message}")
 
 
 def _fail(message: str, code: int) -> int:

@@ -10,6 +10,7 @@ from loglik.densities import LOG_2PI, normal_log_prob
 from loglik.heads.head import Head
 from loglik.nets.drawing import NORMAL, Drawing
 from loglik.ops import FAR, at_least_float32, gradients_again
+from loglik.scales import centre_and_scale
 
 
 class NormalHead(Head):
@@ -28,7 +29,7 @@ class NormalHead(Head):
         return x.to(dtype).clamp(-FAR, FAR).unsqueeze(-1)
 
     def log_prob(self, params: Tensor, x: Tensor) -> Tensor:
-        params = at_least_float32(params)
+        params, x = params.double(), x.double()  # few numbers, whose squares may be large
         if torch.compiler.is_compiling():
             return in_steps(params, x, self.limit)
         return NormalLogProb.apply(params, x, self.limit)  # type: ignore[no-any-return, no-untyped-call]
@@ -41,8 +42,9 @@ class NormalHead(Head):
         return mean + torch.exp(log_scale) * noise.squeeze(-1)
 
     def marginal(self, x: Tensor) -> Tensor:
-        log_scale = x.double().std(0, correction=0).clamp(min=1e-3, max=1e3).log()
-        return torch.stack([x.double().mean(0), self.limit * torch.atanh(log_scale / self.limit)], dim=-1)
+        centre, scale = centre_and_scale(x)
+        log_scale = scale.clamp(min=1e-3, max=1e3).log()
+        return torch.stack([centre, self.limit * torch.atanh(log_scale / self.limit)], dim=-1)
 
 
 def mean_and_log_scale(params: Tensor, limit: float) -> tuple[Tensor, Tensor]:
@@ -130,7 +132,7 @@ class MixtureHead(Head):
         rows = x.double()
         places = ((torch.arange(self.components, device=x.device) + 0.5) * len(x) / self.components).long()
         mean = rows.sort(0).values[places].movedim(0, -1)
-        scale = (rows.std(0, correction=0) * self.components**-0.5).clamp(min=1e-3, max=1e3)
+        scale = (centre_and_scale(x)[1] * self.components**-0.5).clamp(min=1e-3, max=1e3)
         raw = self.limit * torch.atanh(scale.log() / self.limit)
         return torch.cat([torch.zeros_like(mean), mean, raw.unsqueeze(-1).expand_as(mean)], dim=-1)
 

@@ -104,7 +104,11 @@ def other_events(space: Space, x: Tensor) -> Tensor:
 
 
 def some_contexts(model: Model, n: int) -> Tensor | None:
-    return None if model.context is None else any_events(model.context, n, model)
+    """n contexts; real ones around those that the model was fitted with."""
+    if model.context_reader is None:
+        return None
+    drawn = any_events(model.context_reader.space, n, model)
+    return model.context_reader.inverse(drawn.flatten(1)) if model.context_reader.real else drawn
 
 
 def context_rows(context: Tensor | None, at_most: int) -> list[Tensor | None]:

@@ -44,6 +44,10 @@ class Dequantized(LatentModel):
     def claim(self) -> Claim:
         return max(Claim.LOWER_BOUND, self.density.claim)
 
+    @property
+    def remark(self) -> str:
+        return self.density.remark
+
     def elbo_terms(self, x: Tensor, context: Tensor | None = None) -> dict[str, Tensor]:
         y, log_q = self._draw(x, context)
         terms = {"log p(x + u)": self.density.log_likelihood(y, context)}
@@ -61,17 +65,18 @@ class Dequantized(LatentModel):
         if self.noise is None:
             return self.dequantize(x), None
         u, log_q = self.noise.draw(x, self.condition(context))
-        return x + u, log_q
+        return x + u.double(), log_q
 
     def dequantize(self, x: Tensor) -> Tensor:
-        """x + u, u ~ U[0, 1)^D."""
-        return x + torch.rand(x.shape, dtype=self.dtype, device=x.device)
+        """x + u, u ~ U[0, 1)^D, in float64: of many levels a sum in float32 would be rounded up to the next."""
+        return x + torch.rand(x.shape, dtype=torch.float64, device=x.device)
 
     def sample(self, n: int, context: Tensor | None = None) -> Tensor:
         assert isinstance(self.space, Integer)
         return self.density.sample(n, context).floor().clamp(0, self.space.levels - 1).long()
 
     def initialize(self, x: Tensor, context: Tensor | None = None) -> None:
+        self.measure_context(context)
         self.density.initialize(self.dequantize(self.events(x, context)), context)
 
 

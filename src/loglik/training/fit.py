@@ -1,6 +1,7 @@
 """`fit`: closed form, EM or gradients, whichever the model has."""
 
 import time
+import warnings
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -9,7 +10,7 @@ import torch
 
 from loglik.contract import EMModel, Model
 from loglik.data import Dataset, Memory, Source, split_rows
-from loglik.errors import UsageError
+from loglik.errors import FitWarning, UsageError
 from loglik.inference.em import em
 from loglik.inference.evaluate import rows_for
 from loglik.inference.randomness import seeded
@@ -76,6 +77,8 @@ def fit(
             finally:
                 model.eval()
     model.eval()
+    if model.remark:
+        warnings.warn(model.remark, FitWarning, stacklevel=2)
     return history
 
 

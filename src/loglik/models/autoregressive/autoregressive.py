@@ -75,6 +75,7 @@ class Autoregressive(ExactModel):
         return sum_event(self.head.log_prob(params, x)), state.detach()
 
     def initialize(self, x: Tensor, context: Tensor | None = None) -> None:
+        self.measure_context(context)
         self.net.start(self._marginal(self.by_site(self.events(x, context))))
 
     def _marginal(self, values: Tensor) -> Tensor:

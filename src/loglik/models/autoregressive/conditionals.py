@@ -93,18 +93,18 @@ class Standardized(ExactFlow):
 
     def conditional_log_prob(self, x: Tensor, observed: Tensor, context: Tensor | None = None) -> Tensor:
         """(B, *event), observed (*event) -> (B,): log p(x_unseen | x_seen), in nats."""
-        z, _ = self.bijection(self.events(x, context))
-        log_scale = self.bijection.scale.log()[~observed.to(x.device)]
+        z, _ = self.noise(x, context)
+        log_scale = self.rescale.scale.log()[~observed.to(x.device)]
         log_prob: Tensor = self.base.conditional_log_prob(z, observed, context) - log_scale.sum()
         return log_prob
 
     def sample_given(self, x: Tensor, observed: Tensor, context: Tensor | None = None) -> Tensor:
         """x with its unseen values drawn from p(x_unseen | x_seen), (B, *event)."""
-        z, _ = self.bijection(self.events(x, context))
-        drawn, _ = self.bijection.inverse(self.base.sample_given(z, observed, context))
-        return torch.where(observed.to(x.device), self.events(x, context), drawn)
+        z, _ = self.noise(x, context)
+        drawn = self.rescale.preimage(self.base.sample_given(z, observed, context))
+        return torch.where(observed.to(x.device), x.to(drawn.dtype), drawn)
 
-    bijection: Standardize
+    rescale: Standardize
     base: Any  # a MaskedAutoregressive or a MaskEnsemble
 
 

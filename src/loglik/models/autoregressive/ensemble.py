@@ -73,6 +73,8 @@ class MaskEnsemble(ExactModel):
 
     def initialize(self, x: Tensor, context: Tensor | None = None) -> None:
         self.member(0).initialize(x, context)
+        for member in self.each():
+            member.measure_context(context)
 
     @torch.no_grad()
     def sample(self, n: int, context: Tensor | None = None) -> Tensor:
@@ -110,4 +112,5 @@ class MaskEnsemble(ExactModel):
         order = member.order[steps]
         assert isinstance(member.net, MaskedMLP)
         other = Autoregressive(self.space, member.net.rearranged(order), member.head, order, self.context)
+        other.context_reader = member.context_reader
         return other.to(self.device, self.dtype).train(self.training)

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 import torch
 
+from loglik.bijections.compose import Chain
 from loglik.bijections.elementwise import Standardize
 from loglik.contract import ExactModel
 from loglik.errors import UsageError
@@ -72,4 +73,6 @@ def made(
         model = MaskedAutoregressive(space, MaskedMLP(weights, degrees[0]), chosen, first, context)
     else:
         model = MaskEnsemble(space, weights, degrees, chosen, context, agnostic=order == "agnostic")
-    return Standardized(space, Standardize(space.shape), model) if isinstance(space, Real) else model
+    if not isinstance(space, Real):
+        return model
+    return Standardized(space, Chain([]), model, rescale=Standardize(space.shape))

@@ -10,6 +10,8 @@ import torch
 from torch import Tensor, nn
 
 from loglik.bijections.colour import YCbCr
+from loglik.bijections.compose import Chain
+from loglik.bijections.elementwise import Standardize
 from loglik.contract import ExactModel, Model
 from loglik.errors import UsageError
 from loglik.heads.mcgsm import MCGSMHead
@@ -118,6 +120,7 @@ class Ride(ExactModel):
         return self.model.sample(n, context)
 
     def initialize(self, x: Tensor, context: Tensor | None = None) -> None:
+        self.model.measure_context(context)
         x = self.events(x, context)
         net, head = self.model.net, self.model.head
         assert isinstance(net, RideNet)
@@ -163,7 +166,8 @@ def ride(
     whitening = CausalWhitening(space.shape[-2], space.shape[-1], colours, kernel)
     net = RideNet(whitening, layers, width, extended=extended, context=context.width if context else 0)
     head = MCGSMHead(net.hidden, colours, components=components, scales=scales, features=features)
-    model: ExactModel = Ride(real, net, head, context)
-    if colours == 3:
-        model = ExactFlow(real, YCbCr(), model)
+    colour = YCbCr() if colours == 3 else Chain([])
+    # One scale for all pixels and colours: the weights are the same at all pixels, and colours are mixed.
+    rescale = Standardize(real.shape, alike=len(real.shape))
+    model = ExactFlow(real, colour, Ride(real, net, head, context), rescale=rescale)
     return Dequantized(space, model) if isinstance(space, Integer) else model

@@ -8,16 +8,18 @@ from torch import Tensor
 from loglik.contract import EMModel, ExactModel, Model
 from loglik.densities import LOG_2PI
 from loglik.models.dequantized import Dequantized, density_space
+from loglik.models.flows.standardized import standardized
 from loglik.moments import Moments, floored
 from loglik.spaces import Integer, Real, Space
 
 BIN_VARIANCE = 1.0 / 12.0  # of u ~ U[0, 1)
+DECIDES = 100.0  # a variance of so many floors or less owes a hundredth or more to the floor
 
 
 class Gaussian(ExactModel, EMModel):
     """log p(x) = -1/2 [D log 2 pi + log|Sigma| + (x - mu)^T Sigma^-1 (x - mu)],  Sigma = L L^T.
 
-    Maximum likelihood: mu the mean, Sigma the covariance of the data, plus `floor` times its mean variance on the
+    Maximum likelihood: mu the mean, Sigma the covariance of the data, plus `floor` times each column's variance on the
     diagonal (see `moments.floored`). float64 throughout.
     """
 
@@ -30,6 +32,19 @@ class Gaussian(ExactModel, EMModel):
     @property
     def closed_form(self) -> bool:
         return True
+
+    @property
+    def remark(self) -> str:
+        """Where the floor decides the density: L_dd^2 is the variance of x_d that the columns before it leave."""
+        left = self.cholesky.diagonal().square() / self.cholesky.square().sum(1)
+        place = int(left.argmin())
+        if self.floor == 0 or float(left[place]) > DECIDES * self.floor:
+            return ""
+        return (
+            f"The covariance is singular, or nearly so: the columns before it determine column {place + 1} but for "
+            f"{float(left[place]):.1g} of its variance, of which the floor is {self.floor:.1g}. The density between "
+            "such columns follows from the floor, not from the data; give more rows, or leave columns out."
+        )
 
     def log_prob(self, x: Tensor, context: Tensor | None = None) -> Tensor:
         centred = self.events(x, context).flatten(1) - self.mean
@@ -80,8 +95,11 @@ class DequantizedGaussian(Dequantized, EMModel):
 
 
 def gaussian(space: Space, *, floor: float | None = None) -> Model:
-    """Full covariance, closed form. `floor` defaults to 1e-6 on reals, and to 0 on integers, whose noise is a floor."""
-    density = Gaussian(
-        density_space(space, "gaussian"), (1e-6 if isinstance(space, Real) else 0.0) if floor is None else floor
-    )
-    return DequantizedGaussian(space, density) if isinstance(space, Integer) else density
+    """Full covariance, closed form. `floor`, a share of each column's variance, keeps it regular.
+
+    It defaults to 1e-6 on reals, and to 0 on integers, whose noise is a floor.
+    """
+    real = density_space(space, "gaussian")
+    if isinstance(space, Integer):
+        return DequantizedGaussian(space, Gaussian(real, floor or 0.0))
+    return standardized(Gaussian(real, 1e-6 if floor is None else floor))

@@ -59,13 +59,14 @@ class NormalMixture(ExactModel):
 
     @torch.no_grad()
     def initialize(self, x: Tensor, context: Tensor | None = None) -> None:
+        self.measure_context(context)
         chosen = torch.randint(len(x), (len(self.means),), device=x.device)
         self.means.copy_(self.START * self.events(x, context)[chosen])
 
     def log_prob(self, x: Tensor, context: Tensor | None = None) -> Tensor:
-        x = self.events(x, context).unsqueeze(1)
+        x = self.events(x, context, torch.float64).unsqueeze(1)
         joint = self.logits.log_softmax(0) + normal_log_prob(x, self.means, self._log_scales()).sum(-1)
-        return joint.logsumexp(1).clamp(min=torch.finfo(x.dtype).min)
+        return joint.logsumexp(1)
 
     def sample(self, n: int, context: Tensor | None = None) -> Tensor:
         self.contexts(n, context)

@@ -1,44 +1,73 @@
 """A flow: a bijection of the data to noise of known density."""
 
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
 import torch
 from torch import Tensor
 
+from loglik.bijections.compose import Chain
 from loglik.contract import Bijection, Claim, EMModel, ExactModel, Model
 from loglik.spaces import Real
 
+Direction = Callable[[Tensor, Tensor | None], tuple[Tensor, Tensor]]
+
 
 class Flow(Model):
-    """log p(x) = log p(z) + log|det dz/dx|,  z = f(x);  a sample is f^-1(z), z ~ p(z).
+    """log p(x) = log p(z) + log|det dz/dx|,  z = f(r(x));  a sample is r^-1(f^-1(z)), z ~ p(z).
 
-    `base` is the density of z: a standard normal, or any model, such as another flow. It carries the space of z, which
-    has as many dimensions as x. A part that estimates makes the score an estimate; where all parts are exact, take
-    `ExactFlow`, which has `log_prob`. `initialize` looks at about `initial_values` numbers, if nets make all too many.
+    r, `rescale`, takes the data as they are, in float64, to the scale that nets expect; by default it does nothing.
+    f, `bijection`, computes in the model's own dtype. `base` is the density of z: a standard normal, or any model, such
+    as another flow. It carries the space of z, which has as many dimensions as x.
+
+    A part that estimates makes the score an estimate; where all parts are exact, take `ExactFlow`, which has
+    `log_prob`. `initialize` shows f about `initial_values` numbers, if nets make all too many; r sees all.
     """
 
-    def __init__(self, space: Real, bijection: Bijection, base: Model, *, initial_values: int | None = None) -> None:
+    def __init__(
+        self,
+        space: Real,
+        bijection: Bijection,
+        base: Model,
+        *,
+        rescale: Bijection | None = None,
+        initial_values: int | None = None,
+    ) -> None:
         super().__init__(space, base.context, base.dtype)
         assert base.space.dims == space.dims
         self.initial_values = initial_values
+        self.rescale = Chain([]) if rescale is None else rescale
         self.bijection = bijection
         self.base = base
 
     @property
     def claim(self) -> Claim:
-        return max(self.bijection.claim, self.base.claim)
+        return max(self.rescale.claim, self.bijection.claim, self.base.claim)
+
+    def noise(self, x: Tensor, context: Tensor | None = None) -> tuple[Tensor, Tensor]:
+        """(B, *event) -> z, log|det dz/dx| (B,): both parts of the way."""
+        return self._through(self.bijection, x, context)
 
     def log_likelihood(self, x: Tensor, context: Tensor | None = None) -> Tensor:
-        z, log_det = self.bijection(self.events(x, context), self.condition(context))
-        return self.base.log_likelihood(z, context) + log_det  # type: ignore[no-any-return]
+        z, log_det = self.noise(x, context)
+        return self.base.log_likelihood(z, context) + log_det
 
     def objective(self, x: Tensor, context: Tensor | None = None) -> Tensor:
         """log p(x), in training as `Bijection.follow` has it."""
         if not self.training:
             return self.log_likelihood(x, context)
-        z, log_det = self.bijection.follow(self.events(x, context), self.condition(context))
+        z, log_det = self._through(self.bijection.follow, x, context)
         return self.base.objective(z, context) + log_det
+
+    def _through(self, bijection: Direction, x: Tensor, context: Tensor | None) -> tuple[Tensor, Tensor]:
+        y, log_scale = self.rescale(self.events(x, context, torch.float64))
+        z, log_det = bijection(y.to(self.dtype), self.condition(context))
+        return z, log_det + log_scale
+
+    @property
+    def remark(self) -> str:
+        return self.base.remark
 
     @property
     def carries(self) -> bool:
@@ -48,31 +77,34 @@ class Flow(Model):
         self, x: Tensor, state: Tensor | None, context: Tensor | None = None
     ) -> tuple[Tensor, Tensor]:
         """Every window becomes noise by itself; what is remembered is the noise of the windows before."""
-        z, log_det = self.bijection(self.events(x, context), self.condition(context))
+        z, log_det = self.noise(x, context)
         log_p, state = self.base.log_likelihood_from(z, state, context)
         return log_p + log_det, state
 
     def sample(self, n: int, context: Tensor | None = None) -> Tensor:
         context = self.contexts(n, context)
-        return self.bijection.preimage(self.base.sample(n, context), self.condition(context))
+        y = self.bijection.preimage(self.base.sample(n, context), self.condition(context))
+        return self.rescale.preimage(y.double())
 
     def initialize(self, x: Tensor, context: Tensor | None = None) -> None:
-        if self.initial_values is not None and len(x) > (rows := max(1, self.initial_values // self.space.dims)):
-            chosen = torch.linspace(0, len(x) - 1, rows, device=x.device).long()
-            x, context = x[chosen], None if context is None else context[chosen]
-        z = self.bijection.initialize(self.events(x, context), self.condition(context))
+        self.measure_context(context)
+        y = self.rescale.initialize(self.events(x, context, torch.float64)).to(self.dtype)
+        if self.initial_values is not None and len(y) > (rows := max(1, self.initial_values // self.space.dims)):
+            chosen = torch.linspace(0, len(y) - 1, rows, device=y.device).long()
+            y, context = y[chosen], None if context is None else context[chosen]
+        z = self.bijection.initialize(y, self.condition(context))
         self.base.initialize(z, context)
 
 
 class ExactFlow(Flow, ExactModel):
-    """A flow whose bijection and base are exact."""
+    """A flow all of whose parts are exact."""
 
     def log_prob(self, x: Tensor, context: Tensor | None = None) -> Tensor:
         return self.log_likelihood(x, context)
 
 
 class EMFlow(ExactFlow, EMModel):
-    """A flow whose bijection is fixed by `initialize` and whose base is fitted by EM: EM in the space of z."""
+    """A flow whose bijections are fixed by `initialize` and whose base is fitted by EM: EM in the space of z."""
 
     base: Any  # an ExactModel that is an EMModel too
 
@@ -81,10 +113,10 @@ class EMFlow(ExactFlow, EMModel):
         return bool(self.base.closed_form)
 
     def expect(self, x: Tensor, context: Tensor | None = None) -> Any:
-        z, log_det = self.bijection(self.events(x, context), self.condition(context))
+        z, log_det = self.noise(x, context)
         stats = self.base.expect(z, context)
         # The base knows the likelihood of z; these are statistics of x.
-        return replace(stats, log_likelihood=stats.log_likelihood + log_det.double().sum())
+        return replace(stats, log_likelihood=stats.log_likelihood + log_det.sum())
 
     def maximize(self, stats: Any) -> None:
         self.base.maximize(stats)

@@ -1,5 +1,6 @@
 """A density under Gaussianised marginals, as a model of integers: a copula with histograms for marginals."""
 
+from loglik.bijections.compose import Chain
 from loglik.bijections.elementwise import Gaussianize
 from loglik.contract import EMModel, ExactModel
 from loglik.models.dequantized import EMDequantized
@@ -16,5 +17,5 @@ def gaussianized(space: Integer, density: ExactModel) -> EMDequantized:
     density the dependence to model: it starts from the likelihood of independent histograms and can only gain.
     """
     assert isinstance(density, EMModel)
-    flow = EMFlow(Real(space.shape), Gaussianize(space, dtype=density.dtype), density)
+    flow = EMFlow(Real(space.shape), Chain([]), density, rescale=Gaussianize(space))
     return EMDequantized(space, flow, draws=DRAWS)

@@ -19,12 +19,11 @@ from loglik.contract import Bijection, Model
 from loglik.errors import UsageError
 from loglik.models.dequantized import density_space
 from loglik.models.flows.bases import base_for
-from loglik.models.flows.flow import ExactFlow
-from loglik.models.flows.rescaling import rescaling
+from loglik.models.flows.rescaling import rescaled
 from loglik.models.flows.variational import dequantized, vector_noise
 from loglik.nets.degrees import spread
 from loglik.nets.masked import masked_net
-from loglik.spaces import Real, Space
+from loglik.spaces import Space
 
 
 def maf(
@@ -121,9 +120,9 @@ def _flow(
 ) -> Model:
     """Steps with a normalisation between each two."""
     dims = space.dims
-    parts = [rescaling(space, rescale), Reshape(space.shape, (dims,))]
+    parts: list[Bijection] = [Reshape(space.shape, (dims,))]
     for place, step in enumerate(steps):
         parts += [step] if place == 0 else [normalization_for(norm, (dims,)), step]
     density = base_for(base, dims, order=order, hidden=hidden, components=components, context=context)
     noise = partial(vector_noise, hidden=hidden, context=context.width if context else 0)
-    return dequantized(space, ExactFlow(Real(space.shape), Chain(parts), density), dequantization, noise)
+    return dequantized(space, rescaled(space, rescale, Chain(parts), density), dequantization, noise)

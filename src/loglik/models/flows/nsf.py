@@ -18,8 +18,7 @@ from loglik.contract import Bijection, Model
 from loglik.densities import StandardNormal
 from loglik.models.dequantized import density_space
 from loglik.models.flows.couplings import vector_coupling
-from loglik.models.flows.flow import ExactFlow
-from loglik.models.flows.rescaling import rescaling
+from loglik.models.flows.rescaling import rescaled
 from loglik.models.flows.variational import dequantized, vector_noise
 from loglik.nets.degrees import spread
 from loglik.nets.masked import masked_net
@@ -106,9 +105,9 @@ def _flow(
 ) -> Model:
     """A linear layer before each step."""
     dims = space.dims
-    parts = [rescaling(space, rescale), Reshape(space.shape, (dims,))]
+    parts: list[Bijection] = [Reshape(space.shape, (dims,))]
     for step in steps:
         parts += [Linear(LU(torch.eye(dims))), step]
-    flow = ExactFlow(Real(space.shape), Chain(parts), StandardNormal(Real((dims,)), context))
+    flow = rescaled(space, rescale, Chain(parts), StandardNormal(Real((dims,)), context))
     condition = context.width if context else 0
     return dequantized(space, flow, dequantization, partial(vector_noise, hidden=hidden, context=condition))

@@ -18,9 +18,8 @@ from loglik.contract import Bijection, Model
 from loglik.densities import StandardNormal
 from loglik.models.dequantized import density_space
 from loglik.models.flows.couplings import ImageNet, channel_coupling, pixel_coupling, vector_coupling
-from loglik.models.flows.flow import ExactFlow
 from loglik.models.flows.images import image_shape
-from loglik.models.flows.rescaling import rescaled, rescaling
+from loglik.models.flows.rescaling import rescaled
 from loglik.models.flows.variational import dequantized, image_noise, vector_noise
 from loglik.nets.convolutional import ResidualNet
 from loglik.spaces import Real, Space
@@ -137,6 +136,6 @@ def realnvp(
         depth = (12 if low else 8) if layers is None else layers
         widths = ((64, 64) if low else (128, 128)) if hidden is None else hidden
         couplings = vector_couplings(real.dims, depth, steered, normalize, widths, dropout, condition)
-        flow = ExactFlow(real, Chain([rescaling(space, rescale), Reshape(real.shape, (real.dims,)), *couplings]), base)
+        flow = rescaled(space, rescale, Chain([Reshape(real.shape, (real.dims,)), *couplings]), base)
         noise = partial(vector_noise, hidden=widths, context=condition)
     return dequantized(space, flow, dequantization, noise)

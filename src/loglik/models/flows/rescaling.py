@@ -10,11 +10,9 @@ INITIAL_VALUES = 1 << 20  # numbers of which ActNorm takes its first means; the 
 
 
 def rescaled(space: Space, rescale: str, bijection: Bijection, base: ExactModel) -> Flow:
-    """The flow of the rescaled data, seen as one of the data."""
-    real = Real(space.shape)
+    """A flow of the data that begins with their rescaling; an estimate where the bijection is one."""
     kind = ExactFlow if bijection.claim is Claim.EXACT else Flow
-    flow = kind(real, bijection, base, initial_values=INITIAL_VALUES)
-    return kind(real, rescaling(space, rescale), flow)
+    return kind(Real(space.shape), bijection, base, rescale=rescaling(space, rescale), initial_values=INITIAL_VALUES)
 
 
 def rescaling(space: Space, rescale: str) -> Bijection:

@@ -32,22 +32,26 @@ class VariationalNoise(Noise):
     sigma of a logistic is uniform, so with g the identity, where it begins, q is the uniform noise it replaces.
 
     Args:
-        bijection: u (B, *event), given (B, dims + C) -> eps (B, dims); x, scaled to [-1, 1], and c are what is given.
+        bijection: logit u (B, *event), given (B, dims + C) -> eps (B, dims); x, scaled to [-1, 1], and c are what is
+            given.
     """
 
     def __init__(self, space: Integer, bijection: Bijection) -> None:
         super().__init__()
         self.space, self.bijection = space, bijection
+        self.logit = Logit(0.0, 1.0, margin=0.0)
         self.base = StandardLogistic(Real((space.dims,)))
 
     def draw(self, x: Tensor, context: Tensor | None = None) -> tuple[Tensor, Tensor]:
-        given = self.space.features(x, self.base.dtype)
+        given = self.space.features(x).to(self.base.dtype)
         if context is not None:
             given = torch.cat([given, context], dim=1)
         eps = self.base.sample(len(x))
-        u, log_det = self.bijection.inverse(eps, given)
-        # Rounded up to 1, u would count for the level above.
-        return u.clamp(max=1.0 - torch.finfo(u.dtype).eps), self.base.log_prob(eps) - log_det
+        y, log_det = self.bijection.inverse(eps, given)
+        u, log_slope = self.logit.inverse(y)
+        # With x rounded up to x + 1, u would count for the level above.
+        below = 1.0 - self.space.levels * torch.finfo(u.dtype).eps
+        return u.clamp(max=below), self.base.log_prob(eps) - log_det - log_slope
 
 
 def vector_noise(space: Integer, hidden: Sequence[int], context: int = 0) -> VariationalNoise:
@@ -56,7 +60,7 @@ def vector_noise(space: Integer, hidden: Sequence[int], context: int = 0) -> Var
     couplings = [
         vector_coupling(alternate(dims, layer), Affine(), hidden, context=dims + context) for layer in range(COUPLINGS)
     ]
-    return VariationalNoise(space, Chain([Logit(0.0, 1.0, margin=0.0), Reshape(space.shape, (dims,)), *couplings]))
+    return VariationalNoise(space, Chain([Reshape(space.shape, (dims,)), *couplings]))
 
 
 def image_noise(space: Integer, width: int, context: int = 0) -> VariationalNoise:
@@ -73,7 +77,7 @@ def image_noise(space: Integer, width: int, context: int = 0) -> VariationalNois
         net = ThreeConvolutions(inputs + given, width, outputs, context=context)
         return GivenImage(net, shape, squeezed=squeezed)
 
-    parts: list[Bijection] = [Logit(0.0, 1.0, margin=0.0), Reshape(space.shape, shape)]
+    parts: list[Bijection] = [Reshape(space.shape, shape)]
     if squeezed:
         parts.append(Squeeze())
         even = torch.tensor([True, False, False, True]).repeat(channels)  # of each block, row + column

@@ -1,6 +1,6 @@
 """The Gaussian mixture, fitted by EM.   Dempster, Laird & Rubin 1977, J. R. Statist. Soc. B 39, 1-38."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 
 import torch
 from torch import Tensor, nn
@@ -15,6 +15,7 @@ from loglik.models.latent.diagonal import Diagonal, Spherical
 from loglik.models.latent.expectation import MixtureStats, expectation
 from loglik.models.latent.kmeans import lloyd, plus_plus
 from loglik.models.latent.triangular import Full, Tied
+from loglik.scales import centre_and_scale
 from loglik.spaces import Integer, Real, Space
 
 COVARIANCES: dict[str, type[Diagonal] | type[Full] | type[Spherical] | type[Tied]] = {
@@ -34,8 +35,8 @@ class GaussianMixture(ExactModel, EMModel):
     """p(x) = sum_k pi_k N(x|mu_k, Sigma_k)
 
     computed as p(y) / prod unit with y = (x - shift) / unit, which has mean 0 and variance 1 over the data `initialize`
-    saw: whatever their mean and scale, no digits are lost. `locations` (K, D) and `covariance` are those of y, in
-    float64; `means` and `covariances` are those of x. Expectation streams over slices of the events it is given:
+    saw, but for values far out: whatever their place and scale, no digits are lost. `locations` (K, D) and `covariance`
+    are those of y, in float64; `means` and `covariances` are those of x. Expectation streams over slices of events:
 
         expect      r_nk = pi_k N(y_n|mu_k, Sigma_k) / p(y_n),   n_k = sum_n r_nk
         maximize    pi_k = n_k / N,   mu_k = sum_n r_nk y_n / n_k,
@@ -124,16 +125,11 @@ class GaussianMixture(ExactModel, EMModel):
         self.space.check_shape(x)
         if not len(x):
             raise EmptyData("A mixture needs events to start from; got none.")
-        flat = x.flatten(1)
-        low, high = flat.amin(0), flat.amax(0)
-        span = torch.where(low < high, high.to(self.dtype) - low, 1.0)
-        shift = self.row_mean(flat, lambda part: part)
-        # In parts of the span, for the square of a very large or small number would overflow or vanish.
-        deviation = span * self.row_mean(flat, lambda part: ((part - shift) / span).square()).sqrt()
+        shift, deviation = centre_and_scale(x.flatten(1))
         if not bool(torch.isfinite(deviation).all()):
             raise NotFinite("Expected finite values; got NaN or an infinity in the data.")
         # A constant column has no unit of its own: it takes the average of the others, or 1 if there is none.
-        varying = low < high
+        varying = deviation > 0
         deviation[~varying] = deviation[varying].mean() if bool(varying.any()) else 1.0
         self.shift.copy_(shift)
         self.unit.copy_(self.covariance.units(deviation))
@@ -190,10 +186,6 @@ class GaussianMixture(ExactModel, EMModel):
         """Parts of x that stay in the cache; one empty part if x is empty."""
         rows = max(256, SLICE_VALUES // self.locations.numel())
         return (x[start : start + rows] for start in range(0, max(1, len(x)), rows))
-
-    def row_mean(self, x: Tensor, value: Callable[[Tensor], Tensor]) -> Tensor:
-        """(B, D) -> (D,): the mean of value(x), in slices, so that float32 data are never copied whole."""
-        return torch.stack([value(part.to(self.dtype)).sum(0) for part in self.slices(x)]).sum(0) / len(x)
 
     shift: Tensor
     unit: Tensor

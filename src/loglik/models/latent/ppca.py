@@ -10,8 +10,11 @@ from loglik.densities import LOG_2PI
 from loglik.errors import UsageError
 from loglik.models.dequantized import density_space
 from loglik.models.flows.gaussianized import gaussianized
+from loglik.models.flows.standardized import standardized
 from loglik.moments import Moments, floored
 from loglik.spaces import Integer, Real, Space
+
+DECIDES = 100.0  # a noise variance of so many floors or less owes a hundredth or more to the floor
 
 
 @dataclass(frozen=True)
@@ -61,6 +64,16 @@ class ProbabilisticPCA(ExactModel, EMModel):
     @property
     def closed_form(self) -> bool:
         return not self.em
+
+    @property
+    def remark(self) -> str:
+        """Where the floor decides the density."""
+        if float(self.variance) > DECIDES * self.floor * float(self._total_variance()):
+            return ""
+        return (
+            f"The latents leave a variance of {float(self.variance):.1g} in all other directions. The density there "
+            "follows from the floor, not from the data; give more rows, or take fewer latents."
+        )
 
     def log_prob(self, x: Tensor, context: Tensor | None = None) -> Tensor:
         centred = self.events(x, context).flatten(1) - self.mean
@@ -134,6 +147,10 @@ class ProbabilisticPCA(ExactModel, EMModel):
         variance = torch.maximum(residual / (dims * stats.events), least)
         self.variance.copy_(torch.where(variance > 0, variance, torch.full_like(variance, self.floor or 1e-12)))
 
+    def _total_variance(self) -> Tensor:
+        """The mean variance of a value, ()."""
+        return self.weight.square().sum() / len(self.weight) + self.variance
+
     def _m(self) -> Tensor:
         """M = W^T W + sigma^2 I, (q, q)."""
         identity = torch.eye(self.weight.shape[1], dtype=self.dtype, device=self.device)
@@ -145,10 +162,14 @@ class ProbabilisticPCA(ExactModel, EMModel):
     shift: Tensor
 
 
-def ppca(space: Space, *, latents: int | None = None, em: bool = False, floor: float = 1e-6) -> Model:
+def ppca(
+    space: Space, *, latents: int | None = None, em: bool = False, standardize: bool = True, floor: float = 1e-6
+) -> Model:
     """Probabilistic PCA with `latents` < D directions (default: about sqrt(D)); `em` fits by EM, else in closed form.
 
-    Integer data are seen through Gaussianised marginals.
+    The model has one noise variance for all columns. So reals are standardised column by column first, and their units
+    do not matter; with `standardize=False` it is the textbook's, for columns in one unit. Integer data are seen through
+    Gaussianised marginals. `floor` is a share of the data's variance.
     """
     real = density_space(space, "ppca")
     if real.dims < 2:
@@ -157,4 +178,6 @@ def ppca(space: Space, *, latents: int | None = None, em: bool = False, floor: f
     if not 1 <= latents < real.dims:
         raise UsageError(f"Expected 1 <= latents < {real.dims}, the dimensions of the data; got {latents}.")
     density = ProbabilisticPCA(real, latents, em=em, floor=floor)
-    return gaussianized(space, density) if isinstance(space, Integer) else density
+    if isinstance(space, Integer):
+        return gaussianized(space, density)
+    return standardized(density) if standardize else density

@@ -66,14 +66,15 @@ class VAE(LatentModel):
         return self.rescale.inverse(y)[0]
 
     def initialize(self, x: Tensor, context: Tensor | None = None) -> None:
-        y = self.rescale.initialize(self.events(x, context))
+        self.measure_context(context)
+        y = self.rescale.initialize(self.events(x, context, torch.float64))
         self.decoder.start(self.head.marginal(y).flatten())
 
     def _posterior(self, x: Tensor, context: Tensor | None) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-        y, log_det = self.rescale(self.events(x, context))
+        y, log_det = self.rescale(self.events(x, context, torch.float64))
         encoded = self.encoder(self.head.encode(y, self.dtype), self.condition(context))
         mean, raw = at_least_float32(encoded).chunk(2, dim=1)
-        return y, log_det.to(self.dtype), mean, LOG_SCALE_LIMIT * torch.tanh(raw / LOG_SCALE_LIMIT)
+        return y, log_det, mean, LOG_SCALE_LIMIT * torch.tanh(raw / LOG_SCALE_LIMIT)
 
     def _decode(self, z: Tensor, context: Tensor | None) -> Tensor:
         return self.decoder(z, self.condition(context)).unflatten(1, (*self.space.shape, -1))  # type: ignore[no-any-return]

@@ -1,0 +1,44 @@
+"""How nets read the context c of p(x|c): on a scale near one, whatever its unit."""
+
+import torch
+from torch import Tensor, nn
+
+from loglik.ops import FAR
+from loglik.scales import centre_and_scale
+from loglik.spaces import Measure, Space
+
+
+class ContextReader(nn.Module):
+    """Contexts (B, *c) of one space -> inputs of a net (B, C).
+
+    Real contexts are standardised, z = (c - centre) / scale in float64, with what `measure` found in those of the
+    training events; what lies further out than FAR is read as FAR, as everything that nets read. Labels and levels have
+    no unit, and are read as the space has them.
+    """
+
+    def __init__(self, space: Space) -> None:
+        super().__init__()
+        self.space = space
+        self.real = space.measure is Measure.DENSITY
+        if self.real:
+            self.register_buffer("centre", torch.zeros(space.width, dtype=torch.float64))
+            self.register_buffer("scale", torch.ones(space.width, dtype=torch.float64))
+
+    def measure(self, context: Tensor) -> None:
+        if self.real:
+            centre, scale = centre_and_scale(self.space.features(context))
+            self.centre.copy_(centre)
+            self.scale.copy_(torch.where(scale > 0, scale, 1.0))
+
+    def forward(self, context: Tensor, dtype: torch.dtype) -> Tensor:
+        read = self.space.features(context)
+        if self.real:
+            read = ((read - self.centre) / self.scale).clamp(-FAR, FAR)
+        return read.to(dtype)
+
+    def inverse(self, read: Tensor) -> Tensor:
+        """Inputs of a net (B, C) -> the real contexts (B, *c) they stand for."""
+        return (read * self.scale + self.centre).reshape(len(read), *self.space.shape)
+
+    centre: Tensor
+    scale: Tensor
