@@ -1,14 +1,14 @@
 """How nets read the context c of p(x|c): on a scale near one, whatever its unit."""
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
-from loglik.ops import FAR
+from loglik.ops import FAR, KeepsFloat64
 from loglik.scales import centre_and_scale
 from loglik.spaces import Measure, Space
 
 
-class ContextReader(nn.Module):
+class ContextReader(KeepsFloat64):
     """Contexts (B, *c) of one space -> inputs of a net (B, C).
 
     Real contexts are standardised, z = (c - centre) / scale in float64, with what `measure` found in those of the

@@ -2,9 +2,10 @@
 
 import math
 from collections.abc import Callable, Sequence
+from typing import Any, Self
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 LN2 = math.log(2.0)
 FAR = 10.0  # nets read what lies further out as this: they know nothing of it, and must not make more of it
@@ -42,3 +43,16 @@ def gradients_again(
     asked = [t for t in named if t is not None and t.requires_grad]
     found = iter(torch.autograd.grad(function(*named), asked, cotangents, create_graph=True))
     return [next(found) if t is not None and t.requires_grad else None for t in inputs]
+
+
+class KeepsFloat64(nn.Module):
+    """A module whose float64 buffers stay so when a model is cast: what is measured of the data keeps its digits."""
+
+    def _apply(self, fn: Any, recurse: bool = True) -> Self:
+        kept = {name: t for name, t in self._buffers.items() if t is not None and t.dtype == torch.float64}
+        super()._apply(fn, recurse)
+        for name, t in kept.items():
+            moved = self._buffers[name]
+            assert moved is not None
+            self._buffers[name] = t.to(moved.device)
+        return self

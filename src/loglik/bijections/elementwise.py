@@ -8,14 +8,14 @@ from torch.nn import functional as F
 
 from loglik.contract import Bijection
 from loglik.densities import normal_log_prob
-from loglik.ops import sum_event
+from loglik.ops import KeepsFloat64, sum_event
 from loglik.scales import centre_and_scale
 from loglik.spaces import Integer
 
 ROWS_AT_ONCE = 2048
 
 
-class Standardize(Bijection):
+class Standardize(KeepsFloat64, Bijection):
     """z = (x - centre) / scale for each dimension, log_det = -sum log scale, in float64 whatever the model's dtype.
 
     Both are set from the first data seen, as `scales.centre_and_scale` has them: mean and deviation, but for values far
@@ -75,7 +75,7 @@ class Logit(Bijection):
         return x, -sum_event(math.log(self.slope) + F.softplus(z) + F.softplus(-z))
 
 
-class Gaussianize(Bijection):
+class Gaussianize(KeepsFloat64, Bijection):
     """z = Phi^-1(F_d(x)), F_d the cumulative histogram of dimension d: every marginal becomes a standard normal.
 
     For integer data seen as x + u, u ~ U[0, 1): F_d is linear within each level, so

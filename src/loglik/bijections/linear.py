@@ -88,7 +88,8 @@ class Linear(Bijection):
 
     Between couplings or autoregressive layers it mixes the values, where a permutation would only move them. It starts
     so that each value of the first data seen, but for values far out, gets mean 0 and variance 1: by b, and by the
-    lengths of the rows of W. Kingma & Dhariwal 2018, arXiv:1807.03039, section 3.2; Durkan et al. 2019, arXiv:1906.04032, section 3.2.
+    lengths of the rows of W.
+    Kingma & Dhariwal 2018, arXiv:1807.03039, section 3.2; Durkan et al. 2019, arXiv:1906.04032, section 3.2.
 
     Args:
         weight: W, (D, D).
