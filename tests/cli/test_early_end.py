@@ -1,7 +1,7 @@
 """A command that ends early ends with its own exit code: no thread of a library aborts the process on its way out.
 
 A thread that waits for the interpreter while that ends is killed, and C++ code that may not be left so calls abort():
-"terminate called without an active exception", exit code 134. The window is some thousandths of a second, so these tests
+"terminate called without an active exception", exit code 134. The window is some thousandths of a second, so the tests
 run many ends, each on one core and with threads that wait longer for the interpreter, which made every fourth abort.
 """
 
