@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 BLOCK_BYTES = 4 << 20  # a row must fit in a block: 4 MB hold some 200 000 values
+RAGGED = re.compile(r"(?:Row #(\d+): )?Expected (\d+) columns, got (\d+): (.*)", re.DOTALL)  # as pyarrow says it
 
 
 class CsvReader(ColumnReader):
@@ -35,7 +36,6 @@ class CsvReader(ColumnReader):
         cells, self._separator = _first_line(path, name)
         self.named = any(re.search("[^\\W\\d_]", cell) and not is_number(cell) for cell in cells)
         self._names = cells if self.named else [str(i + 1) for i in range(len(cells))]
-        self._ragged: Any = None
         # Without types pyarrow infers them from the first block.
         declared = {field.name: field.type for field in self._open(None, {}).schema}
         if len(declared) < len(self._names):
@@ -75,10 +75,9 @@ class CsvReader(ColumnReader):
         read = pa_csv.ReadOptions(
             use_threads=False, block_size=BLOCK_BYTES, column_names=None if self.named else self._names
         )
-        # In a single column an empty line is a missing value, which must not vanish.
-        parse = pa_csv.ParseOptions(
-            delimiter=self._separator, ignore_empty_lines=len(self._names) > 1, invalid_row_handler=self._note_ragged
-        )
+        # In a single column an empty line is a missing value, which must not vanish. No `invalid_row_handler`: one of
+        # pyarrow's own threads may be the last to hold it, and one that wants the interpreter while it ends aborts.
+        parse = pa_csv.ParseOptions(delimiter=self._separator, ignore_empty_lines=len(self._names) > 1)
         convert = pa_csv.ConvertOptions(column_types=types, include_columns=None if columns is None else list(columns))
         try:
             return pa_csv.open_csv(self.path, read, parse, convert)
@@ -108,17 +107,13 @@ class CsvReader(ColumnReader):
                 raise self._unreadable(error) from None
             yield batch
 
-    def _note_ragged(self, row: Any) -> str:
-        self._ragged = row
-        return "error"
-
     def _unreadable(self, error: Exception) -> UnreadableData:
-        if self._ragged is not None:
-            row = self._ragged
-            number = "" if row.number is None else f" in row {row.number - int(self.named)}"
+        if ragged := RAGGED.search(str(error)):
+            row, expected, got, text = ragged.groups()
+            number = "" if row is None else f" in row {int(row) - int(self.named)}"
             return UnreadableData(
-                f"Expected {row.expected_columns} values in every row; got {row.actual_columns}{number} of "
-                f"{self.name}: {row.text[:60]!r}. Correct the row."
+                f"Expected {expected} values in every row; got {got}{number} of {self.name}: {text[:60]!r}. "
+                "Correct the row."
             )
         return UnreadableData(
             f"Expected a CSV file in UTF-8; got {self.name}, which cannot be read as one ({one_line(error)})."
