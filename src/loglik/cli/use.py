@@ -8,7 +8,7 @@ import typer
 from loglik.cli.console import say, say_json, talk
 from loglik.cli.options import ContextWords, Data, Device, Json, Samples, Seed, context_of, device_of
 from loglik.data import Reading, open_source
-from loglik.inference.evaluate import evaluate
+from loglik.inference.evaluate import evaluate, samples_for
 from loglik.runs import Run
 from loglik.tasks.compare import SAMPLES
 from loglik.tasks.export import parse_context, spoken, write_rows, write_samples
@@ -50,7 +50,7 @@ def score(
     )  # fmt: skip
     if source.remark:
         talk(f"{data}: {source.remark}.")
-    result = evaluate(model, source, samples=samples, seed=seed)
+    result = evaluate(model, source, samples=samples_for(model, samples), seed=seed)
     if rows is not None:
         write_rows(rows, result.values)
         talk(f"Wrote {result.events} rows to {rows}.")
