@@ -78,7 +78,7 @@ def sample(
         typer.Option(help="How the samples begin: a text, or the first values of a sequence, separated by commas."),
     ] = None,
     temperature: Annotated[
-        float, typer.Option(help="T of p^(1/T), for each value: below 1 for likelier samples, no longer draws from p(x).")
+        float, typer.Option(help="T of p^(1/T), for each value: below 1 samples are likelier, and not draws from p(x).")
     ] = 1.0,
     top_k: Annotated[int | None, typer.Option(help="Draw only among the k likeliest levels.")] = None,
     length: Annotated[
