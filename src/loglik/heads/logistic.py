@@ -112,7 +112,7 @@ class ColourLogisticHead(Head):
         That is what values drawn at sites of their own have. The masses of all levels are computed for every draw.
         """
         rows = max(1, AT_ONCE // (self.levels * self.components))
-        some = zip(params.flatten(0, -2).split(rows), noise.flatten(0, -2).split(rows), strict=True)
+        some = zip(torch.split(params.flatten(0, -2), rows), torch.split(noise.flatten(0, -2), rows), strict=True)
         drawn = [self._enumerated(p, u, temperature, top_k) for p, u in some]
         return torch.cat(drawn).reshape(*params.shape[:-1], self.colours)
 
