@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from loglik.contexts import ContextReader
 from loglik.errors import ContextError, UsageError
-from loglik.ops import log_mean_exp, repeat_rows
+from loglik.ops import log_mean_exp, repeat_rows, sum_event
 from loglik.spaces import Space
 
 ROWS_AT_ONCE = 4096  # importance samples are evaluated in slices of about so many rows
@@ -36,7 +36,7 @@ class Model(nn.Module, ABC):
 
     A subclass calls `super().__init__(space, context)`, states its `claim`, and implements `log_likelihood` (through
     one of the kinds below) and `sample`. What it may override: `objective`, `initialize`; `carries` and
-    `log_likelihood_from` together.
+    `log_likelihood_from` together; `has_weights` and `log_weight` together.
     """
 
     def __init__(self, space: Space, context: Space | None = None, dtype: torch.dtype | None = None) -> None:
@@ -140,6 +140,18 @@ class Model(nn.Module, ABC):
         )
 
     @property
+    def has_weights(self) -> bool:
+        """Whether one draw of the model's noise is an importance weight of p(x): `log_weight` is there to call."""
+        return False
+
+    def log_weight(self, x: Tensor, context: Tensor | None = None) -> Tensor:
+        """(B, *event) -> (B,): log w = log p(x, z) - log q(z|x) of one draw z ~ q(z|x) for each event; E w = p(x)."""
+        raise UsageError(
+            f"Expected a model with importance weights; got {type(self).__name__}, which has none. "
+            "Score it by log_likelihood, without K."
+        )
+
+    @property
     def fitted(self) -> bool:
         """Whether the model has seen data: what depends on them is set, and training goes on from where it stands.
 
@@ -178,6 +190,14 @@ class ExactModel(Model):
     def log_likelihood(self, x: Tensor, context: Tensor | None = None) -> Tensor:
         return self.log_prob(x, context)
 
+    @property
+    def has_weights(self) -> bool:
+        return True
+
+    def log_weight(self, x: Tensor, context: Tensor | None = None) -> Tensor:
+        """log p(x) itself, without noise."""
+        return self.log_prob(x, context)
+
 
 class LatentModel(Model):
     """A model with an integral inside, p(x) = int p(x|z) p(z) dz: implement `elbo_terms`.
@@ -186,7 +206,9 @@ class LatentModel(Model):
 
         E log w  <=  E log (1/K) sum_k w_k  <=  log p(x),        (Burda et al. 2016, arXiv:1509.00519)
 
-    the ELBO and the K-sample bound, which never falls as K grows.
+    the ELBO and the K-sample bound, which never falls as K grows. The sum of the terms has the mean of log w, and need
+    not be it: an integral in closed form, or one of T terms drawn and multiplied by T, is no weight. A model that can
+    draw weights says `has_weights` and implements `log_weight`; without, it has an ELBO alone.
     """
 
     @property
@@ -195,14 +217,18 @@ class LatentModel(Model):
 
     @abstractmethod
     def elbo_terms(self, x: Tensor, context: Tensor | None = None) -> dict[str, Tensor]:
-        """name -> (B,): the terms of one draw's log weight, signed so that their sum estimates the ELBO."""
+        """name -> (B,) or (B, T): terms, signed so that the sum of all is, in expectation, the ELBO."""
 
     def log_likelihood(self, x: Tensor, context: Tensor | None = None) -> Tensor:
         """The ELBO, estimated with one draw of z for each event."""
-        return torch.stack(list(self.elbo_terms(x, context).values())).sum(dim=0)
+        return torch.stack([sum_event(term) for term in self.elbo_terms(x, context).values()]).sum(dim=0)
 
     def bound(self, x: Tensor, context: Tensor | None = None, *, samples: int = 1) -> Tensor:
-        """(B, *event) -> (B,): the bound with K = `samples` draws; K = 1 is the ELBO."""
+        """(B, *event) -> (B,): the bound with K = `samples` weights; K = 1 is the ELBO.
+
+        Raises:
+            UsageError: fewer than 1 sample; a model without weights.
+        """
         if samples < 1:
             raise UsageError(f"Expected at least 1 sample; got {samples}.")
         at_once = max(1, min(samples, ROWS_AT_ONCE // max(1, len(x))))
@@ -211,7 +237,7 @@ class LatentModel(Model):
             k = min(at_once, samples - start)
             repeated = repeat_rows(x, k)
             assert repeated is not None
-            log_w.append(self.log_likelihood(repeated, repeat_rows(context, k)).reshape(len(x), k))
+            log_w.append(self.log_weight(repeated, repeat_rows(context, k)).reshape(len(x), k))
         return log_mean_exp(torch.cat(log_w, dim=1), dim=1)
 
 

@@ -41,7 +41,7 @@ def gradients_again(
     """
     named = [None if t is None else t.view_as(t) for t in inputs]
     asked = [t for t in named if t is not None and t.requires_grad]
-    found = iter(torch.autograd.grad(function(*named), asked, cotangents, create_graph=True))
+    found = iter(torch.autograd.grad(function(*named), asked, cotangents, create_graph=True, allow_unused=True))
     return [next(found) if t is not None and t.requires_grad else None for t in inputs]
 
 

@@ -8,6 +8,7 @@ from torch import Tensor, nn
 
 from cases import BINARY, LABELS, Case
 from loglik.contract import Model
+from loglik.heads import MuLawHead
 from loglik.models.autoregressive.autoregressive import Autoregressive
 from loglik.models.autoregressive.ensemble import MaskEnsemble
 from loglik.models.autoregressive.wavenet_net import WaveNetNet
@@ -15,8 +16,10 @@ from loglik.nets.dilated import CausalConv1d
 from loglik.nets.masked import MaskedMLP
 from loglik.nets.recurrent import RecurrentNet
 from loglik.ops import sum_event
+from loglik.spaces import Integer
 
 MADE = Case("made", BINARY, {"hidden": (12, 12)})
+COMPANDED = Case("wavenet", Integer((2,), 100), {"width": 4, "skip": 8, "head": "mu-law"})
 MADE_MASKS = Case("made", BINARY, {"hidden": (12, 12), "masks": 3, "order": "agnostic"})
 
 
@@ -49,6 +52,35 @@ def wrong_order() -> Model:
     assert isinstance(model, Autoregressive)
     model.order.copy_(model.order.flip(0))
     return model
+
+
+def temperature_ignored() -> Model:
+    def sample(self: Autoregressive, sound: Any, n: int, context: Tensor | None = None, **guidance: Any) -> Tensor:
+        drawn: Tensor = sound(self, n, context, **(guidance | {"temperature": 1.0}))
+        return drawn
+
+    return mutated(MADE, Autoregressive, sample=sample)
+
+
+def one_level_too_many() -> Model:
+    """Top k draws from the k + 1 likeliest."""
+
+    def sample(self: Autoregressive, sound: Any, n: int, context: Tensor | None = None, **guidance: Any) -> Tensor:
+        k = guidance.pop("top_k", None)
+        drawn: Tensor = sound(self, n, context, **guidance, top_k=None if k is None else k + 1)
+        return drawn
+
+    return mutated(MADE, Autoregressive, sample=sample)
+
+
+def codes_sharpened() -> Model:
+    """p(code)^(1/T), where it is levels that are drawn: published samplers of WaveNet do this."""
+
+    def draw(self: MuLawHead, sound: Any, params: Tensor, noise: Tensor, T: float, k: int | None) -> Tensor:
+        code = self.codes.draw_sharpened(params, noise[..., :1], T, k)
+        return self._place(code, self.edges.diff()[code], noise)
+
+    return mutated(COMPANDED, MuLawHead, draw_sharpened=draw)
 
 
 def averaged_logits() -> Model:

@@ -4,18 +4,20 @@ Papamakarios, Pavlakou, Murray 2017, Masked Autoregressive Flow for Density Esti
 2016, Improving Variational Inference with Inverse Autoregressive Flow, arXiv:1606.04934.
 """
 
-from typing import Any
+from collections.abc import Callable, Sequence
+from typing import Any, TypeVar
 
 import torch
-from torch import Tensor
-from torch.autograd.function import once_differentiable
+from torch import Tensor, nn
 
 from loglik.bijections.steered import Steered
 from loglik.bijections.transform import Transform, WrittenOut
 from loglik.contract import Bijection
 from loglik.nets.masked import MaskedMLP
 from loglik.nets.masked_adjoint import settle
-from loglik.ops import FAR
+from loglik.ops import FAR, gradients_again
+
+T = TypeVar("T")
 
 
 class MaskedAutoregressive(Bijection):
@@ -41,17 +43,32 @@ class MaskedAutoregressive(Bijection):
         return z, log_slope.sum(1)
 
     def inverse(self, z: Tensor, context: Tensor | None = None) -> tuple[Tensor, Tensor]:
-        solution = self._solved(z, context)
         if not torch.is_grad_enabled():
-            return solution
-        # One round more, at the solution: the same numbers but for rounding, and what autograd has to know of them.
-        with torch.autocast(z.device.type, enabled=False):
-            h = self.net.of_flat(solution[0].clamp(-FAR, FAR), context, drop=False)
-        x, log_slope = self.transform.inverse(z, h)
-        return ThroughLaterValues.apply(x, log_slope, *solution, z.detach(), h.detach(), context, self)  # type: ignore[no-any-return, no-untyped-call]
+            return self.solved(z, context)
+        return Solution.apply(self, z, context, *self.net.parameters())  # type: ignore[no-any-return, no-untyped-call]
+
+    def read(self, net: MaskedMLP, x: Tensor, context: Tensor | None) -> Tensor:
+        """h(x), (B, D, params), without dropout."""
+        with torch.autocast(x.device.type, enabled=False):
+            return net.of_flat(x.clamp(-FAR, FAR), context, drop=False)
+
+    def in_rounds(self, z: Tensor, context: Tensor | None, *parameters: Tensor) -> tuple[Tensor, Tensor]:
+        """`inverse` for automatic differentiation, with these parameters of the net.
+
+        A round of x <- f^-1(z; h(x)) from anywhere puts the first value in its place, and the next one the second,
+        which is told of the first alone: after D rounds x is the solution, as a function of z.
+        """
+
+        def rounds(net: MaskedMLP) -> tuple[Tensor, Tensor]:
+            x = log_slope = torch.zeros_like(z)
+            for _ in range(z.shape[1]):
+                x, log_slope = self.transform.inverse(z, self.read(net, x, context))
+            return x, log_slope.sum(1)
+
+        return with_parameters(self.net, parameters, rounds)
 
     @torch.no_grad()
-    def _solved(self, z: Tensor, context: Tensor | None) -> tuple[Tensor, Tensor]:
+    def solved(self, z: Tensor, context: Tensor | None) -> tuple[Tensor, Tensor]:
         """x and log|det dx/dz|, value by value."""
         order = self.net.degrees.order
         noise = z[:, order].T.unsqueeze(-1)
@@ -83,31 +100,66 @@ class Inverting:
         return x
 
 
-class ThroughLaterValues(torch.autograd.Function):
-    """x and log_det, which solve x = f^-1(z; h(x)), for autograd: not functions of an h that is fixed.
+class Solution(torch.autograd.Function):
+    """x and log_det, which solve x = f^-1(z; h(x)), for autograd.
 
     For cotangents g of x and l of log_det, those of h are g df^-1/dh + l dlog_slope/dh, and what they do to x goes
     through h(x) to later values: v = g + (dh/dx)^T (v df^-1/dh + l dlog_slope/dh) is the cotangent of x that takes
-    everything into account. It is what is handed back to f^-1.
+    everything into account. It is what is handed back to f^-1. Gradients of gradients come from `in_rounds`.
     """
 
     @staticmethod
     def forward(
-        ctx: Any, again: Tensor, log_slope: Tensor, x: Tensor, log_det: Tensor, z: Tensor, h: Tensor, *rest: Any
+        ctx: Any, own: MaskedAutoregressive, z: Tensor, context: Tensor | None, *parameters: Tensor
     ) -> tuple[Tensor, Tensor]:
-        """`again` and `log_slope` are f^-1(z; h) with h at the solution x, `rest` the context and the bijection."""
-        context, ctx.own = rest
-        ctx.save_for_backward(x, z, h, context)
+        x, log_det = own.solved(z, context)
+        ctx.own = own
+        ctx.save_for_backward(x, z, context, *parameters)
         return x, log_det
 
     @staticmethod
-    @once_differentiable
     def backward(ctx: Any, g: Tensor, l: Tensor) -> tuple[Tensor | None, ...]:  # noqa: E741
-        x, z, h, context = ctx.saved_tensors
-        l = l.unsqueeze(1).expand_as(z)  # noqa: E741
-        with torch.enable_grad():
-            h = h.clone().requires_grad_()
-            again, log_slope = ctx.own.transform.inverse(z, h)
-            (slope,) = torch.autograd.grad(again.sum(), h, retain_graph=True)
-            offset = torch.autograd.grad(log_slope, h, l)[0] if log_slope.requires_grad else torch.zeros_like(h)
-        return settle(ctx.own.net.connected(), x, context, g, slope, offset), l, *[None] * 6
+        own, (x, *inputs) = ctx.own, ctx.saved_tensors
+        if torch.is_grad_enabled():
+            return None, *gradients_again(own.in_rounds, inputs, (g, l))
+        # Copies whose gradients stop here, and those asked for.
+        copies: list[Any] = [None if t is None else t.detach().requires_grad_(t.requires_grad) for t in inputs[1:]]
+        context, *parameters = copies
+        asked = [t for t in (context, *parameters) if t is not None and t.requires_grad]
+
+        def gradients(net: MaskedMLP) -> tuple[Tensor, Sequence[Tensor | None]]:
+            with torch.enable_grad():
+                outputs = own.read(net, x, context)
+                h, z = outputs.detach().requires_grad_(), inputs[0].detach().requires_grad_()
+                moved = own.transform.inverse(z, h)
+                (slope,) = torch.autograd.grad(moved[0].sum(), h, retain_graph=True)
+                steered = moved if moved[1].requires_grad else moved[:1]
+                of_slope = l.unsqueeze(1).expand_as(z)
+                offset = torch.zeros_like(h)
+                if len(steered) == 2:
+                    (offset,) = torch.autograd.grad(moved[1], h, of_slope, retain_graph=True)
+            v = settle(net.connected(), x, context, g, slope, offset)
+            of_z, of_h = torch.autograd.grad(steered, (z, h), (v, of_slope)[: len(steered)])
+            return of_z, torch.autograd.grad(outputs, asked, of_h, allow_unused=True) if asked else ()
+
+        of_z, rest = with_parameters(own.net, parameters, gradients)
+        found = iter(rest)
+        of_inputs = [next(found) if t is not None and t.requires_grad else None for t in (context, *parameters)]
+        return None, of_z, *of_inputs
+
+
+class Given(nn.Module):
+    """Work with a net, as a module, so that torch can lend the net other parameters for it."""
+
+    def __init__(self, net: MaskedMLP) -> None:
+        super().__init__()
+        self.net = net
+
+    def forward(self, work: Callable[[MaskedMLP], Any]) -> Any:
+        return work(self.net)
+
+
+def with_parameters(net: MaskedMLP, parameters: Sequence[Tensor], work: Callable[[MaskedMLP], T]) -> T:
+    """work(net) while the net has these parameters, in the order of its own."""
+    named = dict(zip((f"net.{name}" for name, _ in net.named_parameters()), parameters, strict=True))
+    return torch.func.functional_call(Given(net), named, (work,))  # type: ignore[no-any-return]

@@ -8,7 +8,7 @@ import typer
 from loglik.cli.console import say, say_json, talk
 from loglik.cli.options import ContextWords, Data, Device, Json, Samples, Seed, context_of, device_of
 from loglik.data import Reading, open_source
-from loglik.inference.evaluate import evaluate
+from loglik.inference.evaluate import evaluate, samples_for
 from loglik.runs import Run
 from loglik.tasks.compare import SAMPLES
 from loglik.tasks.export import parse_context, spoken, write_rows, write_samples
@@ -50,7 +50,7 @@ def score(
     )  # fmt: skip
     if source.remark:
         talk(f"{data}: {source.remark}.")
-    result = evaluate(model, source, samples=samples, seed=seed)
+    result = evaluate(model, source, samples=samples_for(model, samples), seed=seed)
     if rows is not None:
         write_rows(rows, result.values)
         talk(f"Wrote {result.events} rows to {rows}.")
@@ -78,7 +78,7 @@ def sample(
         typer.Option(help="How the samples begin: a text, or the first values of a sequence, separated by commas."),
     ] = None,
     temperature: Annotated[
-        float, typer.Option(help="Divides the logits: below 1 for likelier samples, no longer draws from p(x).")
+        float, typer.Option(help="T of p^(1/T), for each value: below 1 samples are likelier, and not draws from p(x).")
     ] = 1.0,
     top_k: Annotated[int | None, typer.Option(help="Draw only among the k likeliest levels.")] = None,
     length: Annotated[

@@ -12,6 +12,7 @@ from torch.nn import functional as F
 
 from loglik.heads.discrete import CategoricalHead
 from loglik.heads.head import Head
+from loglik.heads.levels import draw_level, sharpened
 from loglik.ops import at_least_float32
 
 CODES = 256
@@ -91,12 +92,29 @@ class MuLawHead(Head):
 
     def draw(self, params: Tensor, noise: Tensor) -> Tensor:
         code = self.codes.draw(params, noise[..., :1])
-        size = self.edges[code + 1] - self.edges[code]
+        return self._place(code, self.edges[code + 1] - self.edges[code], noise)
+
+    def draw_sharpened(self, params: Tensor, noise: Tensor, temperature: float, top_k: int | None) -> Tensor:
+        """Of levels, not of codes: a cell of n levels has n (p(code) / |cell|)^(1/T).
+
+        n is |cell|, or with `top_k` what is left of k when the cells of likelier levels are counted: 0 for most cells,
+        and for one its first levels alone.
+        """
+        size = self.edges.diff()
+        log_p = torch.log_softmax(params.double(), -1) - size.double().log()
+        taken = size.expand(log_p.shape)
+        if top_k is not None:
+            order = log_p.sort(dim=-1, descending=True, stable=True).indices
+            ordered = taken.gather(-1, order)
+            left = (top_k - (ordered.cumsum(-1) - ordered)).clamp(min=0)
+            taken = torch.empty_like(ordered).scatter(-1, order, torch.minimum(ordered, left))
+        code = draw_level(sharpened(log_p, temperature, None) + taken.double().log(), noise[..., :1])
+        return self._place(code, taken.gather(-1, code.unsqueeze(-1)).squeeze(-1), noise)
+
+    def _place(self, code: Tensor, size: Tensor, noise: Tensor) -> Tensor:
+        """One of the first `size` levels of a code's cell."""
         # A product with a number below 1 may still be rounded up to the size itself.
         return self.edges[code] + torch.minimum((noise[..., 1] * size).long(), size - 1)
-
-    def sharpened(self, params: Tensor, temperature: float, top_k: int | None) -> Tensor:
-        return self.codes.sharpened(params, temperature, top_k)
 
     def marginal(self, x: Tensor) -> Tensor:
         return self.codes.marginal(self.code(x))

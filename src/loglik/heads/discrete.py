@@ -5,6 +5,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from loglik.heads.head import Head
+from loglik.heads.levels import draw_level, sharpened
 from loglik.nets.drawing import COIN, ONE_HOT, SCALED, Drawing
 from loglik.ops import at_least_float32
 
@@ -28,6 +29,10 @@ class BernoulliHead(Head):
 
     def draw(self, params: Tensor, noise: Tensor) -> Tensor:
         return (noise < torch.sigmoid(at_least_float32(params))).squeeze(-1).long()
+
+    def draw_sharpened(self, params: Tensor, noise: Tensor, temperature: float, top_k: int | None) -> Tensor:
+        log_p = torch.cat([torch.zeros_like(params), params], dim=-1)
+        return draw_level(sharpened(log_p, temperature, top_k), noise)
 
     def marginal(self, x: Tensor) -> Tensor:
         return torch.logit((x.double().sum(0) + SMOOTHING) / (len(x) + 2.0 * SMOOTHING)).unsqueeze(-1)
@@ -58,12 +63,8 @@ class CategoricalHead(Head):
         cumulated = torch.softmax(at_least_float32(params), -1).cumsum(-1)
         return (cumulated[..., :-1] <= noise * cumulated[..., -1:]).sum(-1)
 
-    def sharpened(self, params: Tensor, temperature: float, top_k: int | None) -> Tensor:
-        logits = at_least_float32(params) / temperature
-        if top_k is None or top_k >= self.levels:
-            return logits
-        least = logits.topk(top_k, dim=-1).values[..., -1:]
-        return logits.masked_fill(logits < least, -torch.inf)
+    def draw_sharpened(self, params: Tensor, noise: Tensor, temperature: float, top_k: int | None) -> Tensor:
+        return draw_level(sharpened(params, temperature, top_k), noise)
 
     def marginal(self, x: Tensor) -> Tensor:
         counts = torch.stack([(x == level).sum(0) for level in range(self.levels)], dim=-1).double() + SMOOTHING

@@ -1,6 +1,7 @@
 """Real values, on a scale near one."""
 
 import functools
+import math
 from typing import Any
 
 import torch
@@ -40,6 +41,12 @@ class NormalHead(Head):
     def draw(self, params: Tensor, noise: Tensor) -> Tensor:
         mean, log_scale = mean_and_log_scale(at_least_float32(params), self.limit)
         return mean + torch.exp(log_scale) * noise.squeeze(-1)
+
+    def draw_sharpened(self, params: Tensor, noise: Tensor, temperature: float, top_k: int | None) -> Tensor:
+        """p^(1/T) is the normal with T times the variance."""
+        if top_k is not None:
+            return super().draw_sharpened(params, noise, temperature, top_k)
+        return self.draw(params, math.sqrt(temperature) * noise)
 
     def marginal(self, x: Tensor) -> Tensor:
         centre, scale = centre_and_scale(x)

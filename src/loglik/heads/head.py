@@ -53,6 +53,13 @@ class Head(nn.Module, ABC):
     def marginal(self, x: Tensor) -> Tensor:
         """Rows (B, ...) -> params (..., params) that fit each value's marginal, for a net to start from."""
 
-    def sharpened(self, params: Tensor, temperature: float, top_k: int | None) -> Tensor:
-        """params of p^(1/temperature), over the `top_k` likeliest levels only; for levels a net has a logit of."""
-        raise UsageError(f"{type(self).__name__} draws as it is; temperature and top_k are for categorical values.")
+    def draw_sharpened(self, params: Tensor, noise: Tensor, temperature: float, top_k: int | None) -> Tensor:
+        """As `draw`, from p^(1/temperature) over the `top_k` likeliest levels; of values drawn together, one by one.
+
+        Raises:
+            UsageError: real values, unless p^(1/temperature) has a closed form; they have no levels to count.
+        """
+        raise UsageError(
+            f"Expected values with levels for a temperature or a top k; got the real values of {type(self).__name__}. "
+            "Leave them out."
+        )

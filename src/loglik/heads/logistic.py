@@ -14,10 +14,12 @@ from torch.nn import functional as F
 
 from loglik.heads.discrete import ONE_HOT_LEVELS
 from loglik.heads.head import Head
+from loglik.heads.levels import draw_level, sharpened
 from loglik.ops import at_least_float32
 
 SHARPEST = 4.0  # a scale is at least h / e^4: a bin then holds all but 1e-23 of a logistic in its middle
 WIDEST = 7.0  # and at most e^7: over the data's span the logistic is then flat
+AT_ONCE = 1 << 22  # so many masses of levels are held in memory, to draw from all of them
 POINTS = 8  # of the data's quantiles describe one component at the start
 
 
@@ -104,6 +106,29 @@ class ColourLogisticHead(Head):
             x[..., c] = level.clamp(0, self.levels - 1).long()
         return x
 
+    def draw_sharpened(self, params: Tensor, noise: Tensor, temperature: float, top_k: int | None) -> Tensor:
+        """Each colour in turn from p(x_c | x_<c)^(1/temperature) over its own `top_k` likeliest levels.
+
+        That is what values drawn at sites of their own have. The masses of all levels are computed for every draw.
+        """
+        rows = max(1, AT_ONCE // (self.levels * self.components))
+        some = zip(torch.split(params.flatten(0, -2), rows), torch.split(noise.flatten(0, -2), rows), strict=True)
+        drawn = [self._enumerated(p, u, temperature, top_k) for p, u in some]
+        return torch.cat(drawn).reshape(*params.shape[:-1], self.colours)
+
+    def _enumerated(self, params: Tensor, noise: Tensor, temperature: float, top_k: int | None) -> Tensor:
+        """(B, params), noise (B, 1 + C) -> (B, C)"""
+        log_w, mean, log_scale, coefficients = self._read(params)  # log_w (B, K): log p(k, x_<c)
+        every = torch.arange(self.levels, device=params.device)[:, None]
+        x = torch.zeros(len(params), self.colours, dtype=torch.long, device=params.device)
+        for c in range(self.colours):
+            centre = mean[:, c] + self._from_earlier(x, coefficients, c)
+            log_mass = logistic_log_mass(every, centre.unsqueeze(1), log_scale[:, c].unsqueeze(1), self.levels)
+            log_joint = log_w.unsqueeze(1) + log_mass  # (B, levels, K)
+            x[:, c] = draw_level(sharpened(log_joint.logsumexp(-1), temperature, top_k), noise[:, 1 + c : 2 + c])
+            log_w = log_joint[torch.arange(len(x), device=x.device), x[:, c]]
+        return x
+
     def marginal(self, x: Tensor) -> Tensor:
         """Component k holds the k-th of K equal parts of the data, from dark to bright."""
         count = self.components * POINTS
@@ -154,6 +179,9 @@ class LogisticHead(Head):
 
     def draw(self, params: Tensor, noise: Tensor) -> Tensor:
         return self.joint.draw(params, noise).squeeze(-1)
+
+    def draw_sharpened(self, params: Tensor, noise: Tensor, temperature: float, top_k: int | None) -> Tensor:
+        return self.joint.draw_sharpened(params, noise, temperature, top_k).squeeze(-1)
 
     def marginal(self, x: Tensor) -> Tensor:
         return self.joint.marginal(x.unsqueeze(-1))

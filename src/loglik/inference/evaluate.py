@@ -37,7 +37,8 @@ def evaluate(
     Args:
         data: tensor, array, DataFrame, path, Source, or a Dataset, whose test part is scored.
         context: one per row, for a model of p(x|c) and data that bring none.
-        samples: K of the K-sample bound, for latent and dequantised models; the others have nothing to sample.
+        samples: K of the K-sample bound, for latent and dequantised models that have weights (`Model.has_weights`);
+            an ELBO without weights takes no K, and exact numbers have nothing to sample.
         carry: on a stream (`Source.stream`), let models that can remember earlier windows; the score says which was
             done. The stream is read into memory, and scored as up to 16 streams side by side.
 
@@ -47,7 +48,12 @@ def evaluate(
     if samples is not None and samples < 1:
         raise UsageError(f"Expected at least 1 sample; got {samples}.")
     source = rows_for(model, data, context)
-    latent = isinstance(model, LatentModel)
+    weighted = isinstance(model, LatentModel) and model.has_weights
+    if samples is not None and samples > 1 and not model.has_weights:
+        raise UsageError(
+            f"Expected a model with importance weights for samples={samples}; got {type(model).__name__}, which has "
+            "none. Leave samples out."
+        )
     carry = carry and source.stream and model.carries
     source = source.read() if carry else source
     digest = RowDigest()
@@ -61,13 +67,18 @@ def evaluate(
         torch.cat(parts),
         model.space,
         model.claim,
-        (samples or 1) if latent else None,
+        (samples or 1) if weighted else None,
         digest.hexdigest(),
         time.perf_counter() - start,
         past_in_words(source, carry=carry),
         solved.evaluations / len(solved.each) if solved.each else None,
         solved.tolerance,
     )
+
+
+def samples_for(model: Model, samples: int) -> int | None:
+    """K for a model that has weights; without, its score takes no K."""
+    return samples if model.has_weights else None
 
 
 def rows_for(model: Model, data: Any, context: Any = None) -> Source:
@@ -121,7 +132,7 @@ def score_batch(model: Model, x: Tensor, context: Tensor | None, samples: int | 
     """(B,) float64 on the CPU: the log-likelihood of each row, or its K-sample bound."""
     x = x.to(model.device)
     c = None if context is None or model.context is None else context.to(model.device)
-    if isinstance(model, LatentModel) and samples is not None:
+    if isinstance(model, LatentModel) and model.has_weights and samples is not None:
         return model.bound(x, c, samples=samples).double().cpu()
     return model.log_likelihood(x, c).double().cpu()
 

@@ -59,7 +59,7 @@ def mean_weights(model: LatentModel, events: Tensor, row: Tensor | None) -> Weig
     for some in torch.split(events, at_once):
         repeated = some.repeat_interleave(draws, dim=0)
         with torch.no_grad():
-            log_w = model.log_likelihood(repeated, given(row, len(repeated))).double()
+            log_w = model.log_weight(repeated, given(row, len(repeated))).double()
         parts.append(log_w.reshape(len(some), draws))
     log_w = torch.cat(parts)
     w = log_w.exp()

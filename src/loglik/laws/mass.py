@@ -37,10 +37,10 @@ def total_mass(model: Model, x: Tensor, context: Tensor | None) -> Result:
     for row in context_rows(context, 2 if model.claim is Claim.EXACT else 1):
         if model.claim is Claim.EXACT:
             results.append(_sum(model, row) if counted else _integral(model, x, row))
-        elif isinstance(model, LatentModel):
+        elif isinstance(model, LatentModel) and model.has_weights:
             results.append(_sum_of_weights(model, row) if counted else _integral_of_weights(model, x, row))
         else:
-            raise NotApplicable("A bound that is not a LatentModel has no weights to sum.")
+            raise NotApplicable("A bound without importance weights has none to sum.")
     return max(results, key=lambda result: result.severity)
 
 

@@ -78,7 +78,7 @@ def inputs_unchanged(model: Model, x: Tensor, context: Tensor | None) -> Result:
         "objective": lambda: model.objective(x, context),
         "sample": lambda: model.sample(2, None if context is None else context[:2]),
     }
-    if isinstance(model, LatentModel):
+    if isinstance(model, LatentModel) and model.has_weights:
         calls["bound"] = lambda: model.bound(x, context, samples=2)
     if isinstance(model, EMModel):
         calls["expect"] = lambda: model.expect(x, context)

@@ -25,7 +25,7 @@ def sampler(model: Model, x: Tensor, context: Tensor | None) -> Result:
     if model.claim is Claim.ESTIMATE:
         raise NotApplicable("The number is an estimate; samples cannot be held against it.")
     counted = enumerable(model.space)
-    if model.claim is not Claim.EXACT and not (counted and isinstance(model, LatentModel)):
+    if model.claim is not Claim.EXACT and not (counted and isinstance(model, LatentModel) and model.has_weights):
         raise NotApplicable(f"p(x) itself is unknown, and there are more than {MOST_EVENTS} events to count.")
     law = _counts if counted else detailed_balance
     return law(model, context_rows(context, 1)[0])

@@ -7,7 +7,19 @@ import torch
 from torch import Tensor
 
 from loglik.contract import Model
-from loglik.laws import bijectivity, bounds, carrying, causality, em, learning, mass, outputs, sampling, stepping
+from loglik.laws import (
+    bijectivity,
+    bounds,
+    carrying,
+    causality,
+    em,
+    learning,
+    mass,
+    outputs,
+    sampling,
+    sharpening,
+    stepping,
+)
 from loglik.laws.report import Report
 from loglik.laws.subject import check_rows, in_float64, own_randomness, reseed, some_contexts, some_events, varied
 from loglik.laws.verdict import Broken, NotApplicable, Result, Status
@@ -45,6 +57,7 @@ LAWS = (
     Law("em ascends", em.em_ascends),
     Law("statistics add", em.statistics_add),
     Law("sampler", sampling.sampler),
+    Law("sharpening", sharpening.sharpening),
     Law("gradients", learning.gradients, generic=True),
     Law("persistence", learning.persistence),
     Law("contexts", learning.contexts, generic=True),

@@ -53,6 +53,16 @@ class Dequantized(LatentModel):
         terms = {"log p(x + u)": self.density.log_likelihood(y, context)}
         return terms if log_q is None else terms | {"-log q(u|x)": -log_q}
 
+    @property
+    def has_weights(self) -> bool:
+        return self.density.has_weights
+
+    def log_weight(self, x: Tensor, context: Tensor | None = None) -> Tensor:
+        """log p(x + u) - log q(u|x); a density that has weights of its own has p(x + u) weighed by one of them."""
+        y, log_q = self._draw(x, context)
+        log_w = self.density.log_weight(y, context)
+        return log_w if log_q is None else log_w - log_q
+
     def objective(self, x: Tensor, context: Tensor | None = None) -> Tensor:
         """What the density would have training maximise, at x + u."""
         y, log_q = self._draw(x, context)

@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from loglik.nets.causal import CausalNet, Steps
+from loglik.nets.causal_attention import causal_attention
 
 
 class Block(nn.Module):
@@ -28,7 +29,7 @@ class Block(nn.Module):
 
     def forward(self, h: Tensor) -> Tensor:
         query, key, value = self.split(h).permute(2, 0, 3, 1, 4)
-        attended = F.scaled_dot_product_attention(query, key, value, is_causal=True)
+        attended = causal_attention(query, key, value)
         return self.join(h, attended.transpose(1, 2).flatten(2))
 
     def split(self, h: Tensor) -> Tensor:

@@ -6,16 +6,17 @@ Nothing is kept for the way back but places: what the net made of them is comput
 import os
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from functools import lru_cache
+from functools import lru_cache, partial
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
 from torch import Tensor
-from torch.autograd.function import once_differentiable
 
 from loglik.ode import Tableau, count
+from loglik.ode.step import stages
+from loglik.ops import gradients_again
 
 if TYPE_CHECKING:
     from loglik.nets.field_motion import FieldMotion
@@ -53,21 +54,26 @@ def evaluated(motion: "FieldMotion", t: float, state: Tensor) -> Tensor:
 
 
 class Evaluation(torch.autograd.Function):
-    """`evaluated` with gradients; no second derivatives."""
+    """`evaluated` with gradients; those of gradients come from `FieldMotion.reference`."""
 
     @staticmethod
     def forward(ctx: Any, motion: "FieldMotion", t: float, state: Tensor, *tensors: Tensor) -> Tensor:
         ctx.motion, ctx.t = motion, t
-        ctx.save_for_backward(state)
+        ctx.save_for_backward(state, *tensors)
         return evaluated(motion, t, state)
 
     @staticmethod
-    @once_differentiable
     def backward(ctx: Any, d_slope: Tensor) -> tuple[Tensor | None, ...]:
         from loglik.nets import field_kernel
 
         loops: Any = field_kernel.backward
-        motion, (state,) = ctx.motion, ctx.saved_tensors
+        motion, (state, *tensors) = ctx.motion, ctx.saved_tensors
+        if torch.is_grad_enabled():
+
+            def again(state: Tensor, *tensors: Tensor) -> Tensor:
+                return motion.given(tensors).reference(state.new_tensor(ctx.t), state)  # type: ignore[no-any-return]
+
+            return None, None, *gradients_again(again, (state, *tensors), (d_slope,))
         d_state = torch.zeros_like(state)
         z, dz = _z(motion, state).numpy(), motion.parts(d_state)[0].numpy()
         df, dtrace = (part.numpy() for part in motion.parts(d_slope.contiguous()))
@@ -77,7 +83,7 @@ class Evaluation(torch.autograd.Function):
 
 
 class Travel(torch.autograd.Function):
-    """A way on given steps, and its gradients; no second derivatives."""
+    """A way on given steps, and its gradients; those of gradients come from `travelled`."""
 
     @staticmethod
     def forward(
@@ -93,22 +99,41 @@ class Travel(torch.autograd.Function):
         out, off = log_det.numpy(), error.numpy()
         in_threads(lambda low, high: loops(*plan, bad, net, low, high, path, out, off), shares(motion, len(x)))
         count(len(path), None)  # places, at each of which the field was evaluated once
-        ctx.motion, ctx.plan, ctx.path = motion, plan, path
+        ctx.motion, ctx.plan, ctx.path, ctx.steps = motion, plan, path, (times, method)
+        ctx.save_for_backward(x, *tensors)
         ctx.mark_non_differentiable(error)
         return torch.from_numpy(path[-1].copy()), log_det, error
 
     @staticmethod
-    @once_differentiable
     def backward(ctx: Any, d_z: Tensor, d_log_det: Tensor, _: Tensor) -> tuple[Tensor | None, ...]:
         from loglik.nets import travel_kernel
 
         loops: Any = travel_kernel.backward
         motion, plan, path = ctx.motion, ctx.plan, ctx.path
+        if torch.is_grad_enabled():
+            found = gradients_again(partial(travelled, motion, *ctx.steps), ctx.saved_tensors, (d_z, d_log_det))
+            return None, found[0], None, None, *found[1:]
         d_x = torch.empty_like(d_z)
         end, out, start = (t.numpy() for t in (d_z.contiguous(), d_log_det.contiguous(), d_x))
         net = motion.network
         way = summed(motion, len(d_z), lambda *rows, totals: loops(*plan, net, *rows, path, end, out, start, totals))
         return None, d_x, None, None, *way
+
+
+def travelled(
+    motion: "FieldMotion", times: Sequence[float], method: Tableau, x: Tensor, *tensors: Tensor
+) -> tuple[Tensor, Tensor]:
+    """The same way in plain torch, for automatic differentiation."""
+    given = motion.given(tensors)
+    state, slope = given.start(x), None
+
+    def field(t: float, state: Tensor) -> Tensor:
+        return given.reference(state.new_tensor(t), state)
+
+    for t, after in pairwise(times):
+        state, slopes = stages(method, field, t, after - t, state, slope)
+        slope = slopes[-1]
+    return given.parts(state)
 
 
 def planned(times: Sequence[float], method: Tableau, like: Tensor) -> tuple[Any, ...]:

@@ -1,5 +1,6 @@
 """Motion along a tanh field."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any, Self
@@ -44,7 +45,16 @@ class FieldMotion(Motion):
         return (self.widths[0],)
 
     def __call__(self, t: Tensor, state: Tensor) -> Tensor:
-        return compiled_motion(self, t, state) if self.compiles else super().__call__(t, state)
+        return compiled_motion(self, t, state) if self.compiles else self.reference(t, state)
+
+    def reference(self, t: Tensor, state: Tensor) -> Tensor:
+        """The equation in plain torch, which the compiled loops repeat."""
+        return super().__call__(t, state)
+
+    def given(self, tensors: Sequence[Tensor]) -> Self:
+        """The same motion of other `tensors`."""
+        theta, shift, e, v = tensors
+        return replace(self, theta=theta, shift=shift, e=e, v=v)
 
     @property
     def compiles(self) -> bool:

@@ -21,10 +21,9 @@ from typing import Any
 import numpy as np
 import torch
 from torch import Tensor
-from torch.autograd.function import once_differentiable
 from torch.nn import functional as F
 
-from loglik.ops import at_least_float32
+from loglik.ops import at_least_float32, gradients_again
 
 COMPILED_CELLS = 2_048  # cells x events from which compiled loops are worth loading
 
@@ -122,7 +121,8 @@ def shifted(values: Tensor, start: int, size: int) -> Tensor:
 
 
 class CompiledSweep(torch.autograd.Function):
-    """`sweep_in_torch` by the loops of `image_lstm_kernels`, directions in parallel; no second derivatives."""
+    """`sweep_in_torch` by the loops of `image_lstm_kernels`, directions in parallel. Gradients that are to be
+    differentiated again come from the equations themselves."""
 
     @staticmethod
     def forward(ctx: Any, x: Tensor, kernel: Tensor, bias: Tensor, state: Tensor, fronts: Fronts) -> Tensor:
@@ -134,17 +134,19 @@ class CompiledSweep(torch.autograd.Function):
         h = gates.new_empty(directions, state.shape[-1], cells * events)
         c = torch.empty_like(h)
         _each_direction(kernels.forward, [gates, c, h, bias.flatten(1), state.contiguous()], fronts, events)
-        ctx.save_for_backward(x, kernel, state, gates, c, h)
+        ctx.save_for_backward(x, kernel, bias, state, gates, c, h)
         ctx.fronts = fronts
         return h.view(directions, -1, cells, events)
 
     @staticmethod
-    @once_differentiable
-    def backward(ctx: Any, d_h: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor, None]:
+    def backward(ctx: Any, d_h: Tensor) -> tuple[Tensor | None, ...]:
         from loglik.nets import image_lstm_kernels as kernels
 
-        x, kernel, state, gates, c, h = ctx.saved_tensors
+        x, kernel, bias, state, gates, c, h = ctx.saved_tensors
         fronts: Fronts = ctx.fronts
+        if torch.is_grad_enabled():
+            again = functools.partial(sweep_in_torch, fronts=fronts)
+            return *gradients_again(again, (x, kernel, bias, state), (d_h,)), None
         d_read, d_h = torch.empty_like(gates), d_h.flatten(2).contiguous().clone()
         arrays = [d_read, d_h, gates, c, state.transpose(2, 3).contiguous()]
         _each_direction(kernels.backward, arrays, fronts, x.shape[-1])

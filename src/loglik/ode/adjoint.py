@@ -6,8 +6,8 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from torch.autograd.function import once_differentiable
 
+from loglik.errors import UsageError
 from loglik.ode.counting import count
 from loglik.ode.problem import Counted, Problem
 from loglik.ode.step import Field
@@ -21,13 +21,20 @@ class AdjointSolve(torch.autograd.Function):
     def forward(ctx: Any, problem: Problem, back: Steps, theta: Sequence[Tensor], y: Tensor, *inputs: Tensor) -> Tensor:
         states = torch.stack(problem.run(y))
         ctx.problem, ctx.back, ctx.theta = problem, back, theta
-        ctx.save_for_backward(states)
+        ctx.save_for_backward(y, states[1:].clone())
         return states
 
     @staticmethod
-    @once_differentiable
     def backward(ctx: Any, d_states: Tensor) -> tuple[Tensor | None, ...]:
-        (states,) = ctx.saved_tensors
+        with torch.no_grad():
+            found = AdjointSolve.backwards_in_time(ctx, d_states)
+        inputs = (ctx.saved_tensors[0], *ctx.theta, d_states)
+        return None, None, None, *only_once(found, inputs, "Take Backprop() or Checkpointed() in place of Adjoint().")
+
+    @staticmethod
+    def backwards_in_time(ctx: Any, d_states: Tensor) -> list[Tensor]:
+        start, rest = ctx.saved_tensors
+        states = torch.cat([start.unsqueeze(0), rest])
         problem: Problem = ctx.problem
         counted, times = problem.field, problem.times
         assert isinstance(counted, Counted)
@@ -45,7 +52,36 @@ class AdjointSolve(torch.autograd.Function):
             a = a + d_states[i - 1].reshape(-1)
         count(counted.count - before, ctx.back.tolerance)
         parts = [part.reshape(p.shape) for part, p in zip(torch.split(d_theta, sizes), ctx.theta, strict=True)]
-        return None, None, None, a.reshape(states.shape[1:]), *parts
+        return [a.reshape(states.shape[1:]), *parts]
+
+
+class FirstDerivative(torch.autograd.Function):
+    """A gradient as it is; asking for its derivative, in any of the tensors it depends on, is an error."""
+
+    @staticmethod
+    def forward(ctx: Any, gradient: Tensor, instead: str, *depends: Tensor) -> Tensor:
+        ctx.instead = instead
+        return gradient.view_as(gradient)
+
+    @staticmethod
+    def backward(ctx: Any, *cotangents: Tensor) -> tuple[None, ...]:
+        raise UsageError(f"Expected to differentiate once; got a derivative of a gradient. {ctx.instead}")
+
+
+def only_once(gradients: Sequence[Tensor | None], depends: Sequence[Tensor], instead: str) -> list[Tensor | None]:
+    """What a backward pass returns if its gradients cannot be differentiated: with them, that it is an error to try.
+
+    torch's `once_differentiable` raises only where the cotangents have gradients of their own, and only on `backward`;
+    elsewhere it hands back constants, whose derivatives are silently zero.
+
+    Args:
+        depends: the operation's inputs and cotangents.
+        instead: what to do, a sentence.
+    """
+    if not torch.is_grad_enabled():
+        return list(gradients)
+    of = [t for t in depends if t.requires_grad]
+    return [t if t is None else FirstDerivative.apply(t.detach(), instead, *of) for t in gradients]  # type: ignore[no-untyped-call]
 
 
 def adjoint_field(field: Field, shape: torch.Size, theta: Sequence[Tensor]) -> Field:

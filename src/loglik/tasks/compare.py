@@ -11,7 +11,7 @@ from loglik.contract import Claim, EMModel, Model
 from loglik.data import Dataset, as_source, open_dataset, split_rows
 from loglik.errors import ContextError, DataError, Diverged, LoglikError, UnknownName, UsageError
 from loglik.hyperparameters import hyperparameters
-from loglik.inference.evaluate import evaluate
+from loglik.inference.evaluate import evaluate, samples_for
 from loglik.inference.randomness import seeded
 from loglik.runs import count_parameters
 from loglik.score import Score
@@ -111,7 +111,8 @@ def compare(
             gives them other names. None takes all that suit the space.
         data: a name or path that `open_dataset` takes, a Dataset, or rows, of which a fifth is held out.
         budget: for all fits together, in even shares; what a fit leaves of its share, the later ones have.
-        samples: K of the bounds of latent and dequantised models; it is printed beside the number.
+        samples: K of the bounds of latent and dequantised models, printed beside the number; what has no importance
+            weights is scored without.
         watch: given a name, the watcher of its fit. done: called with every entrant when it is finished.
         device: where models are fitted, the CPU if None.
         options: of every fit, see `training.options.Options`.
@@ -179,7 +180,8 @@ def _fit(
 def _score(entrant: Entrant, data: Dataset, samples: int, seed: int, done: Callable[[Entrant], None] | None) -> None:
     if entrant.model is not None and not entrant.error:
         try:
-            entrant.score = evaluate(entrant.model, data, samples=samples, seed=seed)
+            k = samples_for(entrant.model, samples)
+            entrant.score = evaluate(entrant.model, data, samples=k, seed=seed)
         except LoglikError as error:
             entrant.error = str(error)
     if done:

@@ -12,7 +12,7 @@ from loglik.contract import Model
 from loglik.data import Dataset, Reading
 from loglik.errors import Diverged, RunMismatch, UsageError
 from loglik.hyperparameters import checked
-from loglik.inference.evaluate import evaluate
+from loglik.inference.evaluate import evaluate, samples_for
 from loglik.inference.randomness import seeded
 from loglik.runs import RUN, STATE, Run, describe, read_record, save, update_record, write_history
 from loglik.spaces import Space
@@ -88,7 +88,7 @@ def _finish(
     write_history(folder, history)
     save(model, folder, {**about, "status": status, "scores": []})
     if status == FINISHED:
-        score = evaluate(model, data, samples=samples, seed=options.seed)
+        score = evaluate(model, data, samples=samples_for(model, samples), seed=options.seed)
         update_record(folder, scores=[{"part": "test", **score.to_json()}])
         state.unlink(missing_ok=True)  # not before: who is stopped while scoring resumes at the end of the training
     return Run.open(folder)

@@ -114,8 +114,9 @@ class Autoregressive(ExactModel):
         Args:
             given: the known beginning of the events, (n, ...) or (1, ...) for all: the first time steps of (T,), the
                 first rows of (H, W) or (C, H, W). What follows is drawn from p(rest | given).
-            temperature: divides the logits; below 1 the samples are likelier, and no longer draws from p(x).
-            top_k: draws only among the k likeliest levels.
+            temperature: T of p(x_i | x_<i)^(1/T), by which each value is drawn; below 1 the samples are likelier, and
+                no longer draws from p(x). For real values where they are normal.
+            top_k: draws each value only among its k likeliest levels.
             length: of the sequences to draw, beyond one window, from a model that carries its state on.
 
         Raises:
@@ -185,7 +186,7 @@ class Sharpened:
         return self.head.encode(x, dtype)
 
     def sample(self, params: Tensor, noise: Tensor) -> Tensor:
-        return self.head.sample(self.head.sharpened(params, self.temperature, self.top_k), noise)
+        return self.head.draw_sharpened(params, noise, self.temperature, self.top_k)
 
 
 def _draws(head: Head, temperature: float, top_k: int | None) -> Head | Sharpened:

@@ -53,6 +53,16 @@ class Flow(Model):
         z, log_det = self.noise(x, context)
         return self.base.log_likelihood(z, context) + log_det
 
+    @property
+    def has_weights(self) -> bool:
+        return self.bijection.claim is Claim.EXACT and self.base.has_weights
+
+    def log_weight(self, x: Tensor, context: Tensor | None = None) -> Tensor:
+        if not self.has_weights:
+            return super().log_weight(x, context)
+        z, log_det = self.bijection(self.events(x, context), self.condition(context))
+        return self.base.log_weight(z, context) + log_det  # type: ignore[no-any-return]
+
     def objective(self, x: Tensor, context: Tensor | None = None) -> Tensor:
         """log p(x), in training as `Bijection.follow` has it."""
         if not self.training:

@@ -53,6 +53,14 @@ class VAE(LatentModel):
             "-log q(z|x)": -sum_event(normal_log_prob(z, mean, log_scale)),
         }
 
+    @property
+    def has_weights(self) -> bool:
+        return True
+
+    def log_weight(self, x: Tensor, context: Tensor | None = None) -> Tensor:
+        """The terms are of one draw of z: their sum is its log weight."""
+        return self.log_likelihood(x, context)
+
     def objective(self, x: Tensor, context: Tensor | None = None) -> Tensor:
         y, log_det, mean, log_scale = self._posterior(x, context)
         z = mean + torch.exp(log_scale) * torch.randn_like(mean)
