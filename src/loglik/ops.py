@@ -50,7 +50,7 @@ class KeepsFloat64(nn.Module):
 
     def _apply(self, fn: Any, recurse: bool = True) -> Self:
         kept = {name: t for name, t in self._buffers.items() if t is not None and t.dtype == torch.float64}
-        super()._apply(fn, recurse)
+        super()._apply(fn, recurse)  # type: ignore[no-untyped-call]
         for name, t in kept.items():
             moved = self._buffers[name]
             assert moved is not None
