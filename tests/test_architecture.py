@@ -14,9 +14,10 @@ SOURCE = Path(loglik.__file__).parent
 # Lowest first. A file imports only from lower layers, or from its own.
 LAYERS: list[tuple[str, ...]] = [
     ("errors", "ops", "version"),
-    ("storage", "ode"),
+    ("storage", "ode", "uncertainty"),
     ("spaces",),
     ("contract",),
+    ("difference",),
     ("score",),
     ("densities", "moments", "nets"),
     ("heads",),

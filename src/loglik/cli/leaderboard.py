@@ -9,7 +9,8 @@ from loglik.tasks.ranking import Standing
 
 LEGEND = """\
 =  exact    <=  at most: the likelihood is a lower bound, its K-sample form    ~  an estimate
-place 3?: a bound may stand higher in truth    behind: paired over the same rows, +- one standard error"""
+place 3?: a bound may stand higher in truth    behind: paired over the same rows, +- one standard error
+verdicts: Student's t over the whole table, at most 5 % wrong; "on 98 % of rows" is a sign test, at most 1 %"""
 
 
 def leaderboard(comparison: Comparison) -> str:
@@ -33,8 +34,11 @@ def leaderboard(comparison: Comparison) -> str:
     rows += [_failed(e.name, e.error, len(head)) for e in comparison.entrants if e.error]
     numbers = (2, 3, len(head) - 2, len(head) - 1)
     part = f"{comparison.data.name}: {comparison.data.space}, {comparison.data.test.rows} held-out rows"
+    scores = {e.name: e.score for e in comparison.entrants if e.score is not None}
+    part += next((score.error.source for score in scores.values()), "")
+    carried = "".join(f"\n{name}: {score.carried}" for name, score in scores.items() if score.carried)
     unit = "less is better" if mass else "log density per event, more is better; it may exceed 0"
-    return f"{part}; {unit}\n\n{table(head, rows, right=numbers)}\n\n{LEGEND}"
+    return f"{part}; {unit}\n\n{table(head, rows, right=numbers)}\n{carried}\n{LEGEND}"
 
 
 def _row(comparison: Comparison, standing: Standing, mass: bool, truth: Score | None) -> list[str]:

@@ -9,6 +9,7 @@ from loglik.cli.console import say, say_json, talk
 from loglik.cli.options import ContextWords, Data, Device, Json, Samples, Seed, context_of, device_of
 from loglik.data import Reading, open_source
 from loglik.inference.evaluate import evaluate
+from loglik.report.wording import strangest
 from loglik.runs import Run
 from loglik.tasks.compare import SAMPLES
 from loglik.tasks.export import parse_context, spoken, write_rows, write_samples
@@ -57,7 +58,7 @@ def score(
     if json:
         say_json({"run": str(run), "data": data, **result.to_json()})
     else:
-        say(str(result))
+        say("\n".join(line for line in (str(result), strangest(result)) if line))
 
 
 def sample(

@@ -59,26 +59,37 @@ class Source(ABC):
 
     @property
     def fingerprint(self) -> str:
-        """Identifies the rows and their order: equal for equal rows."""
+        """Identifies the rows, their contexts and their order: equal for equal ones."""
         digest = RowDigest()
-        for x, _ in self.batches(65536):
-            digest.update(x)
+        for x, context in self.batches(65536):
+            digest.update(x, context)
         return digest.hexdigest()
 
 
 class RowDigest:
-    """Hashes events batch by batch; the same rows give the same digest however they are cut into batches."""
+    """Hashes events and contexts batch by batch; the same rows give the same digest however they are cut into batches.
+
+    The digest is "ROWS", or "ROWS-CONTEXTS" where there are contexts.
+    """
 
     def __init__(self) -> None:
-        self._hash = hashlib.blake2b(digest_size=8)
+        self._rows = hashlib.blake2b(digest_size=8)
+        self._contexts: hashlib.blake2b | None = None
 
-    def update(self, x: Tensor) -> None:
-        kind = torch.float64 if x.is_floating_point() else torch.int64
-        for part in torch.split(x, 4096):
-            self._hash.update(np.ascontiguousarray(part.detach().cpu().to(kind).numpy()).data)
+    def update(self, x: Tensor, context: Tensor | None = None) -> None:
+        _hash_into(self._rows, x)
+        if context is not None:
+            self._contexts = self._contexts or hashlib.blake2b(digest_size=8)
+            _hash_into(self._contexts, context)
 
     def hexdigest(self) -> str:
-        return self._hash.hexdigest()
+        return self._rows.hexdigest() + (f"-{self._contexts.hexdigest()}" if self._contexts else "")
+
+
+def _hash_into(digest: hashlib.blake2b, values: Tensor) -> None:
+    kind = torch.float64 if values.is_floating_point() else torch.int64
+    for part in torch.split(values, 4096):
+        digest.update(np.ascontiguousarray(part.detach().cpu().to(kind).numpy()).data)
 
 
 class Memory(Source):

@@ -84,10 +84,11 @@ def _facts(comparison: Comparison) -> Facts:
         ("Rows", " \u00b7 ".join(f"{wording.grouped(part.rows)} {name}" for part, name in parts)),
         ("Split", wording.split(data.split)),
         ("Scored on", f"the {wording.grouped(data.test.rows)} test rows; bounds with K = {comparison.samples} samples"),
+        ("Errors", next((wording.error_source(e.score) for e in comparison.entrants if e.score is not None), "")),
         ("Took", f"{wording.duration(comparison.seconds)} on {machine}"),
     ]
     if data.train.columns:
         facts.insert(1, ("Columns", ", ".join(data.train.columns)))
     if data.entropy is not None:
         facts.insert(2, ("Entropy", f"{wording.number(data.entropy, 3)} nats per event, known"))
-    return facts
+    return [(name, value) for name, value in facts if value]

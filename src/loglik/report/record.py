@@ -67,9 +67,15 @@ def score(fields: Record, unit: Unit) -> dict[str, str]:
         "value": f"{unit.sign(claim)} {unit.measured(nats, error)}",
         "nats": f"{wording.OF_NATS[claim]} {wording.plus_minus(nats, error, wording.significant(error))}",
         "claim": f"{claim}{samples}",
-        "events": wording.grouped(int(score["events"])),
-        "not_finite": ", ".join(map(str, score.get("not_finite") or [])),
+        "events": wording.grouped(int(score["events"])) + _units(score),
+        "not_finite": ", ".join(str(row + 1) for row in score.get("not_finite") or []),
     }
+
+
+def _units(score: Record) -> str:
+    """The groups or blocks that the standard error was estimated from; older records do not say."""
+    by = score.get("stderr_by", "rows")
+    return "" if by == "rows" else f" in {wording.grouped(int(score['stderr_units']))} {by}"
 
 
 def laws(record: Record) -> list[dict[str, str]]:

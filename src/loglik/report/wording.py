@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from loglik.contract import Claim
-from loglik.score import Difference, Score
+from loglik.difference import Difference
+from loglik.score import Score
 from loglik.spaces import Measure, Space
 
 MINUS = "\N{MINUS SIGN}"
@@ -76,6 +77,20 @@ def plus_minus(value: float, error: float, digits: int) -> str:
 def significant(error: float) -> int:
     """The digits after the point that show two figures of a standard error, at most 3."""
     return min(3, max(0, 1 - math.floor(math.log10(error)))) if 0.0 < error < math.inf else 2
+
+
+def error_source(score: Score) -> str:
+    """What the standard error was estimated from; empty where it is the rows."""
+    return score.error.source.removeprefix(", ").replace("+-", "\u00b1")
+
+
+def strangest(score: Score) -> str:
+    """The rows of the lowest log-likelihood, counted from 1 as in every message; empty where all rows are equal."""
+    rows = score.strangest()
+    if len({nats for _, nats in rows}) == 1 and rows[0][1] == float(score.values.max()):
+        return ""
+    told = ", ".join(f"row {row + 1} ({nats:.2f})" for row, nats in rows)
+    return f"strangest, in nats: {told}; rows are counted from 1"
 
 
 def claim(score: Score) -> str:
