@@ -74,8 +74,9 @@ class Score:
     def interval(self, level: float = 0.95) -> tuple[float, float]:
         """Nats per event: where the mean over ever more such data lies, with probability `level`.
 
-        Student's t, made longer on the side where skewed values are underrated. Fewer than 50 rows of very skewed
-        values, or fewer than 10 groups of very unequal sizes, are covered less often than `level` says.
+        Student's t, made longer on the side where skewed values are underrated. In simulation 95 % intervals hold the
+        mean in 93 to 97.5 % of trials; less often for log-normal values in 5 rows (88 %), for skewed groups of very
+        unequal sizes (90 to 93 %), and for a slow trend under noise in a stream of 50 to 200 rows (86 to 91 %).
         """
         return self.error.interval(level)
 
@@ -95,7 +96,7 @@ class Score:
         if self.few is None:
             return ""
         rows = "1 row carries" if self.few.rows == 1 else f"{self.few.rows} rows carry"
-        share = f"{100.0 * self.few.share:.0f} % of the squared deviations"
+        share = f"{math.floor(100.0 * self.few.share)} % of the squared deviations"
         return f"{rows} the mean ({share}); median {self.median:.4f} nats"
 
     def strangest(self, n: int = STRANGEST) -> list[tuple[int, float]]:

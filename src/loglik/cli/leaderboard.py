@@ -10,7 +10,7 @@ from loglik.tasks.ranking import Standing
 LEGEND = """\
 =  exact    <=  at most: the likelihood is a lower bound, its K-sample form    ~  an estimate
 place 3?: a bound may stand higher in truth    behind: paired over the same rows, +- one standard error
-verdicts: Student's t over the whole table, at most 5 % wrong; "on 98 % of rows" is a sign test, at most 1 %"""
+verdicts: by Student's t on paired means, "on 98 % of rows" by signs; that any in the table is wrong: 5 % at most"""
 
 
 def leaderboard(comparison: Comparison) -> str:

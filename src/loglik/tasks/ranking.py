@@ -28,7 +28,7 @@ def rank(scores: dict[str, Score]) -> list[Standing]:
     """Standings, best first; then what could not be ranked, with the reason.
 
     A bound that beats an exact value has surely won. A bound that loses to one is undecided: its exact value may be
-    higher. Verdicts are simultaneous: the chance that any one of a table is wrong is at most 6 %, 5 % for those on
+    higher. Verdicts are simultaneous: the chance that any one of a table is wrong is 5 % at most, 4 % for those on
     means and 1 % for those on rows. Where the lead is not sure, or within rounding, the two are called level.
     """
     candidates = [name for name, score in scores.items() if not _unrankable(score)]
