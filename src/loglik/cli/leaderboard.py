@@ -1,4 +1,4 @@
-"""The leaderboard in plain text: every number says what it is."""
+"""The leaderboard, and the strangest rows of a score, in plain text: every number says what it is."""
 
 from loglik.cli.console import table
 from loglik.contract import Claim
@@ -36,9 +36,10 @@ def leaderboard(comparison: Comparison) -> str:
     part = f"{comparison.data.name}: {comparison.data.space}, {comparison.data.test.rows} held-out rows"
     scores = {e.name: e.score for e in comparison.entrants if e.score is not None}
     part += next((score.error.source for score in scores.values()), "")
-    carried = "".join(f"\n{name}: {score.carried}" for name, score in scores.items() if score.carried)
+    carried = "\n".join(f"{name}: {score.carried}" for name, score in scores.items() if score.carried)
     unit = "less is better" if mass else "log density per event, more is better; it may exceed 0"
-    return f"{part}; {unit}\n\n{table(head, rows, right=numbers)}\n{carried}\n{LEGEND}"
+    remarks = [carried] if carried else []
+    return "\n\n".join([f"{part}; {unit}", table(head, rows, right=numbers), *remarks, LEGEND])
 
 
 def _row(comparison: Comparison, standing: Standing, mass: bool, truth: Score | None) -> list[str]:
@@ -66,3 +67,12 @@ def _failed(name: str, error: str, columns: int) -> list[str]:
     row = [""] * columns
     row[0], row[1], row[-3] = "-", name, f"failed: {error}"
     return row
+
+
+def strangest(score: Score) -> str:
+    """The rows of the lowest log-likelihood, counted from 1 as in every message; empty where all rows are equal."""
+    rows = score.strangest()
+    if len({nats for _, nats in rows}) == 1 and rows[0][1] == float(score.values.max()):
+        return ""
+    told = ", ".join(f"row {row + 1} ({nats:.2f})" for row, nats in rows)
+    return f"strangest, in nats: {told}; rows are counted from 1"

@@ -6,10 +6,10 @@ from typing import Annotated
 import typer
 
 from loglik.cli.console import say, say_json, talk
+from loglik.cli.leaderboard import strangest
 from loglik.cli.options import ContextWords, Data, Device, Json, Samples, Seed, context_of, device_of
 from loglik.data import Reading, open_source
 from loglik.inference.evaluate import evaluate
-from loglik.report.wording import strangest
 from loglik.runs import Run
 from loglik.tasks.compare import SAMPLES
 from loglik.tasks.export import parse_context, spoken, write_rows, write_samples

@@ -85,6 +85,10 @@ def _facts(comparison: Comparison) -> Facts:
         ("Split", wording.split(data.split)),
         ("Scored on", f"the {wording.grouped(data.test.rows)} test rows; bounds with K = {comparison.samples} samples"),
         ("Errors", next((wording.error_source(e.score) for e in comparison.entrants if e.score is not None), "")),
+        (
+            "Means",
+            "; ".join(f"{e.name}: {e.score.carried}" for e in comparison.entrants if e.score and e.score.carried),
+        ),
         ("Took", f"{wording.duration(comparison.seconds)} on {machine}"),
     ]
     if data.train.columns:

@@ -84,15 +84,6 @@ def error_source(score: Score) -> str:
     return score.error.source.removeprefix(", ").replace("+-", "\u00b1")
 
 
-def strangest(score: Score) -> str:
-    """The rows of the lowest log-likelihood, counted from 1 as in every message; empty where all rows are equal."""
-    rows = score.strangest()
-    if len({nats for _, nats in rows}) == 1 and rows[0][1] == float(score.values.max()):
-        return ""
-    told = ", ".join(f"row {row + 1} ({nats:.2f})" for row, nats in rows)
-    return f"strangest, in nats: {told}; rows are counted from 1"
-
-
 def claim(score: Score) -> str:
     return f"{score.claim}, K={score.samples}" if score.samples else str(score.claim)
 
