@@ -73,6 +73,9 @@ def test_strangest_rows_begin_with_those_that_are_not_finite() -> None:
     s = score([-1.0, -7.0, float("nan"), -2.0])
     assert [row for row, _ in s.strangest(2)] == [2, 1]
     assert len(s.strangest(9)) == 4
+    told = "row 3 (nan), row 2 (-7.00), row 4 (-2.00), row 1 (-1.00)"
+    assert s.strangest_in_words() == f"strangest rows, counted from 1, in nats: {told}"
+    assert "none" in score([-2.0] * 9).strangest_in_words()
 
 
 def test_rows_that_are_not_finite_are_listed_and_never_dropped() -> None:

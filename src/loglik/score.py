@@ -104,6 +104,13 @@ class Score:
         order = self.values.nan_to_num(nan=-math.inf, neginf=-math.inf).topk(min(n, self.events), largest=False).indices
         return [(int(row), float(self.values[row])) for row in order]
 
+    def strangest_in_words(self) -> str:
+        """The rows of the lowest log-likelihood, counted from 1 as in every message."""
+        if float(self.values.min()) == float(self.values.max()):
+            return "strangest rows: none, all are equally likely"
+        told = ", ".join(f"row {row + 1} ({nats:.2f})" for row, nats in self.strangest())
+        return f"strangest rows, counted from 1, in nats: {told}"
+
     @property
     def measure(self) -> Measure:
         return self.space.measure

@@ -53,3 +53,5 @@ def test_no_rows_and_wrong_shapes() -> None:
         Memory(Real((1,)), torch.zeros(0, 1))
     with pytest.raises(ShapeMismatch):
         Memory(Real((1,)), torch.zeros(3, 2))
+    with pytest.raises(ShapeMismatch, match="one group for each of 3 rows"):
+        Memory(Real((1,)), torch.zeros(3, 1), groups=torch.zeros(2, dtype=torch.int64))

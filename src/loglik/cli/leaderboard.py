@@ -1,4 +1,4 @@
-"""The leaderboard, and the strangest rows of a score, in plain text: every number says what it is."""
+"""The leaderboard in plain text: every number says what it is."""
 
 from loglik.cli.console import table
 from loglik.contract import Claim
@@ -34,12 +34,16 @@ def leaderboard(comparison: Comparison) -> str:
     rows += [_failed(e.name, e.error, len(head)) for e in comparison.entrants if e.error]
     numbers = (2, 3, len(head) - 2, len(head) - 1)
     part = f"{comparison.data.name}: {comparison.data.space}, {comparison.data.test.rows} held-out rows"
-    scores = {e.name: e.score for e in comparison.entrants if e.score is not None}
-    part += next((score.error.source for score in scores.values()), "")
-    carried = "\n".join(f"{name}: {score.carried}" for name, score in scores.items() if score.carried)
     unit = "less is better" if mass else "log density per event, more is better; it may exceed 0"
-    remarks = [carried] if carried else []
-    return "\n\n".join([f"{part}; {unit}", table(head, rows, right=numbers), *remarks, LEGEND])
+    return f"{part}; {unit}\n\n{table(head, rows, right=numbers)}\n\n{LEGEND}{_remarks(comparison)}"
+
+
+def _remarks(comparison: Comparison) -> str:
+    """What the standard errors come from, where it is not single rows, and whose mean few rows carry."""
+    scores = {e.name: e.score for e in comparison.entrants if e.score is not None}
+    lines = [f"errors {score.error.source.removeprefix(', ')}" for score in scores.values() if score.error.source][:1]
+    lines += [f"{name}: {score.carried}" for name, score in scores.items() if score.carried]
+    return "".join(f"\n{line}" for line in lines)
 
 
 def _row(comparison: Comparison, standing: Standing, mass: bool, truth: Score | None) -> list[str]:
@@ -67,12 +71,3 @@ def _failed(name: str, error: str, columns: int) -> list[str]:
     row = [""] * columns
     row[0], row[1], row[-3] = "-", name, f"failed: {error}"
     return row
-
-
-def strangest(score: Score) -> str:
-    """The rows of the lowest log-likelihood, counted from 1 as in every message; empty where all rows are equal."""
-    rows = score.strangest()
-    if len({nats for _, nats in rows}) == 1 and rows[0][1] == float(score.values.max()):
-        return ""
-    told = ", ".join(f"row {row + 1} ({nats:.2f})" for row, nats in rows)
-    return f"strangest, in nats: {told}; rows are counted from 1"

@@ -6,7 +6,6 @@ from typing import Annotated
 import typer
 
 from loglik.cli.console import say, say_json, talk
-from loglik.cli.leaderboard import strangest
 from loglik.cli.options import ContextWords, Data, Device, Json, Samples, Seed, context_of, device_of
 from loglik.data import Reading, open_source
 from loglik.inference.evaluate import evaluate
@@ -58,7 +57,8 @@ def score(
     if json:
         say_json({"run": str(run), "data": data, **result.to_json()})
     else:
-        say("\n".join(line for line in (str(result), strangest(result)) if line))
+        say(str(result))
+        say(result.strangest_in_words())
 
 
 def sample(

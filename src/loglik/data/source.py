@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from loglik.errors import EmptyData
+from loglik.errors import EmptyData, ShapeMismatch
 from loglik.spaces import Space
 
 Batch = tuple[Tensor, Tensor | None]  # events (B, *event) and their contexts (B, *c), or None
@@ -111,6 +111,8 @@ class Memory(Source):
         if len(x) == 0:
             raise EmptyData("Expected at least one row; got none.")
         space.check_shape(x)
+        if groups is not None and groups.shape != (len(x),):
+            raise ShapeMismatch(f"Expected one group for each of {len(x)} rows; got shape {tuple(groups.shape)}.")
         self.space, self.x, self.context, self.context_space = space, x, context, context_space
         self.columns, self.stream, self.vocabulary, self.sample_rate = columns, stream, vocabulary, sample_rate
         self.groups = groups

@@ -84,15 +84,18 @@ def _facts(comparison: Comparison) -> Facts:
         ("Rows", " \u00b7 ".join(f"{wording.grouped(part.rows)} {name}" for part, name in parts)),
         ("Split", wording.split(data.split)),
         ("Scored on", f"the {wording.grouped(data.test.rows)} test rows; bounds with K = {comparison.samples} samples"),
-        ("Errors", next((wording.error_source(e.score) for e in comparison.entrants if e.score is not None), "")),
-        (
-            "Means",
-            "; ".join(f"{e.name}: {e.score.carried}" for e in comparison.entrants if e.score and e.score.carried),
-        ),
         ("Took", f"{wording.duration(comparison.seconds)} on {machine}"),
     ]
     if data.train.columns:
         facts.insert(1, ("Columns", ", ".join(data.train.columns)))
     if data.entropy is not None:
         facts.insert(2, ("Entropy", f"{wording.number(data.entropy, 3)} nats per event, known"))
-    return [(name, value) for name, value in facts if value]
+    return facts + _errors(comparison)
+
+
+def _errors(comparison: Comparison) -> Facts:
+    """What the standard errors come from, where it is not single rows, and whose mean few rows carry."""
+    scores = {e.name: e.score for e in comparison.entrants if e.score is not None}
+    sources = [wording.error_source(score) for score in scores.values()]
+    carried = [f"{name}: {score.carried}" for name, score in scores.items() if score.carried]
+    return [(name, told[0]) for name, told in (("Errors", sources), ("Means", ["; ".join(carried)])) if any(told)]

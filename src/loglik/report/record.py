@@ -67,8 +67,7 @@ def score(fields: Record, unit: Unit) -> dict[str, str]:
         "value": f"{unit.sign(claim)} {unit.measured(nats, error)}",
         "nats": f"{wording.OF_NATS[claim]} {wording.plus_minus(nats, error, wording.significant(error))}",
         "claim": f"{claim}{samples}",
-        "events": wording.grouped(int(score["events"])) + _units(score),
-        "carried": _carried(score),
+        "events": wording.grouped(int(score["events"])) + _units(score) + _carried(score),
         "not_finite": ", ".join(str(row + 1) for row in score.get("not_finite") or []),
     }
 
@@ -84,7 +83,7 @@ def _carried(score: Record) -> str:
     if not rows:
         return ""
     median = wording.number(score["median"], wording.significant(score["stderr"]))
-    return f"{rows} row{'s carry' if rows > 1 else ' carries'} the mean; median {median} nats"
+    return f"; {rows} row{'s carry' if rows > 1 else ' carries'} the mean, median {median} nats"
 
 
 def laws(record: Record) -> list[dict[str, str]]:

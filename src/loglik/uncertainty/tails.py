@@ -60,7 +60,7 @@ def sign_test(signs: Tensor, groups: Tensor | None = None, *, stream: bool = Fal
     u = signs
     if groups is not None:
         _, place = torch.unique(groups.to(signs.device), return_inverse=True)
-        u = torch.zeros(int(place.max()) + 1, dtype=signs.dtype).index_add_(0, place, signs)
+        u = signs.new_zeros(int(place.max()) + 1).index_add_(0, place, signs)
     elif stream:
         u = torch.stack([part.sum() for part in torch.split(signs, block_length(len(signs)))])
     square = float(u.square().sum())
