@@ -14,10 +14,11 @@ SOURCE = Path(loglik.__file__).parent
 # Lowest first. A file imports only from lower layers, or from its own.
 LAYERS: list[tuple[str, ...]] = [
     ("errors", "ops", "version"),
-    ("storage", "ode"),
+    ("storage", "ode", "uncertainty"),
     ("spaces", "scales"),
     ("contexts",),
     ("contract",),
+    ("difference",),
     ("score",),
     ("densities", "moments", "nets"),
     ("heads",),

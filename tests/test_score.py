@@ -1,6 +1,7 @@
 """Scores: units, claims, paired differences, and rows that are not finite."""
 
 import math
+from dataclasses import replace
 
 import pytest
 import torch
@@ -33,11 +34,55 @@ def test_standard_error_of_the_mean() -> None:
     assert score([1.0]).stderr == math.inf
 
 
+def test_groups_and_streams_are_said_with_what_the_error_comes_from() -> None:
+    rows = score(torch.linspace(-9, -1, 60).tolist())
+    groups, stream = replace(rows, groups=torch.arange(60) // 6), replace(rows, stream=True)
+    assert rows.error.by == "rows"
+    assert "+- over" not in str(rows)
+    assert "60 events, +- over 10 groups" in str(groups)
+    assert f"+- over {stream.error.units} blocks" in str(stream)
+    assert groups.stderr > 2 * rows.stderr  # neighbours are alike: ten groups, not sixty rows
+    assert stream.stderr > 2 * rows.stderr
+    assert groups.bits_per_dim_stderr == pytest.approx(groups.stderr / (2 * math.log(2)))
+    assert rows == groups  # what compares is what was scored, and how
+
+
+def test_a_record_says_how_sure_it_is() -> None:
+    values = [-3.0, -1.0, -2.5, -2.0, -4.0, -1.5]
+    fields = replace(score(values), groups=torch.tensor([0, 0, 1, 1, 2, 2])).to_json()
+    assert (fields["stderr_by"], fields["stderr_units"]) == ("groups", 3)
+    assert fields["interval"][0] < fields["nats"] < fields["interval"][1]
+    assert fields["median"] == -2.25
+    assert fields["carried_by"] is None
+    assert fields["strangest"] == [[4, -4.0], [0, -3.0], [2, -2.5], [3, -2.0], [5, -1.5]]
+
+
+def test_one_row_that_rules_the_mean_is_named() -> None:
+    values = torch.linspace(1.0, 2.0, 320)
+    values[200] = -1399.0
+    s = score(values.tolist(), space=Real((2,)))
+    assert s.stderr > 4.0
+    assert s.median == pytest.approx(1.5, abs=0.01)
+    assert "1 row carries the mean (99 % of the squared deviations); median 1.49" in str(s)
+    assert s.to_json()["carried_by"] == 1
+    assert s.strangest(1) == [(200, -1399.0)]
+    assert "carries" not in str(score(torch.linspace(1.0, 2.0, 320).tolist()))
+
+
+def test_strangest_rows_begin_with_those_that_are_not_finite() -> None:
+    s = score([-1.0, -7.0, float("nan"), -2.0])
+    assert [row for row, _ in s.strangest(2)] == [2, 1]
+    assert len(s.strangest(9)) == 4
+    told = "row 3 (nan), row 2 (-7.00), row 4 (-2.00), row 1 (-1.00)"
+    assert s.strangest_in_words() == f"strangest rows, counted from 1, in nats: {told}"
+    assert "none" in score([-2.0] * 9).strangest_in_words()
+
+
 def test_rows_that_are_not_finite_are_listed_and_never_dropped() -> None:
     s = score([-1.0, float("nan"), -1.0, -math.inf])
     assert s.not_finite == [1, 3]
     assert not math.isfinite(s.nats)
-    assert "2 rows are not finite" in str(s)
+    assert "2 rows are not finite, first 2, 4 (counted from 1)" in str(s)
 
 
 def test_paired_difference_is_sharper_than_either_score() -> None:
@@ -48,17 +93,43 @@ def test_paired_difference_is_sharper_than_either_score() -> None:
     assert (b - a).nats == -(a - b).nats
 
 
+def test_differences_are_taken_by_group_too() -> None:
+    a = replace(score([-1.0, -1.2, -3.0, -3.1, -2.0, -2.3]), groups=torch.tensor([0, 0, 1, 1, 2, 2]))
+    b = replace(a, values=a.values - torch.tensor([0.3, 0.3, 0.1, 0.1, 0.2, 0.2]))
+    assert (a - b).error.units == 3
+    assert (a - b).stderr == pytest.approx(0.1 / math.sqrt(3))
+    assert (-(a - b)).stderr == (a - b).stderr
+    assert (-(a - b)).nats == -(a - b).nats
+    assert "paired over 6 rows, +- over 3 groups" in str(a - b)
+
+
+def test_a_lead_within_rounding_is_none() -> None:
+    values = [-100.0 - row for row in range(50)]
+    assert not (score(values) - score([v * (1 + 1e-15) for v in values])).significant
+    assert (score(values) - score([v * (1 + 1e-10) for v in values])).significant
+
+
+def test_equal_differences_need_as_many_rows_as_a_test_of_their_signs() -> None:
+    for rows, sure in ((2, False), (5, False), (6, True)):
+        assert (score([-1.0] * rows) - score([-2.0] * rows)).significant is sure
+
+
 @pytest.mark.parametrize(
     ("other", "reason"),
     [
         (score([1.0, 2.0], space=Real((2,))), "mass"),
         (score([1.0, 2.0], space=Integer((2,), 17)), "events differ"),
         (score([1.0, 2.0], rows="others"), "different rows"),
+        (score([1.0, 2.0], rows="r-other"), "different contexts"),
     ],
 )
 def test_what_cannot_be_compared_is_refused_with_the_reason(other: Score, reason: str) -> None:
     with pytest.raises(UsageError, match=reason):
-        score([1.0, 2.0]) - other
+        score([1.0, 2.0], rows="r-contexts") - other
+
+
+def test_a_score_without_contexts_stands_beside_one_with_them() -> None:
+    assert (score([1.0, 2.0], rows="r-contexts") - score([1.0, 3.0], rows="r")).nats == -0.5
 
 
 @pytest.mark.parametrize(

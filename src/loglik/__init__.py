@@ -12,8 +12,9 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 from loglik.contract import Bijection, Claim, EMModel, ExactModel, LatentModel, Model
+from loglik.difference import Difference
 from loglik.errors import LoglikError
-from loglik.score import Difference, Score
+from loglik.score import Score
 from loglik.spaces import Category, Integer, Measure, Real, Space
 from loglik.version import __version__
 

@@ -1,18 +1,22 @@
-"""The typed answer to "how likely is this data": a number that says what it is, and paired differences of two."""
+"""The typed answer to "how likely is this data": a number that says what it is, and how sure it is."""
 
 import math
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 import torch
 from torch import Tensor
 
 from loglik.contract import Claim
+from loglik.difference import Difference
 from loglik.errors import UsageError
 from loglik.ops import LN2
 from loglik.spaces import Measure, Space, space_from_json
+from loglik.uncertainty import Few, MeanError, few_rows, mean_error, median
 
 LISTED_ROWS = 20  # so many non-finite rows are listed by number; all are counted
+STRANGEST = 5  # so many rows of the lowest log-likelihood are recorded with a score
 
 
 @dataclass(frozen=True)
@@ -21,7 +25,8 @@ class Score:
 
     `values` holds log p of every row, float64 (N,). A row that is not finite makes the score not finite, and is listed
     in `not_finite`; none is ever dropped. `samples` is the K of a K-sample bound, None if there is nothing to sample.
-    `rows` fingerprints the rows scored: two scores can be paired only on the same rows.
+    `rows` fingerprints the rows scored, and the contexts they were scored under ("ROWS-CONTEXTS") where the model takes
+    any: two scores can be paired only on the same.
 
     `past`, of a stream's windows, says what each was conditioned on: nothing ("each window alone"), or the windows
     before it ("state carried over windows, in 16 streams"). Either way the values sum to log p of the whole sequence,
@@ -30,6 +35,9 @@ class Score:
 
     `evaluations` and `tolerance`, of a model that solves differential equations, are the mean evaluations of its field
     for one batch, and the largest error of a step that was allowed.
+
+    `groups` (N,) and `stream` say which rows depend on each other (`Source.groups`, `Source.stream`). The standard
+    error comes from the groups, from blocks of the stream, or from single rows; `error` says which, and how many.
     """
 
     values: Tensor = field(repr=False, compare=False)
@@ -41,20 +49,67 @@ class Score:
     past: str = ""
     evaluations: float | None = None
     tolerance: float | None = None
+    groups: Tensor | None = field(default=None, repr=False, compare=False)
+    stream: bool = False
 
     @property
     def events(self) -> int:
         return len(self.values)
 
+    @cached_property
+    def error(self) -> MeanError:
+        """The standard error with what it was estimated from: rows, groups, or blocks of a stream."""
+        return mean_error(self.values, self.groups, stream=self.stream)
+
     @property
     def nats(self) -> float:
         """Mean log-likelihood per event."""
-        return float(self.values.mean())
+        return self.error.mean
 
     @property
     def stderr(self) -> float:
-        """Standard error of `nats` over the rows."""
-        return standard_error(self.values)
+        """Standard error of `nats`; infinite where there is but one row or one group."""
+        return self.error.stderr
+
+    def interval(self, level: float = 0.95) -> tuple[float, float]:
+        """Nats per event: where the mean over ever more such data lies, with probability `level`.
+
+        Student's t, made longer on the side where skewed values are underrated. In simulation 95 % intervals hold the
+        mean in 93 to 97.5 % of trials; less often for log-normal values in 5 rows (88 %), for skewed groups of very
+        unequal sizes (90 to 93 %), and for a slow trend under noise in a stream of 100 rows (85 to 91 %).
+        """
+        return self.error.interval(level)
+
+    @cached_property
+    def median(self) -> float:
+        """Median log-likelihood of the events; the mean is what the likelihood is, this is a typical row."""
+        return median(self.values)
+
+    @cached_property
+    def few(self) -> Few | None:
+        """The rows that carry the mean, where they are few: half of the squared deviations, or more, is theirs."""
+        return few_rows(self.values)
+
+    @property
+    def carried(self) -> str:
+        """That few rows carry the mean, in words, with the median; empty where they do not."""
+        if self.few is None:
+            return ""
+        rows = "1 row carries" if self.few.rows == 1 else f"{self.few.rows} rows carry"
+        share = f"{math.floor(100.0 * self.few.share)} % of the squared deviations"
+        return f"{rows} the mean ({share}); median {self.median:.4f} nats"
+
+    def strangest(self, n: int = STRANGEST) -> list[tuple[int, float]]:
+        """The n rows of the lowest log-likelihood, lowest first: (row counted from 0, nats); NaN comes before all."""
+        order = self.values.nan_to_num(nan=-math.inf, neginf=-math.inf).topk(min(n, self.events), largest=False).indices
+        return [(int(row), float(self.values[row])) for row in order]
+
+    def strangest_in_words(self) -> str:
+        """The rows of the lowest log-likelihood, counted from 1 as in every message."""
+        if float(self.values.min()) == float(self.values.max()):
+            return "strangest rows: none, all are equally likely"
+        told = ", ".join(f"row {row + 1} ({nats:.2f})" for row, nats in self.strangest())
+        return f"strangest rows, counted from 1, in nats: {told}"
 
     @property
     def measure(self) -> Measure:
@@ -81,7 +136,10 @@ class Score:
         if reason:
             raise UsageError(f"These scores cannot be compared: {reason}.")
         pasts = (self.past, other.past) if self.past != other.past else None
-        return Difference(self.values - other.values, self.claim, other.claim, pasts)
+        size = float(0.5 * (self.values.abs() + other.values.abs()).mean())
+        groups = self.groups if self.groups is not None else other.groups
+        stream = self.stream or other.stream
+        return Difference(self.values - other.values, self.claim, other.claim, pasts, size, groups, stream)
 
     def __str__(self) -> str:
         sign = {Claim.EXACT: "=", Claim.LOWER_BOUND: ">=", Claim.ESTIMATE: "~"}[self.claim]
@@ -91,18 +149,27 @@ class Score:
         kind += f" with {self.evaluations:.0f} evaluations" if self.evaluations else ""
         what = "log density" if self.measure is Measure.DENSITY else "log probability"
         text = f"{what} {sign} {self.nats:.4f} +- {self.stderr:.4f} nats per event ({kind}, {self.events} events"
+        text += self.error.source
         text += ", may exceed 0: it is a density)" if self.measure is Measure.DENSITY else ")"
         if self.bits_per_dim is not None:
             sign = {"=": "=", ">=": "<=", "~": "~"}[sign]
             text += f"; bits/dim {sign} {self.bits_per_dim:.4f} +- {self.bits_per_dim_stderr:.4f}"
+        text += f"; {self.carried}" if self.carried else ""
         bad = int((~torch.isfinite(self.values)).sum())
-        return text + (f"; {bad} rows are not finite, first {self.not_finite}" if bad else "")
+        listed = ", ".join(str(row + 1) for row in self.not_finite)
+        return text + (f"; {bad} rows are not finite, first {listed} (counted from 1)" if bad else "")
 
     def to_json(self) -> dict[str, Any]:
-        """Everything but the values of the single rows."""
+        """Everything but the values of the single rows. Rows are counted from 0; `interval` is that of 95 %."""
         return {
             "nats": self.nats,
             "stderr": self.stderr,
+            "stderr_by": self.error.by,
+            "stderr_units": self.error.units,
+            "interval": list(self.interval()),
+            "median": self.median,
+            "carried_by": None if self.few is None else self.few.rows,
+            "strangest": [list(row) for row in self.strangest()],
             "bits_per_dim": self.bits_per_dim,
             "bits_per_dim_stderr": self.bits_per_dim_stderr,
             "claim": str(self.claim),
@@ -120,56 +187,6 @@ class Score:
         }
 
 
-@dataclass(frozen=True)
-class Difference:
-    """The mean of log p_a(x) - log p_b(x) over the same rows, with its paired standard error; positive: a is ahead.
-
-    `pasts` are what a's and b's rows were conditioned on, where that differs (`Score.past`).
-    """
-
-    values: Tensor = field(repr=False, compare=False)
-    claim_a: Claim
-    claim_b: Claim
-    pasts: tuple[str, str] | None = None
-
-    @property
-    def nats(self) -> float:
-        return float(self.values.mean())
-
-    @property
-    def stderr(self) -> float:
-        return standard_error(self.values)
-
-    @property
-    def significant(self) -> bool:
-        """Whether the two numbers differ by more than two standard errors."""
-        return abs(self.nats) > 2.0 * self.stderr
-
-    @property
-    def decided(self) -> bool:
-        """Whether a surely has the higher likelihood: its number is ahead, and b's is exact.
-
-        log p_a >= a's number when a is a bound, and log p_b = b's number when b is exact, so a bound that beats an
-        exact value has won. Where b is a bound its true value may be higher, so nothing follows; nor from an estimate.
-        """
-        return self.significant and self.nats > 0 and self.claim_a is not Claim.ESTIMATE and self.claim_b is Claim.EXACT
-
-    def __neg__(self) -> "Difference":
-        return Difference(-self.values, self.claim_b, self.claim_a, self.pasts and (self.pasts[1], self.pasts[0]))
-
-    def __str__(self) -> str:
-        text = f"{self.nats:+.4f} +- {self.stderr:.4f} nats per event, paired over {len(self.values)} rows"
-        return text + (f" ({' against '.join(past or 'rows alone' for past in self.pasts)})" if self.pasts else "")
-
-
-def standard_error(values: Tensor) -> float:
-    """Of the mean of independent values; infinite for a single one, 0 if they are all equal."""
-    n = len(values)
-    if n < 2:
-        return math.inf
-    return float(values.std()) / math.sqrt(n)
-
-
 def incomparable(a: Score, b: Score) -> str:
     """Why the two numbers cannot stand in one ranking; empty if they can."""
     if a.measure is not b.measure:
@@ -178,8 +195,11 @@ def incomparable(a: Score, b: Score) -> str:
         )
     if a.space != b.space:
         return f"the events differ, {a.space} against {b.space}"
-    if a.events != b.events or a.rows != b.rows:
+    (rows_a, _, contexts_a), (rows_b, _, contexts_b) = a.rows.partition("-"), b.rows.partition("-")
+    if a.events != b.events or rows_a != rows_b:
         return "they were scored on different rows"
+    if contexts_a and contexts_b and contexts_a != contexts_b:
+        return "they were scored under different contexts"
     return ""
 
 

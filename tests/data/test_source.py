@@ -29,6 +29,18 @@ def test_fingerprint_depends_on_rows_and_order_alone() -> None:
     assert swapped != Memory(Real((2,)), x.double()).fingerprint
 
 
+def test_fingerprint_depends_on_contexts_too() -> None:
+    x, c = torch.arange(100.0)[:, None], torch.arange(100) % 2
+    plain, given = Memory(Real((1,)), x), Memory(Real((1,)), x, c, Integer((), 2))
+    other = Memory(Real((1,)), x, 1 - c, Integer((), 2))
+    assert len({plain.fingerprint, given.fingerprint, other.fingerprint}) == 3
+    assert given.fingerprint.startswith(plain.fingerprint + "-")
+    parts = RowDigest()
+    for batch in given.batches(7):
+        parts.update(*batch)
+    assert parts.hexdigest() == given.fingerprint
+
+
 def test_split_is_a_partition() -> None:
     part = split_rows(100, seed=3)
     assert sorted(torch.cat(list(part.values())).tolist()) == list(range(100))
@@ -41,3 +53,5 @@ def test_no_rows_and_wrong_shapes() -> None:
         Memory(Real((1,)), torch.zeros(0, 1))
     with pytest.raises(ShapeMismatch):
         Memory(Real((1,)), torch.zeros(3, 2))
+    with pytest.raises(ShapeMismatch, match="one group for each of 3 rows"):
+        Memory(Real((1,)), torch.zeros(3, 1), groups=torch.zeros(2, dtype=torch.int64))

@@ -106,6 +106,35 @@ def test_context_is_needed_or_refused_by_name() -> None:
     assert evaluate(conditional, x, context=c).events == 6
 
 
+def test_scores_under_other_contexts_are_not_of_the_same_rows(monkeypatch: pytest.MonkeyPatch) -> None:
+    space, labels = Integer((2,), 3), loglik.Category((), 2)
+    conditional = build("made", space, hidden=(4,), context=labels)
+    x, c = torch.randint(3, (40, 2)), torch.randint(2, (40,))
+    score = evaluate(conditional, x, context=c)
+    with pytest.raises(UsageError, match="under different contexts"):
+        score - evaluate(conditional, x, context=1 - c)
+    with pytest.raises(UsageError, match="on different rows"):
+        score - evaluate(conditional, 2 - x, context=c)
+    assert score.rows == Memory(space, x, c, labels).fingerprint
+    # What takes no context is one and the same under all.
+    marginal = build("uniform", space)
+    assert (score - evaluate(marginal, x)).error.units == 40
+    assert (score - evaluate(marginal, x, context=c)).error.units == 40
+    monkeypatch.setattr(module, "ROWS_AT_ONCE", 16)
+    assert evaluate(conditional, x, context=c).rows == score.rows
+
+
+def test_groups_and_streams_of_the_data_come_along() -> None:
+    space = Integer((2,), 3)
+    x, groups = torch.randint(3, (40, 2)), torch.arange(40) // 8
+    model = build("histogram", space)
+    loglik.fit(model, x)
+    by_group = evaluate(model, Memory(space, x, groups=groups))
+    assert (by_group.error.by, by_group.error.units) == ("groups", 5)
+    assert evaluate(model, Memory(space, x, stream=True)).error.by == "blocks"
+    assert evaluate(model, x).error.by == "rows"
+
+
 def test_samples_must_be_positive() -> None:
     with pytest.raises(UsageError, match="at least 1"):
         evaluate(build("uniform", Integer((2,), 3)), torch.zeros(1, 2), samples=0)

@@ -9,7 +9,8 @@ from loglik.tasks.ranking import Standing
 
 LEGEND = """\
 =  exact    <=  at most: the likelihood is a lower bound, its K-sample form    ~  an estimate
-place 3?: a bound may stand higher in truth    behind: paired over the same rows, +- one standard error"""
+place 3?: a bound may stand higher in truth    behind: paired over the same rows, +- one standard error
+verdicts: by Student's t on paired means, "on 98 % of rows" by signs; that any in the table is wrong: 5 % at most"""
 
 
 def leaderboard(comparison: Comparison) -> str:
@@ -34,7 +35,15 @@ def leaderboard(comparison: Comparison) -> str:
     numbers = (2, 3, len(head) - 2, len(head) - 1)
     part = f"{comparison.data.name}: {comparison.data.space}, {comparison.data.test.rows} held-out rows"
     unit = "less is better" if mass else "log density per event, more is better; it may exceed 0"
-    return f"{part}; {unit}\n\n{table(head, rows, right=numbers)}\n\n{LEGEND}"
+    return f"{part}; {unit}\n\n{table(head, rows, right=numbers)}\n\n{LEGEND}{_remarks(comparison)}"
+
+
+def _remarks(comparison: Comparison) -> str:
+    """What the standard errors come from, where it is not single rows, and whose mean few rows carry."""
+    scores = {e.name: e.score for e in comparison.entrants if e.score is not None}
+    lines = [f"errors {score.error.source.removeprefix(', ')}" for score in scores.values() if score.error.source][:1]
+    lines += [f"{name}: {score.carried}" for name, score in scores.items() if score.carried]
+    return "".join(f"\n{line}" for line in lines)
 
 
 def _row(comparison: Comparison, standing: Standing, mass: bool, truth: Score | None) -> list[str]:

@@ -58,6 +58,7 @@ def score(
         say_json({"run": str(run), "data": data, **result.to_json()})
     else:
         say(str(result))
+        say(result.strangest_in_words())
 
 
 def sample(

@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from loglik.errors import EmptyData
+from loglik.errors import EmptyData, ShapeMismatch
 from loglik.spaces import Space
 
 Batch = tuple[Tensor, Tensor | None]  # events (B, *event) and their contexts (B, *c), or None
@@ -59,26 +59,37 @@ class Source(ABC):
 
     @property
     def fingerprint(self) -> str:
-        """Identifies the rows and their order: equal for equal rows."""
+        """Identifies the rows, their contexts and their order: equal for equal ones."""
         digest = RowDigest()
-        for x, _ in self.batches(65536):
-            digest.update(x)
+        for x, context in self.batches(65536):
+            digest.update(x, context)
         return digest.hexdigest()
 
 
 class RowDigest:
-    """Hashes events batch by batch; the same rows give the same digest however they are cut into batches."""
+    """Hashes events and contexts batch by batch; the same rows give the same digest however they are cut into batches.
+
+    The digest is "ROWS", or "ROWS-CONTEXTS" where there are contexts.
+    """
 
     def __init__(self) -> None:
-        self._hash = hashlib.blake2b(digest_size=8)
+        self._rows = hashlib.blake2b(digest_size=8)
+        self._contexts: hashlib.blake2b | None = None
 
-    def update(self, x: Tensor) -> None:
-        kind = torch.float64 if x.is_floating_point() else torch.int64
-        for part in torch.split(x, 4096):
-            self._hash.update(np.ascontiguousarray(part.detach().cpu().to(kind).numpy()).data)
+    def update(self, x: Tensor, context: Tensor | None = None) -> None:
+        _hash_into(self._rows, x)
+        if context is not None:
+            self._contexts = self._contexts or hashlib.blake2b(digest_size=8)
+            _hash_into(self._contexts, context)
 
     def hexdigest(self) -> str:
-        return self._hash.hexdigest()
+        return self._rows.hexdigest() + (f"-{self._contexts.hexdigest()}" if self._contexts else "")
+
+
+def _hash_into(digest: hashlib.blake2b, values: Tensor) -> None:
+    kind = torch.float64 if values.is_floating_point() else torch.int64
+    for part in torch.split(values, 4096):
+        digest.update(np.ascontiguousarray(part.detach().cpu().to(kind).numpy()).data)
 
 
 class Memory(Source):
@@ -100,6 +111,8 @@ class Memory(Source):
         if len(x) == 0:
             raise EmptyData("Expected at least one row; got none.")
         space.check_shape(x)
+        if groups is not None and groups.shape != (len(x),):
+            raise ShapeMismatch(f"Expected one group for each of {len(x)} rows; got shape {tuple(groups.shape)}.")
         self.space, self.x, self.context, self.context_space = space, x, context, context_space
         self.columns, self.stream, self.vocabulary, self.sample_rate = columns, stream, vocabulary, sample_rate
         self.groups = groups

@@ -60,8 +60,7 @@ def evaluate(
     parts: list[Tensor] = []
     start = time.perf_counter()
     with seeded(seed), evaluating(model), counting() as solved:
-        for x, values in scored(model, source, samples, carry=carry):
-            digest.update(x)
+        for _, values in scored(model, source, samples, carry=carry, digest=digest):
             parts.append(values)
     return Score(
         torch.cat(parts),
@@ -73,6 +72,8 @@ def evaluate(
         past_in_words(source, carry=carry),
         solved.evaluations / len(solved.each) if solved.each else None,
         solved.tolerance,
+        groups=source.groups,
+        stream=source.stream,
     )
 
 
@@ -90,18 +91,23 @@ def rows_for(model: Model, data: Any, context: Any = None) -> Source:
 
 
 def scored(
-    model: Model, source: Source, samples: int | None = None, *, carry: bool = False
+    model: Model, source: Source, samples: int | None = None, *, carry: bool = False, digest: RowDigest | None = None
 ) -> Iterator[tuple[Tensor, Tensor]]:
     """Events and their log-likelihoods (B,), float64 on the CPU, over all rows in their order.
 
     Args:
         carry: remember earlier windows; for a stream and a model that can, see `evaluate`.
+        digest: takes in the rows, and the contexts if the model takes any.
     """
     if carry:
         rows = source.read()
+        if digest is not None:
+            digest.update(rows.x, None if model.context is None else rows.context)
         yield rows.x, carried_scores(model, rows)
         return
     for x, context in source.batches(batch_rows(model)):
+        if digest is not None:
+            digest.update(x, None if model.context is None else context)
         yield x, score_batch(model, x, context, samples)
 
 

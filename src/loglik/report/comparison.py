@@ -90,4 +90,12 @@ def _facts(comparison: Comparison) -> Facts:
         facts.insert(1, ("Columns", ", ".join(data.train.columns)))
     if data.entropy is not None:
         facts.insert(2, ("Entropy", f"{wording.number(data.entropy, 3)} nats per event, known"))
-    return facts
+    return facts + _errors(comparison)
+
+
+def _errors(comparison: Comparison) -> Facts:
+    """What the standard errors come from, where it is not single rows, and whose mean few rows carry."""
+    scores = {e.name: e.score for e in comparison.entrants if e.score is not None}
+    sources = [wording.error_source(score) for score in scores.values()]
+    carried = [f"{name}: {score.carried}" for name, score in scores.items() if score.carried]
+    return [(name, told[0]) for name, told in (("Errors", sources), ("Means", ["; ".join(carried)])) if any(told)]

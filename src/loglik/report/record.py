@@ -67,9 +67,23 @@ def score(fields: Record, unit: Unit) -> dict[str, str]:
         "value": f"{unit.sign(claim)} {unit.measured(nats, error)}",
         "nats": f"{wording.OF_NATS[claim]} {wording.plus_minus(nats, error, wording.significant(error))}",
         "claim": f"{claim}{samples}",
-        "events": wording.grouped(int(score["events"])),
-        "not_finite": ", ".join(map(str, score.get("not_finite") or [])),
+        "events": wording.grouped(int(score["events"])) + _units(score) + _carried(score),
+        "not_finite": ", ".join(str(row + 1) for row in score.get("not_finite") or []),
     }
+
+
+def _units(score: Record) -> str:
+    """The groups or blocks that the standard error was estimated from; older records do not say."""
+    by = score.get("stderr_by", "rows")
+    return "" if by == "rows" else f" in {wording.grouped(int(score['stderr_units']))} {by}"
+
+
+def _carried(score: Record) -> str:
+    rows = score.get("carried_by")
+    if not rows:
+        return ""
+    median = wording.number(score["median"], wording.significant(score["stderr"]))
+    return f"; {rows} row{'s carry' if rows > 1 else ' carries'} the mean, median {median} nats"
 
 
 def laws(record: Record) -> list[dict[str, str]]:

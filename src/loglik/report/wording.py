@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from loglik.contract import Claim
-from loglik.score import Difference, Score
+from loglik.difference import Difference
+from loglik.score import Score
 from loglik.spaces import Measure, Space
 
 MINUS = "\N{MINUS SIGN}"
@@ -76,6 +77,11 @@ def plus_minus(value: float, error: float, digits: int) -> str:
 def significant(error: float) -> int:
     """The digits after the point that show two figures of a standard error, at most 3."""
     return min(3, max(0, 1 - math.floor(math.log10(error)))) if 0.0 < error < math.inf else 2
+
+
+def error_source(score: Score) -> str:
+    """What the standard error was estimated from; empty where it is the rows."""
+    return score.error.source.removeprefix(", ").replace("+-", "\u00b1")
 
 
 def claim(score: Score) -> str:

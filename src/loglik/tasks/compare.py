@@ -71,8 +71,11 @@ class Comparison:
         """The score of the source itself on the held-out rows, where its density is known."""
         if self.data.log_density is None:
             return None
-        values = self.data.log_density(self.data.test.x).double()
-        return Score(values, self.data.space, Claim.EXACT, None, self.data.test.fingerprint)
+        test = self.data.test
+        values = self.data.log_density(test.x).double()
+        return Score(
+            values, self.data.space, Claim.EXACT, None, test.fingerprint, groups=test.groups, stream=test.stream
+        )
 
     def to_json(self) -> dict[str, Any]:
         rows = [

@@ -3,7 +3,9 @@
 from dataclasses import dataclass
 
 from loglik.contract import Claim
-from loglik.score import Difference, Score, incomparable
+from loglik.difference import Difference
+from loglik.score import Score, incomparable
+from loglik.tasks.verdicts import on_most_rows, surely_behind
 
 
 @dataclass(frozen=True)
@@ -26,14 +28,15 @@ def rank(scores: dict[str, Score]) -> list[Standing]:
     """Standings, best first; then what could not be ranked, with the reason.
 
     A bound that beats an exact value has surely won. A bound that loses to one is undecided: its exact value may be
-    higher. Differences within two paired standard errors are called level.
+    higher. Verdicts are simultaneous: the chance that any one of a table is wrong is 5 % at most, 4 % for those on
+    means and 1 % for those on rows. Where the lead is not sure, or within rounding, the two are called level.
     """
     candidates = [name for name, score in scores.items() if not _unrankable(score)]
     # The largest group of scores that can stand in one ranking; the rest are told what separates them from it.
     groups = [[b for b in candidates if not incomparable(scores[a], scores[b])] for a in candidates]
     group = max(groups, key=len, default=[])
     order = sorted(group, key=lambda name: scores[name].nats, reverse=True)
-    standings = [_standing(scores, order, place) for place in range(len(order))]
+    standings = _standings({name: scores[name] for name in order})
     for name, score in scores.items():
         if name not in group:
             reason = _unrankable(score) or incomparable(score, scores[order[0]])
@@ -45,30 +48,32 @@ def _unrankable(score: Score) -> str:
     if score.claim is Claim.ESTIMATE:
         return "an estimate may lie on either side of the truth"
     if score.not_finite:
-        return f"the score is not finite; first row {score.not_finite[0]}"
+        return f"the score is not finite; first row {score.not_finite[0] + 1}"
     return ""
 
 
-def _standing(scores: dict[str, Score], order: list[str], place: int) -> Standing:
-    name, leader = order[place], order[0]
-    score = scores[name]
-    if place == 0:
-        return Standing(name, score, 1, False, None, _leads(scores, order))
-    behind = scores[leader] - score
-    is_bound = score.claim is Claim.LOWER_BOUND
-    if not behind.significant:
-        verdict = f"level with {leader}"
-    elif is_bound:
-        verdict = f"undecided: a bound, behind {leader}"
-    else:
-        verdict = f"behind {leader}"
-    return Standing(name, score, place + 1, is_bound, behind, verdict)
+def _standings(ordered: dict[str, Score]) -> list[Standing]:
+    """Of scores that can stand in one ranking, best first."""
+    if not ordered:
+        return []
+    leader, *others = ordered
+    leads = {name: ordered[leader] - ordered[name] for name in others}
+    behind = surely_behind(leads)
+    standings = [Standing(leader, ordered[leader], 1, False, None, _first(leads, behind))]
+    for place, (name, lead) in enumerate(leads.items(), start=2):
+        is_bound = ordered[name].claim is Claim.LOWER_BOUND
+        if name in behind:
+            verdict = f"undecided: a bound, behind {leader}" if is_bound else f"behind {leader}"
+        else:
+            rows = on_most_rows(lead, len(ordered))
+            verdict = f"level with {leader}" + (f"; {rows}" if rows else "")
+        standings.append(Standing(name, ordered[name], place, is_bound, lead, verdict))
+    return standings
 
 
-def _leads(scores: dict[str, Score], order: list[str]) -> str:
+def _first(leads: dict[str, Difference], behind: set[str]) -> str:
     """What may be said of the leader: it has surely beaten the exact values below it, never the bounds."""
-    leader = scores[order[0]]
-    beaten = [name for name in order[1:] if (leader - scores[name]).decided]
-    if len(beaten) == len(order) - 1:
+    beaten = [name for name in behind if leads[name].favours_a]
+    if len(beaten) == len(leads):
         return "first, for sure" if beaten else "alone"
-    return f"leads; surely ahead of {len(beaten)} of {len(order) - 1}"
+    return f"leads; surely ahead of {len(beaten)} of {len(leads)}"
