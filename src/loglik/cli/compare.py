@@ -6,11 +6,11 @@ from typing import Annotated
 import typer
 
 from loglik.cli.console import command_line, progress, say, say_json, talk
-from loglik.cli.leaderboard import leaderboard
 from loglik.cli.options import ContextWords, Data, Device, Json, Samples, Seed, SpaceWords, Window, device_of, opened
 from loglik.tasks.compare import SAMPLES, Entrant
 from loglik.tasks.compare import compare as compare_models
 from loglik.tasks.fitting import check_place, clear
+from loglik.tasks.leaderboard import leaderboard
 from loglik.tasks.saving import free_folder, save_comparison
 
 

@@ -8,7 +8,7 @@ from typing import Any
 import torch
 
 from loglik.contract import EMModel, Model
-from loglik.data import Dataset, Memory, Source, split_rows
+from loglik.data import Dataset, Memory, Source, hold_out
 from loglik.errors import UsageError
 from loglik.inference.em import em
 from loglik.inference.evaluate import rows_for
@@ -43,8 +43,7 @@ def fit(
     Args:
         data: tensor, array, DataFrame, path, Source, or a Dataset, whose train and valid parts are used.
         context: one per row, for p(x|c) and data that bring none.
-        valid: validation rows, as data; by default a Dataset's own, or a tenth of the rows, drawn by `seed`; of a
-            stream the last tenth.
+        valid: validation rows, as data; by default a Dataset's own, or a tenth of the rows, as `data.hold_out` draws.
         state: where the training state is kept while it goes on, for `resume`; a file.
         resume: continue from `state` exactly as the unbroken run would have.
         watch: called with every Step.
@@ -75,6 +74,7 @@ def fit(
                 raise
             finally:
                 model.eval()
+    model.fitted = True
     model.eval()
     return history
 
@@ -95,11 +95,7 @@ def _sources(model: Model, data: Any, context: Any, valid: Any, options: Options
     rows = train.read()
     if rows.rows < LEAST_TO_SPLIT:
         return rows, None
-    parts = split_rows(rows.rows, options.seed, valid=0.1, test=0.0)
-    if rows.stream:  # in order, or every window that is held out has its neighbours among the training rows
-        places = torch.arange(rows.rows)
-        parts = {"train": places[: len(parts["train"])], "valid": places[len(parts["train"]) :]}
-    return rows.subset(parts["train"]), rows.subset(parts["valid"])
+    return hold_out(rows, options.seed)
 
 
 def _initialize(model: Model, source: Source) -> None:

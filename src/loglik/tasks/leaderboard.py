@@ -1,18 +1,22 @@
-"""The leaderboard in plain text: every number says what it is."""
+"""The leaderboard in plain text: every number says what it is. `print(comparison)` and the command show it."""
 
-from loglik.cli.console import table
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
 from loglik.contract import Claim
 from loglik.score import Score
 from loglik.spaces import Measure
-from loglik.tasks.compare import Comparison
 from loglik.tasks.ranking import Standing
+
+if TYPE_CHECKING:
+    from loglik.tasks.compare import Comparison
 
 LEGEND = """\
 =  exact    <=  at most: the likelihood is a lower bound, its K-sample form    ~  an estimate
 place 3?: a bound may stand higher in truth    behind: paired over the same rows, +- one standard error"""
 
 
-def leaderboard(comparison: Comparison) -> str:
+def leaderboard(comparison: "Comparison") -> str:
     """Best first; then what could not be ranked or fitted, with the reason."""
     mass = comparison.data.space.measure is Measure.MASS
     truth = comparison.truth
@@ -37,7 +41,7 @@ def leaderboard(comparison: Comparison) -> str:
     return f"{part}; {unit}\n\n{table(head, rows, right=numbers)}\n\n{LEGEND}"
 
 
-def _row(comparison: Comparison, standing: Standing, mass: bool, truth: Score | None) -> list[str]:
+def _row(comparison: "Comparison", standing: Standing, mass: bool, truth: Score | None) -> list[str]:
     score, entrant = standing.score, comparison.entrant(standing.name)
     place = "-" if standing.place is None else f"{standing.place}{'?' if standing.open else ''}"
     value, error = (score.bits_per_dim, score.bits_per_dim_stderr) if mass else (score.nats, score.stderr)
@@ -62,3 +66,15 @@ def _failed(name: str, error: str, columns: int) -> list[str]:
     row = [""] * columns
     row[0], row[1], row[-3] = "-", name, f"failed: {error}"
     return row
+
+
+def table(head: Sequence[str], rows: Sequence[Sequence[str]], right: Sequence[int] = ()) -> str:
+    """Aligned columns in plain text; `right` names the columns that hold numbers."""
+    cells = [list(head), *[list(row) for row in rows]]
+    widths = [max(len(row[i]) for row in cells) for i in range(len(head))]
+    lines = []
+    for row in cells:
+        padded = [c.rjust(w) if i in right else c.ljust(w) for i, (c, w) in enumerate(zip(row, widths, strict=True))]
+        lines.append("  ".join(padded).rstrip())
+    lines.insert(1, "  ".join("-" * w for w in widths))
+    return "\n".join(lines)
