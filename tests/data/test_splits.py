@@ -7,11 +7,16 @@ import pytest
 import soundfile
 import torch
 
+from loglik.contract import Model
 from loglik.data import Dataset, Memory, as_source, open_dataset
 from loglik.data.splits import hold_out, in_words, joined_groups, split_groups, split_source, split_stream
 from loglik.errors import EmptyData, UsageError
 from loglik.spaces import Category, Integer, Real
 from loglik.tasks.compare import compare
+from loglik.training.fit import fit
+from loglik.training.gradient import GradientTraining
+from loglik.training.options import Options
+from loglik.zoo import build
 
 PARTS = ("train", "valid", "test")
 
@@ -144,6 +149,27 @@ def test_validation_rows_keep_the_order_and_the_groups() -> None:
     assert (train.rows, valid.rows) == (90, 10)
 
 
+def test_fit_validates_on_rows_it_was_not_trained_on_where_told_to(monkeypatch: pytest.MonkeyPatch) -> None:
+    x = torch.arange(400.0)[:, None] % 40
+    seen: list[int] = []
+
+    class Looking(GradientTraining):
+        def __init__(self, model: Model, rows: Memory, valid: Memory | None, options: Options) -> None:
+            assert valid is not None
+            seen.append(len(set(rows.x[:, 0].tolist()) & set(valid.x[:, 0].tolist())))
+            super().__init__(model, rows, valid, options)
+
+    monkeypatch.setattr("loglik.training.fit.GradientTraining", Looking)
+    for together in (False, True):
+        fit(build("maf", Real((1,)), hidden=(4,)), x, steps=1, keep_equal_rows_together=together)
+    assert seen[0] > 10
+    assert seen[1] == 0
+    with pytest.raises(UsageError, match="split already"):
+        fit(build("maf", Real((1,))), x, valid=x, keep_equal_rows_together=True)
+    with pytest.raises(UsageError, match="split already"):
+        compare(["maf"], open_dataset("moons"), keep_equal_rows_together=True)
+
+
 def test_joined_parts_share_no_group() -> None:
     parts = [Memory(Real((1,)), torch.zeros(4, 1), groups=torch.tensor([3, 3, 4, 4])) for _ in range(2)]
     assert joined_groups(parts).tolist() == [0, 0, 1, 1, 2, 2, 3, 3]  # type: ignore[union-attr]
@@ -162,4 +188,4 @@ def test_equal_rows_are_kept_together_where_rows_are_shuffled(tmp_path: Path) ->
     assert len(straddling[0]) > 30
     assert not straddling[1]
     assert (kept.train.rows, kept.valid.rows, kept.test.rows) == (280, 40, 80)
-    assert "equal rows in one part" in in_words(kept)
+    assert "sets of equal rows" in in_words(kept)

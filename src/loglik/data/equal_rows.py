@@ -13,7 +13,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from loglik.data.source import Memory, Source
+from loglik.data.source import Dataset, Memory, Source
 from loglik.spaces import Discrete, Space
 
 ROWS_AT_ONCE = 4096
@@ -32,6 +32,13 @@ def are_in(rows: Tensor, others: Tensor) -> Tensor:
     """(N,) bool: which hashes are among others, in time N log M."""
     found: Tensor = torch.from_numpy(np.isin(rows.numpy(), others.numpy()))
     return found
+
+
+def repeated(data: Dataset) -> Tensor:
+    """(N_test,) bool: which test rows equal a training row. Windows of a stream are not rows, and none is counted."""
+    if data.test.stream:
+        return torch.zeros(data.test.rows, dtype=torch.bool)
+    return are_in(row_hashes(data.test), row_hashes(data.train))
 
 
 def kept_together(whole: Memory) -> Tensor:

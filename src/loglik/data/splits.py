@@ -39,7 +39,8 @@ def split_source(name: str, whole: Memory, seed: int = 0, *, keep_equal_rows_tog
         split = {"how": "in order: 90 % to train, 5 % to validate, 5 % to test; one window between parts is left out"}
     elif groups is not None:
         index = split_groups(groups, seed)
-        split = {"how": "groups of rows shuffled by numpy's PCG64, then cut; each lies in one part whole", "seed": seed}
+        of = "groups of rows" if whole.groups is not None else "sets of equal rows"
+        split = {"how": f"{of} shuffled by numpy's PCG64, then cut; each lies in one part whole", "seed": seed}
         split["groups"] = {key: len(torch.unique(groups[index[key]])) for key in PARTS}
     else:
         if whole.rows < 3:
@@ -135,8 +136,7 @@ def in_words(data: Dataset) -> str:
     split = data.split
     rows = ", ".join(f"{getattr(data, part).rows} {part}" for part in PARTS)
     seed = f" (seed {split['seed']})" if "seed" in split else ""
-    equal = "; equal rows in one part" if split.get(FLAG) else ""
-    return f"{split.get('how', 'as given')}{seed}{equal}: {rows}"
+    return f"{split.get('how', 'as given')}{seed}: {rows}"
 
 
 def drawn(

@@ -4,12 +4,15 @@ import os
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 import torch
+from torch import Tensor
 
 from loglik.contract import Claim, EMModel, Model
 from loglik.data import Dataset, as_source, open_dataset, split_source
+from loglik.data.equal_rows import repeated
 from loglik.errors import ContextError, LoglikError, UnknownName, UsageError
 from loglik.hyperparameters import hyperparameters
 from loglik.inference.evaluate import evaluate
@@ -18,6 +21,7 @@ from loglik.runs import count_parameters
 from loglik.score import Score
 from loglik.tasks.leaderboard import leaderboard
 from loglik.tasks.ranking import Standing, rank
+from loglik.tasks.unseen import unseen_part
 from loglik.training.fit import fit
 from loglik.training.gradient import Watch
 from loglik.training.history import History
@@ -69,6 +73,16 @@ class Comparison:
     def entrant(self, name: str) -> Entrant:
         return next(e for e in self.entrants if e.name == name)
 
+    @cached_property
+    def seen(self) -> Tensor:
+        """(N,) bool: which held-out rows equal a training row."""
+        return repeated(self.data)
+
+    def unseen(self, name: str) -> Score | None:
+        """A model's score on the other rows; None where all are so, or none is."""
+        score = self.entrant(name).score
+        return None if score is None else unseen_part(score, self.seen)
+
     @property
     def interrupted(self) -> bool:
         """Whether a fit was interrupted; the ones after it were not begun."""
@@ -87,6 +101,7 @@ class Comparison:
             {
                 "name": s.name, "place": s.place, "open": s.open, "verdict": s.verdict, "score": s.score.to_json(),
                 "behind": None if s.behind is None else {"nats": s.behind.nats, "stderr": s.behind.stderr},
+                **({} if (unseen := self.unseen(s.name)) is None else {"unseen": unseen.to_json()}),
                 "fit_seconds": self.entrant(s.name).seconds, "parameters": self.entrant(s.name).parameters,
             }
             for s in self.standings
@@ -95,8 +110,8 @@ class Comparison:
         about = {"name": self.data.name, "space": self.data.space.to_json(), "split": self.data.split}
         truth = self.truth
         return {
-            "data": about, "standings": rows, "failed": failed, "seconds": self.seconds,
-            "truth": None if truth is None else truth.to_json(),
+            "data": about, "equal_rows": int(self.seen.sum()), "standings": rows, "failed": failed,
+            "seconds": self.seconds, "truth": None if truth is None else truth.to_json(),
         }  # fmt: skip
 
 

@@ -7,6 +7,7 @@ from loglik.contract import Claim
 from loglik.score import Score
 from loglik.spaces import Measure
 from loglik.tasks.ranking import Standing
+from loglik.tasks.unseen import repeats_in_words
 
 if TYPE_CHECKING:
     from loglik.tasks.compare import Comparison
@@ -33,12 +34,19 @@ def leaderboard(comparison: "Comparison") -> str:
     ]
     if truth is not None:
         head.insert(6, "regret (nats)")
+    repeats = repeats_in_words(comparison.seen)
+    beside = any(comparison.unseen(standing.name) for standing in comparison.standings)
+    if beside:
+        head.insert(4, "unseen")
     rows = [_row(comparison, standing, mass, truth) for standing in comparison.standings]
     rows += [_failed(e.name, e.error, len(head)) for e in comparison.entrants if e.error]
-    numbers = (2, 3, len(head) - 2, len(head) - 1)
+    numbers = (2, 3, *([4] if beside else []), len(head) - 2, len(head) - 1)
+    if beside:
+        repeats += f"; `unseen` is the score of the other {int((~comparison.seen).sum())}"
+    repeats += "\n" if repeats else ""
     part = f"{comparison.data.name}: {comparison.data.space}, {comparison.data.test.rows} held-out rows"
     unit = "less is better" if mass else "log density per event, more is better; it may exceed 0"
-    return f"{part}; {unit}\n\n{table(head, rows, right=numbers)}\n\n{LEGEND}"
+    return f"{part}; {unit}\n{repeats}\n{table(head, rows, right=numbers)}\n\n{LEGEND}"
 
 
 def _row(comparison: "Comparison", standing: Standing, mass: bool, truth: Score | None) -> list[str]:
@@ -54,6 +62,9 @@ def _row(comparison: "Comparison", standing: Standing, mass: bool, truth: Score 
     if truth is not None:
         regret = truth - score
         row.insert(6, f"{regret.nats:.3f} +- {regret.stderr:.3f}")
+    unseen = comparison.unseen(standing.name)
+    if unseen is not None:
+        row.insert(4, f"{unseen.bits_per_dim if mass else unseen.nats:.4f}")
     return row
 
 

@@ -30,6 +30,7 @@ def fit(
     *,
     context: Any = None,
     valid: Any = None,
+    keep_equal_rows_together: bool = False,
     state: Path | None = None,
     resume: bool = False,
     watch: Watch | None = None,
@@ -44,6 +45,7 @@ def fit(
         data: tensor, array, DataFrame, path, Source, or a Dataset, whose train and valid parts are used.
         context: one per row, for p(x|c) and data that bring none.
         valid: validation rows, as data; by default a Dataset's own, or a tenth of the rows, as `data.hold_out` draws.
+        keep_equal_rows_together: of that tenth: no validation row equals a training row.
         state: where the training state is kept while it goes on, for `resume`; a file.
         resume: continue from `state` exactly as the unbroken run would have.
         watch: called with every Step.
@@ -54,7 +56,7 @@ def fit(
         DataError, ContextError, UsageError, RunMismatch.
     """
     chosen = Options.of(**options)
-    train_source, valid_source = _sources(model, data, context, valid, chosen)
+    train_source, valid_source = _sources(model, data, context, valid, chosen, keep_equal_rows_together)
     with seeded(chosen.seed), interrupts() as noted:
         if not resume or state is None or not state.exists():
             _initialize(model, train_source)
@@ -79,8 +81,12 @@ def fit(
     return history
 
 
-def _sources(model: Model, data: Any, context: Any, valid: Any, options: Options) -> tuple[Source, Memory | None]:
+def _sources(
+    model: Model, data: Any, context: Any, valid: Any, options: Options, together: bool
+) -> tuple[Source, Memory | None]:
     """Training rows, and validation rows where the model can use them."""
+    if together and (isinstance(data, Dataset) or valid is not None):
+        raise UsageError("These rows are split already; keep equal rows together where the data are opened.")
     if isinstance(data, Dataset):
         if context is not None:
             raise UsageError("A data set brings its own contexts; open it with them instead of passing context=.")
@@ -95,7 +101,7 @@ def _sources(model: Model, data: Any, context: Any, valid: Any, options: Options
     rows = train.read()
     if rows.rows < LEAST_TO_SPLIT:
         return rows, None
-    return hold_out(rows, options.seed)
+    return hold_out(rows, options.seed, keep_equal_rows_together=together)
 
 
 def _initialize(model: Model, source: Source) -> None:
