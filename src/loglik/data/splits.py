@@ -59,7 +59,7 @@ def hold_out(whole: Memory, seed: int = 0, *, keep_equal_rows_together: bool = F
     groups = _groups(whole, keep_equal_rows_together)
     if whole.stream and groups is None:
         index = split_stream(whole.rows, valid=0.1, test=0.0)
-    elif groups is not None and len(torch.unique(groups)) > 1:
+    elif groups is not None:
         index = split_groups(groups, seed, valid=0.1, test=0.0)
     else:
         index = split_rows(whole.rows, seed, valid=0.1, test=0.0)
@@ -157,9 +157,8 @@ def drawn(
 
 
 def _groups(whole: Memory, keep_equal_rows_together: bool) -> Tensor | None:
-    """The groups to keep whole: the source's own, joined where equal rows are to stay together."""
-    if not keep_equal_rows_together:
-        return whole.groups
-    if whole.stream:
+    """The groups to keep whole, at least two: the source's own, joined where equal rows are to stay together."""
+    if keep_equal_rows_together and whole.stream:
         raise UsageError("Equal rows are kept together where rows are shuffled; a stream is cut in order instead.")
-    return kept_together(whole)
+    groups = kept_together(whole) if keep_equal_rows_together else whole.groups
+    return None if groups is None or len(torch.unique(groups)) < 2 else groups

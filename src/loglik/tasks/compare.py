@@ -133,7 +133,8 @@ def compare(
     Args:
         models: names of the zoo, which are built and fitted, or models. A model that is fitted (`Model.fitted`, which
             `fit` sets and a run keeps) is scored as it is; any other is fitted in place, as `fit` would. Set `fitted`
-            on a model that was trained elsewhere. A mapping gives other names. None takes all that suit the space.
+            on a model that was trained elsewhere, and see that it was not trained on the rows held out here. A mapping
+            gives other names. None takes all that suit the space.
         data: a name or path that `open_dataset` takes, a Dataset, or rows, which `split_source` cuts in the same way.
         keep_equal_rows_together: rows that are equal lie in one part of the split.
         budget: for all fits together, in even shares; what a fit leaves of its share, the later ones have.

@@ -69,7 +69,7 @@ def score_to_json(score: Score, learnt: dict[str, Tensor]) -> dict[str, Any]:
 
 
 def score_of_rows(score: Score, kept: Tensor) -> Score:
-    """The score of the rows that are True in `kept` (N,), at least one of them."""
+    """The score of the rows that are True in `kept` (N,), at least one of them; they are numbered anew."""
     each: dict[str, Any] = {f.name: getattr(score, f.name) for f in fields(score)}
     chosen: dict[str, Any] = {name: v[kept] for name, v in each.items() if isinstance(v, Tensor) and v.ndim}
     digest = blake2b(score.rows.encode() + kept.numpy().tobytes(), digest_size=8).hexdigest()
