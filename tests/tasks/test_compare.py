@@ -60,12 +60,13 @@ def test_an_unfitted_model_of_other_events_is_listed_and_stops_no_other() -> Non
 
 
 def test_a_comparison_prints_its_leaderboard() -> None:
-    result = compare(["uniform", "histogram"], "ising", steps=1)
+    result = compare(["uniform", "histogram"], "digits")
     lines = str(result).splitlines()
-    assert lines[0] == "ising: Integer(1, 8, 8) with 2 levels, 10000 held-out rows; less is better"
-    assert lines[2].split()[:4] == ["model", "bits/dim", "+-", "claim"]
-    assert "= 1.0000" in str(result)
-    assert repr(result) == "Comparison(ising: 2 models on 10000 held-out rows)"
+    assert lines[0] == "digits: Integer(1, 8, 8) with 17 levels, 359 held-out rows; less is better"
+    assert lines[1].endswith(" (seed 0): 1258 train, 180 valid, 359 test")
+    assert lines[3].split()[:4] == ["model", "bits/dim", "+-", "claim"]
+    assert f"= {math.log2(17):.4f}" in str(result)
+    assert repr(result) == "Comparison(digits: 2 models on 359 held-out rows)"
 
 
 def test_a_density_of_the_same_integers_is_not_ranked_with_a_mass() -> None:

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from loglik.contract import Claim
+from loglik.data.splits import in_words
 from loglik.score import Score
 from loglik.spaces import Measure
 from loglik.tasks.ranking import Standing
@@ -43,10 +44,10 @@ def leaderboard(comparison: "Comparison") -> str:
     numbers = (2, 3, *([4] if beside else []), len(head) - 2, len(head) - 1)
     if beside:
         repeats += f"; `unseen` is the score of the other {int((~comparison.seen).sum())}"
-    repeats += "\n" if repeats else ""
+    told = "".join(f"{line}\n" for line in (in_words(comparison.data), repeats) if line)
     part = f"{comparison.data.name}: {comparison.data.space}, {comparison.data.test.rows} held-out rows"
     unit = "less is better" if mass else "log density per event, more is better; it may exceed 0"
-    return f"{part}; {unit}\n{repeats}\n{table(head, rows, right=numbers)}\n\n{LEGEND}"
+    return f"{part}; {unit}\n{told}\n{table(head, rows, right=numbers)}\n\n{LEGEND}"
 
 
 def _row(comparison: "Comparison", standing: Standing, mass: bool, truth: Score | None) -> list[str]:
