@@ -163,15 +163,3 @@ class Dataset:
     @property
     def context_space(self) -> Space | None:
         return self.train.context_space
-
-
-def split_rows(rows: int, seed: int = 0, valid: float = 0.1, test: float = 0.2) -> dict[str, Tensor]:
-    """Shuffled row numbers of the parts train, valid and test; each part is left with at least one row if it can be."""
-    order = torch.from_numpy(np.random.Generator(np.random.PCG64(seed)).permutation(rows))
-    n_test = min(max(1, round(rows * test)), max(0, rows - 2)) if test else 0
-    n_valid = min(max(1, round(rows * valid)), max(0, rows - n_test - 1)) if valid else 0
-    return {
-        "test": order[:n_test],
-        "valid": order[n_test : n_test + n_valid],
-        "train": order[n_test + n_valid :],
-    }

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from loglik.data.equal_rows import kept_together
-from loglik.data.source import Dataset, Memory, split_rows
+from loglik.data.source import Dataset, Memory
 from loglik.errors import EmptyData, UsageError
 from loglik.spaces import Space
 
@@ -64,6 +64,18 @@ def hold_out(whole: Memory, seed: int = 0, *, keep_equal_rows_together: bool = F
     else:
         index = split_rows(whole.rows, seed, valid=0.1, test=0.0)
     return whole.subset(index["train"]), whole.subset(index["valid"])
+
+
+def split_rows(rows: int, seed: int = 0, valid: float = 0.1, test: float = 0.2) -> dict[str, Tensor]:
+    """Shuffled row numbers of the parts train, valid and test; each part is left with at least one row if it can be."""
+    order = torch.from_numpy(np.random.Generator(np.random.PCG64(seed)).permutation(rows))
+    n_test = min(max(1, round(rows * test)), max(0, rows - 2)) if test else 0
+    n_valid = min(max(1, round(rows * valid)), max(0, rows - n_test - 1)) if valid else 0
+    return {
+        "test": order[:n_test],
+        "valid": order[n_test : n_test + n_valid],
+        "train": order[n_test + n_valid :],
+    }
 
 
 def split_stream(windows: int, valid: float = 0.05, test: float = 0.05) -> dict[str, Tensor]:
