@@ -111,6 +111,7 @@ def test_the_context_columns_of_the_run_are_found_by_name(tmp_path: Path, capsys
     assert told.count("\n") == 1
     assert run(["score", run_folder, table("cyd"), "--context", "d,c"]) == 4
     assert run(["score", run_folder, table("cyd"), "--context", "c,d"]) == 0
+    assert run(["fit", table("cyd"), "-o", run_folder, "--set", "hidden=16", "--resume"]) == 0
 
 
 def test_repeated_rows_from_the_command_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

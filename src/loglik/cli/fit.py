@@ -71,7 +71,8 @@ def fit(
       loglik fit book.txt --model char-rnn --window 256
     """
     before = read_record(out) if resume and out and (out / RUN).exists() else {}
-    split = before.get("data", {}).get("split", {})
+    about = before.get("data", {})
+    split, context = about.get("split", {}), context or ",".join(about.get("context_columns") or ()) or None
     window, together = window or split.get("window"), keep_equal_rows_together or bool(split.get(FLAG))
     opened_data = opened(data, seed, space, context, window, together)
     name = model or before.get("model", {}).get("name") or default_model(opened_data.space)
