@@ -57,7 +57,7 @@ DATA_CASES: dict[str, tuple[str, str | bytes, int, tuple[str, ...]]] = {
     "unknown kind of file": ("t.xyz", "1,2", 17, (".csv", ".parquet")),
     "empty text": ("t.txt", "", 12, ("empty",)),
     "a text that is not UTF-8": ("t.txt", "na\u00efve".encode("latin1"), 17, ("0xef", "position 2")),
-    "a text shorter than its windows": ("t.txt", "too short", 12, ("at least 2560", "got 9")),
+    "a text shorter than its windows": ("t.txt", "too short", 12, ("at least 640", "got 9")),
     "damaged recording": ("t.wav", b"RIFF and then nothing", 17, ("t.wav",)),
     "damaged image": ("t.png", b"\x89PNG and then nothing", 17, ("t.png",)),
 }

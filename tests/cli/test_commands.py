@@ -87,6 +87,57 @@ def test_the_columns_of_the_run_are_found_by_name(tmp_path: Path, capsys: pytest
     assert first["nats"] == second["nats"]
 
 
+def test_the_context_columns_of_the_run_are_found_by_name(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """y = c + noise of 0.1: right contexts score far above wrong ones."""
+    random = np.random.default_rng(0)
+    c, d = random.normal(size=(2, 400))
+    columns = {"y": c + 0.1 * random.normal(size=400), "c": c, "d": d}
+    run_folder = str(tmp_path / "run")
+
+    def table(names: str) -> str:
+        path = tmp_path / f"{names}.csv"
+        np.savetxt(path, np.stack([columns[n] for n in names], 1), delimiter=",", header=",".join(names), comments="")
+        return str(path)
+
+    fitting = ["fit", table("cyd"), "--context", "c,d", "--model", "maf", "--set", "hidden=16", "--steps", "600"]
+    words(capsys, [*fitting, "-o", run_folder])
+    assert json.loads((tmp_path / "run" / "run.json").read_text())["data"]["context_columns"] == ["c", "d"]
+    first, second = (json.loads(words(capsys, ["score", run_folder, table(n), "--json"])) for n in ("cyd", "dyc"))
+    assert first["nats"] == pytest.approx(second["nats"], abs=1e-6)
+    assert first["nats"] > 0.0  # of N(c, 0.1): 0.88; of y without c: -1.42
+    assert run(["score", run_folder, table("yd")]) == 4
+    told = capsys.readouterr().err
+    assert "Expected a context column 'c'; yd.csv has 'y', 'd'." in told
+    assert told.count("\n") == 1
+    assert run(["score", run_folder, table("cyd"), "--context", "d,c"]) == 4
+    assert run(["score", run_folder, table("cyd"), "--context", "c,d"]) == 0
+    assert run(["fit", table("cyd"), "-o", run_folder, "--set", "hidden=16", "--resume"]) == 0
+
+
+def test_repeated_rows_from_the_command_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    table, kept = tmp_path / "t.csv", tmp_path / "kept"
+    table.write_text("a,b\n" + "".join(f"{i % 70}.5,{i % 7}.0\n" for i in range(100)))
+    assert run(["fit", str(table), "--model", "gaussian", "-o", str(tmp_path / "run")]) == 0
+    out, err = capsys.readouterr()
+    assert "Split: rows shuffled by numpy's PCG64, then cut (seed 0): 70 train, 10 valid, 20 test." in err
+    count = int(err.split("Of 20 test rows ")[1].split()[0])
+    assert "unseen test rows: log density" in out
+    out = words(capsys, ["score", str(tmp_path / "run"), str(table)])
+    assert out.index("The other") < out.index("All 100: ")
+    fit = ["fit", str(table), "--model", "gaussian", "-o", str(kept), "--keep-equal-rows-together"]
+    assert run(fit) == 0
+    out, err = capsys.readouterr()
+    assert count > 0
+    assert "sets of equal rows" in err
+    assert "equal training rows" not in err
+    assert "unseen" not in out
+    assert run([*fit[:-1], "--resume"]) == 0
+    compared = ["compare", str(table), "--models", "gaussian", "-o", str(tmp_path / "c")]
+    assert f"of 20 test rows {count} equal training rows" in words(capsys, compared)
+    assert "equal training" not in words(capsys, [*compared, "--overwrite", "--keep-equal-rows-together"])
+    assert run(["compare", "digits", "--keep-equal-rows-together"]) == 2
+
+
 @pytest.mark.parametrize("suffix", [".npy", ".csv", ".png"])
 def test_samples_as_files(suffix: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     folder, out = tmp_path / "run", tmp_path / f"samples{suffix}"

@@ -199,6 +199,8 @@ def test_crops_of_photographs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
     assert data.space == Integer((1, 8, 8), 256)
     assert [part.rows for part in (data.train, data.valid, data.test)] == [1000, 10_000, 200]
     assert data.train.fingerprint == again.train.fingerprint
+    photographs = [torch.unique(part.groups, return_counts=True)[1].tolist() for part in (data.train, data.test)]
+    assert photographs == [[500] * 2, [100] * 2]
     slopes = data.test.x.int().diff(dim=-1).double().mean()
     assert abs(float(slopes) - 5.0) < 0.5  # crops are upright pieces of the ramp
     assert open_dataset("bsds300-colour", window=4).space == Integer((3, 4, 4), 256)
@@ -209,10 +211,11 @@ def test_crops_of_photographs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
 def test_frey_faces(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("LOGLIK_DATA", str(tmp_path))
     (tmp_path / "freyfaces").mkdir()
-    np.save(tmp_path / "freyfaces" / "freyfaces.npy", pixels(10, 28, 20))
+    np.save(tmp_path / "freyfaces" / "freyfaces.npy", pixels(500, 28, 20))
     data = open_dataset("freyfaces")
     assert data.space == Integer((1, 28, 20), 256)
-    assert data.train.rows == 7
+    assert (data.train.rows, data.valid.rows, data.test.rows) == (350, 50, 100)
+    assert all(len(torch.unique(part.groups)) * 50 == part.rows for part in (data.train, data.valid, data.test))
     np.save(tmp_path / "freyfaces" / "freyfaces.npy", pixels(10, 20, 28))
     with pytest.raises(UnreadableData, match="28, 20"):
         open_dataset("freyfaces")

@@ -34,14 +34,14 @@ def book(tmp_path: Path) -> Path:
 def test_parts_are_the_text_in_order_cut_into_windows(book: Path) -> None:
     data, text = open_dataset(book, window=8), book.read_bytes().decode()
     vocabulary = data.train.vocabulary
-    assert vocabulary == (*sorted(set(text[:900])), UNSEEN)
+    assert vocabulary == (*sorted(set(text[:888])), UNSEEN)
     assert data.space == Category((8,), len(vocabulary))
-    assert (data.train.rows, data.valid.rows, data.test.rows) == (112, 6, 6)
+    assert (data.train.rows, data.valid.rows, data.test.rows) == (111, 6, 6)  # of 125, two between parts
     assert all(part.stream for part in (data.train, data.valid, data.test))
-    assert "".join(decode(data.train.x, vocabulary)) == text[:896]
-    assert "".join(decode(data.valid.x, vocabulary)) == text[900:948]
-    assert "".join(decode(data.test.x, vocabulary)) == text[950:998].replace("X", UNSEEN).replace("Y", UNSEEN)
-    assert data.split["characters that fill no window"] == {"train": 4, "valid": 2, "test": 2}
+    assert "".join(decode(data.train.x, vocabulary)) == text[:888]
+    assert "".join(decode(data.valid.x, vocabulary)) == text[896:944]
+    assert "".join(decode(data.test.x, vocabulary)) == text[952:].replace("X", UNSEEN).replace("Y", UNSEEN)
+    assert data.split["characters that fill no window"] == 0
     assert data.split["characters that the training part lacks"] == {"train": 0, "valid": 0, "test": 2}
     assert "2 characters" in data.test.remark
     assert data.train.remark == ""
@@ -68,10 +68,12 @@ def test_another_text_is_read_with_the_vocabulary_of_the_run(book: Path, tmp_pat
 
 def test_windows_of_a_whole_text_and_what_is_left(book: Path) -> None:
     source = as_source(book)
-    assert source.space == Category((128,), len(vocabulary_of(book.read_bytes().decode())))
+    assert source.vocabulary == vocabulary_of(book.read_bytes().decode()[: 3 * 128])  # what a split trains on
+    assert source.space == Category((128,), len(source.vocabulary))
     assert source.rows == 7
     assert "last 104 characters" in source.remark
-    assert open_source(book, window=10).remark == ""
+    assert open_source(book, window=10).remark == "2 characters that the training text lacks share one level"
+    assert open_source(book, window=250).vocabulary == vocabulary_of(book.read_bytes().decode())  # too few to split
 
 
 @pytest.mark.parametrize("count", [3, 255, 256, 300])
@@ -105,8 +107,8 @@ def test_a_byte_order_mark_is_no_character(tmp_path: Path) -> None:
         ("caf\u00e9\nsch\u00f6n".encode("latin1") * 99, UnreadableData, r"0xe9 at position 3 .*line 1"),
         (b"a b\n" * 999 + b"\x80", UnreadableData, "0x80 at position 3996 .*line 1000"),
         ("ab".encode("utf-16"), UnreadableData, "position 0"),
-        (b"ab" * 200, EmptyData, r"at least 2560 characters.*got 400.*window of 20 or less"),
-        (b"abc", EmptyData, "longer text"),
+        (b"ab" * 200, EmptyData, r"at least 640 characters.*got 400.*window of 80 or less"),
+        (b"abc", EmptyData, "longer data"),
     ],
 )
 def test_what_is_no_text_or_too_short(content: bytes, error: type[DataError], words: str, tmp_path: Path) -> None:
@@ -149,7 +151,7 @@ def test_tiny_shakespeare_tests_on_the_last_tenth(tmp_path: Path, monkeypatch: p
     data = open_dataset("tinyshakespeare", window=10)
     vocabulary = data.train.vocabulary or ()
     assert "".join(decode(data.test.x, vocabulary)) == text[1800:]
-    assert "".join(decode(data.valid.x, vocabulary)) == text[1710:1800]
+    assert "".join(decode(data.valid.x, vocabulary)) == text[1720:1790]
     assert "".join(decode(data.train.x, vocabulary)) == text[:1710]
     assert open_source("tinyshakespeare", space=data.space, reading=Reading.of(data)).rows == 20
     with pytest.raises(ShapeMismatch, match="vocabulary"):

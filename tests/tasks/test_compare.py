@@ -34,6 +34,41 @@ def test_fitted_models_are_scored_as_they_are() -> None:
     assert result.entrant("zoo's").score.nats == pytest.approx(-2 * math.log(3))
 
 
+def test_models_that_nobody_fitted_are_fitted_in_place_and_named_so() -> None:
+    """Rows of N(3, 1): both find the entropy of the truth; scored as they were built they lose 9 nats and more."""
+    x = 3.0 + torch.randn(2000, 2, generator=torch.Generator().manual_seed(0))
+    entropy = 1.0 + math.log(2 * math.pi)
+    models = {"by steps": build("maf", Real((2,)), hidden=(16,)), "closed form": build("gaussian", Real((2,)))}
+    raw = [loglik.evaluate(model, x).nats for model in models.values()]
+    result = compare(models, x, steps=200)
+    assert max(raw) < -entropy - 5
+    for name, model in models.items():
+        entrant = result.entrant(name)
+        assert entrant.model is model
+        assert model.fitted
+        assert entrant.history is not None
+        assert entrant.score.nats == pytest.approx(-entropy, abs=0.15)
+    again = compare(models, x, steps=200)
+    assert all(again.entrant(name).history is None for name in models)
+    assert [s.score.nats for s in again.standings] == [s.score.nats for s in result.standings]
+
+
+def test_an_unfitted_model_of_other_events_is_listed_and_stops_no_other() -> None:
+    result = compare({"three": build("gaussian", Real((3,))), "two": build("gaussian", Real((2,)))}, torch.randn(50, 2))
+    assert "Expected" in result.entrant("three").error
+    assert result.entrant("two").score is not None
+
+
+def test_a_comparison_prints_its_leaderboard() -> None:
+    result = compare(["uniform", "histogram"], "digits")
+    lines = str(result).splitlines()
+    assert lines[0] == "digits: Integer(1, 8, 8) with 17 levels, 359 held-out rows; less is better"
+    assert lines[1].endswith(" (seed 0): 1258 train, 180 valid, 359 test")
+    assert lines[3].split()[:4] == ["model", "bits/dim", "+-", "claim"]
+    assert f"= {math.log2(17):.4f}" in str(result)
+    assert repr(result) == "Comparison(digits: 2 models on 359 held-out rows)"
+
+
 def test_a_density_of_the_same_integers_is_not_ranked_with_a_mass() -> None:
     x = torch.randint(3, (300, 2))
     density = build("gaussian", Real((2,)))

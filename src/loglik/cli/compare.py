@@ -6,11 +6,23 @@ from typing import Annotated
 import typer
 
 from loglik.cli.console import command_line, progress, say, say_json, talk
-from loglik.cli.leaderboard import leaderboard
-from loglik.cli.options import ContextWords, Data, Device, Json, Samples, Seed, SpaceWords, Window, device_of, opened
+from loglik.cli.options import (
+    ContextWords,
+    Data,
+    Device,
+    Json,
+    KeepEqual,
+    Samples,
+    Seed,
+    SpaceWords,
+    Window,
+    device_of,
+    opened,
+)
 from loglik.tasks.compare import SAMPLES, Entrant
 from loglik.tasks.compare import compare as compare_models
 from loglik.tasks.fitting import check_place, clear
+from loglik.tasks.leaderboard import leaderboard
 from loglik.tasks.saving import free_folder, save_comparison
 
 
@@ -27,6 +39,7 @@ def compare(
     space: SpaceWords = None,
     context: ContextWords = None,
     window: Window = None,
+    keep_equal_rows_together: KeepEqual = False,
     device: Device = "auto",
     json: Json = False,
 ) -> int:
@@ -43,7 +56,7 @@ def compare(
     """
     from loglik.report import comparison_report
 
-    dataset = opened(data, seed, space, context, window)
+    dataset = opened(data, seed, space, context, window, keep_equal_rows_together)
     folder = out or free_folder(Path("runs") / f"compare-{Path(data).stem}")
     check_place(folder, overwrite)
     with progress(dataset.space) as watch:

@@ -11,6 +11,7 @@ from loglik.cli.options import (
     Data,
     Device,
     Json,
+    KeepEqual,
     Samples,
     Seed,
     SpaceWords,
@@ -20,6 +21,7 @@ from loglik.cli.options import (
     settings,
     training_options,
 )
+from loglik.data.splits import FLAG
 from loglik.runs import RUN, Run, read_record
 from loglik.tasks.compare import SAMPLES
 from loglik.tasks.fitting import FINISHED, INTERRUPTED, fit_run
@@ -49,6 +51,7 @@ def fit(
     space: SpaceWords = None,
     context: ContextWords = None,
     window: Window = None,
+    keep_equal_rows_together: KeepEqual = False,
     device: Device = "auto",
     resume: Annotated[bool, typer.Option("--resume", help="Continue the run at -o exactly where it was.")] = False,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace the run at -o.")] = False,
@@ -68,8 +71,10 @@ def fit(
       loglik fit book.txt --model char-rnn --window 256
     """
     before = read_record(out) if resume and out and (out / RUN).exists() else {}
-    window = window or before.get("data", {}).get("split", {}).get("window")
-    opened_data = opened(data, seed, space, context, window)
+    about = before.get("data", {})
+    split, context = about.get("split", {}), context or ",".join(about.get("context_columns") or ()) or None
+    window, together = window or split.get("window"), keep_equal_rows_together or bool(split.get(FLAG))
+    opened_data = opened(data, seed, space, context, window, together)
     name = model or before.get("model", {}).get("name") or default_model(opened_data.space)
     given = {"steps": steps, "epochs": epochs, "budget": budget, "batch": batch, "lr": lr, "precision": precision}
     given |= {"seed": None if resume and seed == 0 else seed, **training_options(option)}
@@ -100,6 +105,8 @@ def _report(run: Run, json: bool) -> int:
     else:
         talk(f"{history['method']}, {history['steps']} steps in {history['seconds']:.1f} s: {history['stopped']}.")
         for score in record.get("scores", []):
+            if score.get("equal_rows"):
+                talk(f"Of {score['events']} {score['part']} rows {score['equal_rows']} equal training rows.")
             say(f"{record['model']['name']} on {record['data']['name']}, {score['part']} rows: {score['text']}")
         say(f"Run: {run.folder}")
     if record["status"] == INTERRUPTED:

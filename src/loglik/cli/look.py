@@ -5,12 +5,13 @@ from typing import Annotated
 
 import typer
 
-from loglik.cli.console import command_line, say, say_json, table
+from loglik.cli.console import command_line, say, say_json
 from loglik.cli.options import Json, Seed, Window
 from loglik.cli.use import RunFolder
 from loglik.data import catalog, open_dataset
 from loglik.hyperparameters import hyperparameters
 from loglik.runs import Run, update_record
+from loglik.tasks.leaderboard import table
 from loglik.zoo import ZOO, entry
 
 

@@ -1,14 +1,16 @@
 """Options that several commands share, and how their words become values."""
 
 import os
-from typing import Annotated
+from collections.abc import Mapping
+from typing import Annotated, Any
 
 import torch
 import typer
 
 from loglik.cli.console import talk
 from loglik.data import Dataset, open_dataset
-from loglik.errors import UsageError
+from loglik.data.splits import in_words
+from loglik.errors import ContextError, UsageError
 
 Data = Annotated[
     str,
@@ -44,10 +46,20 @@ Window = Annotated[
     int | None,
     typer.Option(help="Length of the windows that a text (128) or recording (1024) is cut into.", metavar="T"),
 ]
+KeepEqual = Annotated[
+    bool,
+    typer.Option("--keep-equal-rows-together", help="Rows of a table, or images, that are equal lie in one part."),
+]
 
 
-def opened(data: str, seed: int, space: str | None, context: str | None, window: int | None = None) -> Dataset:
-    found = open_dataset(data, seed=seed, space=space, context=context_of(data, context), window=window)
+def opened(
+    data: str, seed: int, space: str | None, context: str | None, window: int | None = None, together: bool = False
+) -> Dataset:
+    found = open_dataset(
+        data, seed=seed, space=space, context=context_of(data, context), window=window,
+        keep_equal_rows_together=together,
+    )  # fmt: skip
+    talk(f"Split: {in_words(found)}.")
     for part in ("train", "valid", "test"):
         remark = getattr(found, part).remark
         if remark:
@@ -73,6 +85,22 @@ def context_of(data: str, words: str | None) -> bool | tuple[str, ...] | None:
     if words == "label" and (os.path.isdir(data) or ("." not in data and "/" not in data)):
         return True
     return tuple(words.split(","))
+
+
+def contexts_like(about: Mapping[str, Any], given: bool | tuple[str, ...] | None) -> bool | tuple[str, ...] | None:
+    """The context columns of a run, `about` its data; what is given must be the same.
+
+    Raises:
+        ContextError: other columns, or another order.
+    """
+    own = about.get("context_columns")
+    if own is None:
+        return given
+    if given not in (None, tuple(own)):
+        raise ContextError(
+            f"Expected the context columns of the run, {', '.join(own)}; got others. Leave --context out."
+        )
+    return tuple(own)
 
 
 def settings(words: list[str] | None) -> dict[str, str]:

@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from loglik.cli.console import say, say_json, talk
-from loglik.cli.options import ContextWords, Data, Device, Json, Samples, Seed, context_of, device_of
+from loglik.cli.options import ContextWords, Data, Device, Json, Samples, Seed, context_of, contexts_like, device_of
 from loglik.data import Reading, open_source
 from loglik.inference.evaluate import evaluate, samples_for
 from loglik.runs import Run
@@ -14,6 +14,7 @@ from loglik.tasks.compare import SAMPLES
 from loglik.tasks.export import parse_context, spoken, write_rows, write_samples
 from loglik.tasks.sample import parse_given
 from loglik.tasks.sample import sample as draw
+from loglik.tasks.unseen import learnt_from, score_in_words, score_to_json
 
 RunFolder = Annotated[Path, typer.Argument(help="The folder of a run, as `loglik fit` leaves it.")]
 
@@ -33,7 +34,8 @@ def score(
 ) -> None:
     """How likely data are under a fitted model: mean log-likelihood, its error, its claim, bits/dim.
 
-    Files are streamed: their size does not matter. Every row counts; one that has no finite score is listed.
+    Files are streamed: their size does not matter. Every row counts; one that has no finite score is listed. Rows that
+    the run has learnt from are counted, and the score of the others comes first.
 
     \b
     Examples:
@@ -45,19 +47,20 @@ def score(
     model = opened.model().to(device_of(device))
     about = opened.record.get("data") or {}
     source = open_source(
-        data, part=part, context=context_of(data, context), space=model.space, columns=about.get("columns"),
-        reading=Reading.from_json(about),
+        data, part=part, context=contexts_like(about, context_of(data, context)), space=model.space,
+        columns=about.get("columns"), reading=Reading.from_json(about),
     )  # fmt: skip
     if source.remark:
         talk(f"{data}: {source.remark}.")
     result = evaluate(model, source, samples=samples_for(model, samples), seed=seed)
+    learnt = learnt_from(run, source)
     if rows is not None:
         write_rows(rows, result.values)
         talk(f"Wrote {result.events} rows to {rows}.")
     if json:
-        say_json({"run": str(run), "data": data, **result.to_json()})
+        say_json({"run": str(run), "data": data, **score_to_json(result, learnt)})
     else:
-        say(str(result))
+        say(score_in_words(result, learnt))
         say(result.strangest_in_words())
 
 

@@ -7,7 +7,8 @@ opening data does, as needed.
 from loglik.data.catalog import catalog, open_dataset, open_source
 from loglik.data.opening import as_source
 from loglik.data.reading import Reading
-from loglik.data.source import Dataset, Memory, RowDigest, Source, split_rows
+from loglik.data.source import Dataset, Memory, RowDigest, Source
+from loglik.data.splits import hold_out, split_rows, split_source
 
 __all__ = [
     "Dataset",
@@ -17,7 +18,9 @@ __all__ = [
     "Source",
     "as_source",
     "catalog",
+    "hold_out",
     "open_dataset",
     "open_source",
     "split_rows",
+    "split_source",
 ]

@@ -15,10 +15,11 @@ from loglik.data.files import open_file
 from loglik.data.infer import stated_space
 from loglik.data.ising import load_ising
 from loglik.data.markov import load_markov
-from loglik.data.own_files import PARTS, dataset_at
+from loglik.data.own_files import dataset_at
 from loglik.data.places import FILES, missing
 from loglik.data.reading import Reading
 from loglik.data.source import Dataset, Memory, Source
+from loglik.data.splits import PARTS, joined_groups
 from loglik.data.spoken_digits import load_fsdd
 from loglik.data.standard import load_binarized_mnist, load_cifar10, load_freyfaces, load_idx
 from loglik.data.text import load_tinyshakespeare
@@ -119,11 +120,13 @@ def open_dataset(
     space: Space | str | None = None,
     columns: Sequence[str] | None = None,
     window: int | None = None,
+    keep_equal_rows_together: bool = False,
 ) -> Dataset:
     """A built-in data set with its fixed split, or what is at a path, cut into train, valid and test.
 
     The rows of a table and the images of a folder are cut at random into 70, 10 and 20 %, recordings of a folder too,
-    each whole in one part. A text and a single recording are cut in order, 90, 5 and 5 %, then into windows.
+    each whole in one part. The windows of a text or a single recording are cut in order, 90, 5 and 5 %; one between two
+    parts is left out.
 
     Args:
         name_or_path: a name of the catalog, or the path of a file or folder; what looks like a path is taken for one.
@@ -133,14 +136,18 @@ def open_dataset(
         space: the space of a file's events, as a Space or in words ("integer:17"); inferred if None.
         columns: the columns of a file to read, in this order; all but the context if None.
         window: T, the length of the windows that a text (128) or sound (1024) is cut into; of bsds300 the side (16).
+        keep_equal_rows_together: rows of a table, or images, that are equal lie in one part.
 
     Raises:
         UnknownName: neither a name nor a path. DataError: the data cannot be used. UsageError: an impossible argument.
     """
     entry = _entry(name_or_path)
-    if entry is not None:
-        return _built_in(entry, str(name_or_path), context, space, columns, window)
-    return dataset_at(os.fspath(name_or_path), seed, _of_path(context), space, columns, window)
+    if entry is None:
+        place = os.fspath(name_or_path)
+        return dataset_at(place, seed, _of_path(context), space, columns, window, keep_equal_rows_together)
+    if keep_equal_rows_together:
+        raise UsageError(f"The split of the built-in data set {name_or_path!r} is fixed, equal rows or not.")
+    return _built_in(entry, str(name_or_path), context, space, columns, window)
 
 
 def open_source(
@@ -230,4 +237,6 @@ def _all_parts(data: Dataset) -> Memory:
     parts = [data.train, data.valid, data.test]
     contexts = [part.context for part in parts if part.context is not None]
     c = torch.cat(contexts) if contexts else None
-    return data.train.replaced(torch.cat([part.x for part in parts]), c, stream=False)
+    whole = data.train.replaced(torch.cat([part.x for part in parts]), c, stream=False)
+    whole.groups = joined_groups(parts)
+    return whole

@@ -25,7 +25,7 @@ VALID_PHOTOGRAPHS = 20
 
 
 def load_bsds300(colour: bool = False, window: int | None = None) -> Dataset:
-    """90 000 / 10 000 / 10 000 crops (1 or 3, S, S) of 256 levels, S = 16 unless stated.
+    """90 000 / 10 000 / 10 000 crops (1 or 3, S, S) of 256 levels, S = 16 unless stated; a group is a photograph.
 
     The official parts; the last 20 training photographs validate. Grey is 0.299 R + 0.587 G + 0.114 B, rounded (ITU-R
     BT.601, as Pillow computes it).
@@ -40,7 +40,10 @@ def load_bsds300(colour: bool = False, window: int | None = None) -> Dataset:
     photographs = {"train": train[:cut], "valid": train[cut:], "test": test}
     space = Integer((3 if colour else 1, side, side), levels=256)
     random = np.random.Generator(np.random.PCG64(SEED))
-    part = {key: Memory(space, _crops(paths, CROPS[key], space, random)) for key, paths in photographs.items()}
+    part = {}
+    for key, paths in photographs.items():
+        crops = _crops(paths, CROPS[key], space, random)
+        part[key] = Memory(space, crops, groups=torch.arange(len(paths)).repeat_interleave(CROPS[key]))
     split = {
         "how": "official photographs, of the training part the last 20 to validate; crops at places drawn by PCG64",
         "seed": SEED,

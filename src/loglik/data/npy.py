@@ -74,7 +74,9 @@ def open_npz(
             raise UsageError(f"The context of an NPZ file is one array; got {len(context)} names.")
         beside = _member(archive, context[0], name)
     whole = x.read()
-    return in_memory(whole.x, beside, whole.space)
+    both = in_memory(whole.x, beside, whole.space)
+    both.context_columns = tuple(context)
+    return both
 
 
 def _check_magic(path: str, name: str, magic: bytes) -> None:

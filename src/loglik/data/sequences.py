@@ -1,18 +1,12 @@
-"""One long sequence, a text or a recording, as rows: windows of T values that follow each other, and parts in order.
+"""One long sequence, a text or a recording, as rows: windows of T values that follow each other, a stream."""
 
-Rows shuffled before they are cut into parts would put neighbours of every test window into the training part. So a
-sequence is cut in order, each part is a stream, and only then is each cut into windows.
-"""
+from pathlib import Path
 
 from torch import Tensor
 
-HOW = "in order: the first 90 % to train, the next 5 % to validate, the last 5 % to test"
+from loglik.errors import EmptyData
 
-
-def in_order(length: int) -> dict[str, slice]:
-    """The first 90 % of a sequence to train, the next 5 % to validate, the last 5 % to test."""
-    first, second = length * 90 // 100, length * 95 // 100
-    return {"train": slice(0, first), "valid": slice(first, second), "test": slice(second, length)}
+LEAST_WINDOWS = 5  # one for each of train, valid and test, and one between two of them
 
 
 def windows(x: Tensor, T: int) -> Tensor:
@@ -21,6 +15,13 @@ def windows(x: Tensor, T: int) -> Tensor:
     return x[: count * T].reshape(count, T)
 
 
-def longest_window(length: int) -> int:
-    """The longest T of which each part `in_order` still holds a window; 0 if there is none."""
-    return min(len(range(length)[part]) for part in in_order(length).values())
+def check_length(length: int, T: int, unit: str, path: str | Path) -> None:
+    """Raises EmptyData, naming the longest window that would do, for a sequence too short to be split."""
+    if length >= LEAST_WINDOWS * T:
+        return
+    most = length // LEAST_WINDOWS
+    advice = f"Choose a window of {most} or less, or longer data." if most else "Choose longer data."
+    raise EmptyData(
+        f"Expected at least {LEAST_WINDOWS * T} {unit}, for a window of {T} in each part and between two; got {length} "
+        f"in {path}. {advice}"
+    )

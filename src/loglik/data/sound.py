@@ -28,6 +28,8 @@ CUT_SHORT = re.compile(r"data : (\d+) \(should be (\d+)\)")  # in libsndfile's l
 class Recordings(Source):
     """The windows of recordings, one file after the other; what is left of each, less than T samples, is left out.
 
+    The windows of one file are a group; those of a single file are a stream.
+
     Args:
         labels: the class of each file, which is the context of its windows.
 
@@ -52,19 +54,17 @@ class Recordings(Source):
             raise ShapeMismatch(f"Expected events of {space}; got sound of {self.levels} levels, {paths[0]}.")
         self._labels, self.context_space = labels, None if labels is None else label_space
         self._files = [(path, info.subtype, info.frames // T) for path, info in zip(paths, infos, strict=True)]
-        self.rows: int = sum(count for _, _, count in self._files)
+        counts = torch.tensor([count for _, _, count in self._files])
+        self.rows: int = int(counts.sum())
         self.stream = len(paths) == 1
+        if not self.stream:
+            self.groups = torch.arange(len(paths)).repeat_interleave(counts)
         self.left_out = sum(info.frames for info in infos) - self.rows * T
         if not self.rows:
             longest = max(info.frames for info in infos)
             raise EmptyData(f"Expected a window of {T} samples; the longest of {_named(paths)} has {longest}.")
         if self.left_out:
             self.remark = f"{self.left_out} samples at the ends fill no window of {T} and are left out"
-
-    @property
-    def long_enough(self) -> list[int]:
-        """The numbers of the files with at least one window."""
-        return [number for number, (_, _, count) in enumerate(self._files) if count]
 
     @property
     def facts(self) -> dict[str, int]:

@@ -20,9 +20,10 @@ class Source(ABC):
     """Rows of events, and possibly one context for each, in a fixed order.
 
     `rows` is None where only reading to the end tells. `batches` may be called any number of times; each pass gives
-    the same rows in the same order, the last batch as short as it comes. `columns` names the values of an event, where
-    the data came with names. `vocabulary` is what the levels stand for, one string each, where they are symbols;
-    `sample_rate` is that of sound, in Hz. `remark` is what a user should know of how the rows were read.
+    the same rows in the same order, the last batch as short as it comes. `columns` names the values of an event, and
+    `context_columns` those of a context, where the data came with names. `vocabulary` is what the levels stand for, one
+    string each, where they are symbols; `sample_rate` is that of sound, in Hz. `remark` is what a user should know of
+    how the rows were read.
 
     `stream` says that the rows are windows of one long sequence, each going on where the one before it ended: a text,
     a recording. Models that can (`Model.carries`) then remember earlier windows.
@@ -35,6 +36,7 @@ class Source(ABC):
     context_space: Space | None = None
     rows: int | None = None
     columns: tuple[str, ...] | None = None
+    context_columns: tuple[str, ...] | None = None
     vocabulary: tuple[str, ...] | None = None
     sample_rate: int | None = None
     stream: bool = False
@@ -53,6 +55,7 @@ class Source(ABC):
         whole = Memory(
             self.space, x, c, self.context_space, self.columns,
             stream=self.stream, vocabulary=self.vocabulary, sample_rate=self.sample_rate, groups=self.groups,
+            context_columns=self.context_columns,
         )  # fmt: skip
         whole.remark = self.remark
         return whole
@@ -107,6 +110,7 @@ class Memory(Source):
         vocabulary: tuple[str, ...] | None = None,
         sample_rate: int | None = None,
         groups: Tensor | None = None,
+        context_columns: tuple[str, ...] | None = None,
     ) -> None:
         if len(x) == 0:
             raise EmptyData("Expected at least one row; got none.")
@@ -115,7 +119,7 @@ class Memory(Source):
             raise ShapeMismatch(f"Expected one group for each of {len(x)} rows; got shape {tuple(groups.shape)}.")
         self.space, self.x, self.context, self.context_space = space, x, context, context_space
         self.columns, self.stream, self.vocabulary, self.sample_rate = columns, stream, vocabulary, sample_rate
-        self.groups = groups
+        self.groups, self.context_columns = groups, context_columns
         self.rows: int = len(x)
 
     def batches(self, size: int) -> Iterator[Batch]:
@@ -138,7 +142,7 @@ class Memory(Source):
         return Memory(
             space or self.space, x, context, self.context_space, self.columns,
             stream=stream, vocabulary=self.vocabulary, sample_rate=self.sample_rate,
-            groups=self.groups if len(x) == self.rows else None,
+            groups=self.groups if len(x) == self.rows else None, context_columns=self.context_columns,
         )  # fmt: skip
 
     def read(self) -> "Memory":
@@ -172,15 +176,3 @@ class Dataset:
     @property
     def context_space(self) -> Space | None:
         return self.train.context_space
-
-
-def split_rows(rows: int, seed: int = 0, valid: float = 0.1, test: float = 0.2) -> dict[str, Tensor]:
-    """Shuffled row numbers of the parts train, valid and test; each part is left with at least one row if it can be."""
-    order = torch.from_numpy(np.random.Generator(np.random.PCG64(seed)).permutation(rows))
-    n_test = min(max(1, round(rows * test)), max(0, rows - 2)) if test else 0
-    n_valid = min(max(1, round(rows * valid)), max(0, rows - n_test - 1)) if valid else 0
-    return {
-        "test": order[:n_test],
-        "valid": order[n_test : n_test + n_valid],
-        "train": order[n_test + n_valid :],
-    }

@@ -19,6 +19,8 @@ DIGITS = Category((), levels=10)
 def load_fsdd(window: int | None = None, context: bool = False) -> Dataset:
     """Windows of T samples of all recordings of a part, 1024 unless stated; with `context`, the digit of each.
 
+    A group is a recording. The speakers are no groups: each is in every part, so no score tells of other speakers.
+
     The shortest recording has 1149 samples, so every one gives at least one window of 1024. What is left of each, less
     than a window, is left out and counted.
     """

@@ -69,6 +69,7 @@ class TableSource(Source):
         self._dtype = np.float32 if all(str(t) in ("float", "halffloat") for t in types) else np.float64
         shape = (len(events),)
         self.context_space = Real((len(self._contexts),)) if self._contexts else None
+        self.context_columns = tuple(self._contexts) or None
         if next(self._matrices(1), None) is None:
             raise EmptyData(f"Expected at least one row; got none in {reader.name}.")
         self.space = self._inferred(shape) if space is None else stated_space(space, shape, reader.name)

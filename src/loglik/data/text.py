@@ -11,8 +11,9 @@ import torch
 from torch import Tensor
 
 from loglik.data.places import find
-from loglik.data.sequences import HOW, in_order, longest_window, windows
+from loglik.data.sequences import LEAST_WINDOWS, check_length, windows
 from loglik.data.source import Dataset, Memory
+from loglik.data.splits import PARTS, split_source, split_stream
 from loglik.errors import EmptyData, OutsideSpace, ShapeMismatch, UnreadableData, UsageError
 from loglik.spaces import Category, Space
 
@@ -23,41 +24,53 @@ AT_ONCE = 1 << 20
 
 
 def load_text(path: str | Path, window: int | None = None) -> Dataset:
-    """A UTF-8 text, 90 / 5 / 5 % in order; the vocabulary is that of the first 90 %.
+    """A UTF-8 text, 90 / 5 / 5 % in order; the vocabulary is that of the training windows.
 
     Raises:
         EmptyData: too short for a window in each part. UnreadableData: not UTF-8.
     """
     text, T = read_text(path), window or WINDOW
-    most = longest_window(len(text))
-    if most < T:
-        advice = f"Choose a window of {most} or less, or a longer text." if most else "Choose a longer text."
-        raise EmptyData(
-            f"Expected at least {20 * T} characters, for a window of {T} in each of 90, 5 and 5 %; "
-            f"got {len(text)} in {path}. {advice}"
-        )
-    return _parts(Path(path).name, text, in_order(len(text)), T, HOW)
+    check_length(len(text), T, "characters", path)
+    whole = open_text(path, window=T)
+    data = split_source(Path(path).name, whole)
+    unseen = {key: _unseen(getattr(data, key)) for key in PARTS}
+    for key, count in unseen.items():
+        getattr(data, key).remark = SHARED.format(count) if count else ""
+    data.split.update(
+        {
+            "window": T,
+            "characters that fill no window": len(text) - whole.x.numel(),
+            "characters that the training part lacks": unseen,
+        }
+    )
+    return data
 
 
 def load_tinyshakespeare(window: int | None = None) -> Dataset:
-    """Karpathy's tiny Shakespeare: the last 10 % to test, as char-rnn and nanoGPT validate on; 85.5 / 4.5 / 10 %."""
+    """Karpathy's tiny Shakespeare: the last 10 % to test, as char-rnn and nanoGPT validate on; 85.5 / 4.5 / 10 %.
+
+    The part to validate on keeps a window's distance from the others.
+    """
     (path,) = find("tinyshakespeare")
-    text = read_text(path)
+    text, T = read_text(path), window or WINDOW
     kept = len(text) * 9 // 10
     begin = kept * 95 // 100
-    parts = {"train": slice(0, begin), "valid": slice(begin, kept), "test": slice(kept, len(text))}
-    how = "in order: the last 10 % to test (what nanoGPT validates on); of the first 90 %, the last 5 % to validate"
-    if min(begin, kept - begin) < (window or WINDOW):
-        raise EmptyData(
-            f"Expected a window of {window or WINDOW} characters in each part of {path}; got a shorter one."
-        )
-    return _parts("tinyshakespeare", text, parts, window or WINDOW, how)
+    parts = {"train": slice(0, begin), "valid": slice(begin + T, kept - T), "test": slice(kept, len(text))}
+    how = (
+        "in order: the last 10 % to test (what nanoGPT validates on); of the first 90 %, the last 5 % to validate, but "
+        "for a window at either end"
+    )
+    if min(begin, kept - begin - 2 * T) < T:
+        raise EmptyData(f"Expected a window of {T} characters in each part of {path}; got a shorter one.")
+    return _parts("tinyshakespeare", text, parts, T, how)
 
 
 def open_text(
     path: str | Path, space: Space | None = None, vocabulary: tuple[str, ...] | None = None, window: int | None = None
 ) -> Memory:
-    """All windows of a text, under a given vocabulary: a run's, with the run's space. Without one, under its own.
+    """All windows of a text, under a given vocabulary: a run's, with the run's space.
+
+    Without one, under the vocabulary of the windows that a split trains on, so that its parts are those of `load_text`.
 
     Raises:
         UsageError: a space without the vocabulary that its levels stand for. ShapeMismatch: not a space of text.
@@ -70,7 +83,7 @@ def open_text(
                 f"The levels of {space} have no characters to read {path} by: text is scored by runs that were fitted "
                 "to text, and in Python with open_source(..., reading=...)."
             )
-        vocabulary = vocabulary_of(text)
+        vocabulary = vocabulary_of(_training_text(text, window or WINDOW))
     chosen = space or Category((window or WINDOW,), len(vocabulary))
     if chosen != Category((chosen.dims,), len(vocabulary)):
         raise ShapeMismatch(f"Expected events of {chosen}; got a text, {path}, read by {len(vocabulary)} characters.")
@@ -84,6 +97,18 @@ def open_text(
     told += [f"the last {left} characters fill no window of {chosen.dims} and are left out"] if left else []
     source.remark = "; ".join(told)
     return source
+
+
+def _training_text(text: str, T: int) -> str:
+    """The characters of the training windows; all of them where there are too few windows to split."""
+    count = len(text) // T
+    return text if count < LEAST_WINDOWS else text[: len(split_stream(count)["train"]) * T]
+
+
+def _unseen(part: Memory) -> int:
+    """How many characters of a part are at the level that stands for all others."""
+    assert part.vocabulary is not None
+    return int((part.x == len(part.vocabulary) - 1).sum())
 
 
 def read_text(path: str | Path) -> str:

@@ -13,7 +13,7 @@ import torch
 from loglik.data.csv_reader import CsvReader
 from loglik.data.places import find
 from loglik.data.source import Dataset, Memory
-from loglik.data.splits import shuffled
+from loglik.data.splits import split_source
 from loglik.errors import UnreadableData
 from loglik.spaces import Real
 
@@ -40,7 +40,7 @@ def load_uci(name: str) -> Dataset:
     values = (values[:, varies] - values[:, varies].mean(0)) / scale[varies]
     values += NOISE * np.random.Generator(np.random.PCG64(SEED)).standard_normal(values.shape)
     x = torch.from_numpy(values).float()
-    data = shuffled(name, Memory(Real((x.shape[1],)), x), seed=SEED)
+    data = split_source(name, Memory(Real((x.shape[1],)), x), seed=SEED)
     data.split["noise"] = f"N(0, {NOISE}^2) on standardised columns, seed {SEED}; {int((~varies).sum())} constant ones"
     return data
 

@@ -1,21 +1,27 @@
 """The main job: models of different families on one footing."""
 
+import os
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 import torch
+from torch import Tensor
 
 from loglik.contract import Claim, EMModel, Model
-from loglik.data import Dataset, as_source, open_dataset, split_rows
-from loglik.errors import ContextError, DataError, Diverged, LoglikError, UnknownName, UsageError
+from loglik.data import Dataset, as_source, open_dataset, split_source
+from loglik.data.equal_rows import repeated
+from loglik.errors import ContextError, LoglikError, UnknownName, UsageError
 from loglik.hyperparameters import hyperparameters
 from loglik.inference.evaluate import evaluate, samples_for
 from loglik.inference.randomness import seeded
 from loglik.runs import count_parameters
 from loglik.score import Score
+from loglik.tasks.leaderboard import leaderboard
 from loglik.tasks.ranking import Standing, rank
+from loglik.tasks.unseen import unseen_part
 from loglik.training.fit import fit
 from loglik.training.gradient import Watch
 from loglik.training.history import History
@@ -44,14 +50,20 @@ class Entrant:
         return 0 if self.model is None else count_parameters(self.model)
 
 
-@dataclass
+@dataclass(repr=False)
 class Comparison:
-    """Models scored on the same held-out rows of one data set."""
+    """Models scored on the same held-out rows of one data set; `print` shows the leaderboard."""
 
     data: Dataset
     entrants: list[Entrant] = field(default_factory=list)
     samples: int = SAMPLES
     seconds: float = 0.0
+
+    def __str__(self) -> str:
+        return leaderboard(self)
+
+    def __repr__(self) -> str:
+        return f"Comparison({self.data.name}: {len(self.entrants)} models on {self.data.test.rows} held-out rows)"
 
     @property
     def standings(self) -> list[Standing]:
@@ -60,6 +72,16 @@ class Comparison:
 
     def entrant(self, name: str) -> Entrant:
         return next(e for e in self.entrants if e.name == name)
+
+    @cached_property
+    def seen(self) -> Tensor:
+        """(N,) bool: which held-out rows equal a training row."""
+        return repeated(self.data)
+
+    def unseen(self, name: str) -> Score | None:
+        """A model's score on the other rows; None where all are so, or none is."""
+        score = self.entrant(name).score
+        return None if score is None else unseen_part(score, self.seen)
 
     @property
     def interrupted(self) -> bool:
@@ -82,6 +104,7 @@ class Comparison:
             {
                 "name": s.name, "place": s.place, "open": s.open, "verdict": s.verdict, "score": s.score.to_json(),
                 "behind": None if s.behind is None else {"nats": s.behind.nats, "stderr": s.behind.stderr},
+                **({} if (unseen := self.unseen(s.name)) is None else {"unseen": unseen.to_json()}),
                 "fit_seconds": self.entrant(s.name).seconds, "parameters": self.entrant(s.name).parameters,
             }
             for s in self.standings
@@ -90,8 +113,8 @@ class Comparison:
         about = {"name": self.data.name, "space": self.data.space.to_json(), "split": self.data.split}
         truth = self.truth
         return {
-            "data": about, "standings": rows, "failed": failed, "seconds": self.seconds,
-            "truth": None if truth is None else truth.to_json(),
+            "data": about, "equal_rows": int(self.seen.sum()), "standings": rows, "failed": failed,
+            "seconds": self.seconds, "truth": None if truth is None else truth.to_json(),
         }  # fmt: skip
 
 
@@ -99,6 +122,7 @@ def compare(
     models: Sequence[str | Model] | Mapping[str, str | Model] | None,
     data: Any,
     *,
+    keep_equal_rows_together: bool = False,
     budget: str | float = "2m",
     samples: int = SAMPLES,
     seed: int = 0,
@@ -107,12 +131,15 @@ def compare(
     device: torch.device | None = None,
     **options: Any,
 ) -> Comparison:
-    """Fit the models that are named, score all on the same held-out rows, and rank what is comparable.
+    """Fit the models that nobody fitted yet, score all on the same held-out rows, and rank what is comparable.
 
     Args:
-        models: names of the zoo, which are built and fitted, or fitted models, which are scored as they are; a mapping
-            gives them other names. None takes all that suit the space.
-        data: a name or path that `open_dataset` takes, a Dataset, or rows, of which a fifth is held out.
+        models: names of the zoo, which are built and fitted, or models. A model that is fitted (`Model.fitted`, which
+            `fit` sets and a run keeps) is scored as it is; any other is fitted in place, as `fit` would. Set `fitted`
+            on a model that was trained elsewhere, and see that it was not trained on the rows held out here. A mapping
+            gives other names. None takes all that suit the space.
+        data: a name or path that `open_dataset` takes, a Dataset, or rows, which `split_source` cuts in the same way.
+        keep_equal_rows_together: rows that are equal lie in one part of the split.
         budget: for all fits together, in even shares; what a fit leaves of its share, the later ones have.
         samples: K of the bounds of latent and dequantised models, printed beside the number; what has no importance
             weights is scored without.
@@ -123,7 +150,7 @@ def compare(
     A model that cannot be fitted is listed with its error, and does not stop the others. An interrupt ends the fit it
     meets, whose model is scored as it is, and keeps the rest from being begun.
     """
-    dataset = _dataset(data, seed)
+    dataset = _dataset(data, seed, keep_equal_rows_together)
     entrants = [_entrant(name, model, dataset, seed, device) for name, model in _named(models, dataset).items()]
     result = Comparison(dataset, entrants, samples)
     started, left = time.perf_counter(), seconds(budget)
@@ -145,9 +172,10 @@ def compare(
 
 
 def _entrant(name: str, model: str | Model, data: Dataset, seed: int, device: torch.device | None) -> Entrant:
-    """A model as it is, or a new one of the zoo; what cannot be built is an entrant with an error."""
+    """A model, or a new one of the zoo, and whether it is to be fitted; what cannot be built has an error."""
     if isinstance(model, Model):
-        return Entrant(name, model)
+        learns = isinstance(model, EMModel) or any(p.requires_grad for p in model.parameters())
+        return Entrant(name, model, to_fit=learns and not model.fitted)
     try:
         with seeded(seed):
             return Entrant(name, build_for(model, data, {}).to(device or "cpu"), to_fit=True)
@@ -175,7 +203,7 @@ def _fit(
     started = time.perf_counter()
     try:
         entrant.history = fit(entrant.model, data, watch=watch, **entrant.options.given())
-    except Diverged as error:
+    except LoglikError as error:
         entrant.error = str(error)
     entrant.seconds = time.perf_counter() - started
 
@@ -191,18 +219,14 @@ def _score(entrant: Entrant, data: Dataset, samples: int, seed: int, done: Calla
         done(entrant)
 
 
-def _dataset(data: Any, seed: int) -> Dataset:
+def _dataset(data: Any, seed: int, together: bool) -> Dataset:
     if isinstance(data, Dataset):
+        if together:
+            raise UsageError("A Dataset is split already; keep equal rows together where it is opened.")
         return data
-    if isinstance(data, str):
-        return open_dataset(data, seed=seed)
-    rows = as_source(data).read()
-    if rows.rows is None or rows.rows < 3:
-        raise DataError(f"Expected at least 3 rows, to train, validate and test; got {rows.rows}.")
-    parts = split_rows(rows.rows, seed)
-    split = {"how": "shuffled", "seed": seed, **{name: len(index) for name, index in parts.items()}}
-    train, valid, test = (rows.subset(parts[name]) for name in ("train", "valid", "test"))
-    return Dataset("data", train, valid, test, split)
+    if isinstance(data, str | os.PathLike):
+        return open_dataset(data, seed=seed, keep_equal_rows_together=together)
+    return split_source("data", as_source(data).read(), seed, keep_equal_rows_together=together)
 
 
 def _named(models: Any, data: Dataset) -> dict[str, str | Model]:

@@ -10,6 +10,7 @@ import torch
 
 from loglik.contract import Model
 from loglik.data import Dataset, Reading
+from loglik.data.equal_rows import repeated
 from loglik.errors import Diverged, RunMismatch, UsageError
 from loglik.hyperparameters import checked
 from loglik.inference.evaluate import evaluate, samples_for
@@ -18,6 +19,7 @@ from loglik.runs import RUN, STATE, Run, describe, read_record, save, update_rec
 from loglik.spaces import Space
 from loglik.storage import write_json
 from loglik.tasks.compare import SAMPLES, build_for
+from loglik.tasks.unseen import held_out_scores, write_learnt
 from loglik.training.fit import fit
 from loglik.training.gradient import Watch
 from loglik.training.options import Options
@@ -68,6 +70,7 @@ def fit_run(
         about = {"data": data_record(data, source), "fit": {"options": dataclasses.asdict(stored)}, "command": command}
         record = {**describe(fitted), **about, "status": TRAINING}
         write_json(folder / RUN, record)
+        write_learnt([folder], data)
     fitted.to(device or "cpu")
     return _finish(fitted, data, folder, record, stored, resume, samples, watch)
 
@@ -89,7 +92,7 @@ def _finish(
     save(model, folder, {**about, "status": status, "scores": []})
     if status == FINISHED:
         score = evaluate(model, data, samples=samples_for(model, samples), seed=options.seed)
-        update_record(folder, scores=[{"part": "test", **score.to_json()}])
+        update_record(folder, scores=held_out_scores(score, repeated(data)))
         state.unlink(missing_ok=True)  # not before: who is stopped while scoring resumes at the end of the training
     return Run.open(folder)
 
@@ -122,6 +125,7 @@ def data_record(data: Dataset, source: str) -> dict[str, Any]:
         "split": data.split,
         "fingerprint": data.train.fingerprint,
         "columns": None if columns is None else list(columns),
+        "context_columns": data.train.context_columns and list(data.train.context_columns),
         "context": None if data.context_space is None else data.context_space.to_json(),
         **Reading.of(data).to_json(),
     }

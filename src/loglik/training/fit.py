@@ -9,7 +9,7 @@ from typing import Any
 import torch
 
 from loglik.contract import EMModel, Model
-from loglik.data import Dataset, Memory, Source, split_rows
+from loglik.data import Dataset, Memory, Source, hold_out
 from loglik.errors import FitWarning, UsageError
 from loglik.inference.em import em
 from loglik.inference.evaluate import rows_for
@@ -31,6 +31,7 @@ def fit(
     *,
     context: Any = None,
     valid: Any = None,
+    keep_equal_rows_together: bool = False,
     state: Path | None = None,
     resume: bool = False,
     watch: Watch | None = None,
@@ -44,8 +45,8 @@ def fit(
     Args:
         data: tensor, array, DataFrame, path, Source, or a Dataset, whose train and valid parts are used.
         context: one per row, for p(x|c) and data that bring none.
-        valid: validation rows, as data; by default a Dataset's own, or a tenth of the rows, drawn by `seed`; of a
-            stream the last tenth.
+        valid: validation rows, as data; by default a Dataset's own, or a tenth of the rows, as `data.hold_out` draws.
+        keep_equal_rows_together: of that tenth: no validation row equals a training row.
         state: where the training state is kept while it goes on, for `resume`; a file.
         resume: continue from `state` exactly as the unbroken run would have.
         watch: called with every Step.
@@ -56,7 +57,7 @@ def fit(
         DataError, ContextError, UsageError, RunMismatch.
     """
     chosen = Options.of(**options)
-    train_source, valid_source = _sources(model, data, context, valid, chosen)
+    train_source, valid_source = _sources(model, data, context, valid, chosen, keep_equal_rows_together)
     with seeded(chosen.seed), interrupts() as noted:
         if not resume or state is None or not state.exists():
             _initialize(model, train_source)
@@ -76,14 +77,19 @@ def fit(
                 raise
             finally:
                 model.eval()
+    model.fitted = True
     model.eval()
     if model.remark:
         warnings.warn(model.remark, FitWarning, stacklevel=2)
     return history
 
 
-def _sources(model: Model, data: Any, context: Any, valid: Any, options: Options) -> tuple[Source, Memory | None]:
+def _sources(
+    model: Model, data: Any, context: Any, valid: Any, options: Options, together: bool
+) -> tuple[Source, Memory | None]:
     """Training rows, and validation rows where the model can use them."""
+    if together and (isinstance(data, Dataset) or valid is not None):
+        raise UsageError("These rows are split already; keep equal rows together where the data are opened.")
     if isinstance(data, Dataset):
         if context is not None:
             raise UsageError("A data set brings its own contexts; open it with them instead of passing context=.")
@@ -98,11 +104,7 @@ def _sources(model: Model, data: Any, context: Any, valid: Any, options: Options
     rows = train.read()
     if rows.rows < LEAST_TO_SPLIT:
         return rows, None
-    parts = split_rows(rows.rows, options.seed, valid=0.1, test=0.0)
-    if rows.stream:  # in order, or every window that is held out has its neighbours among the training rows
-        places = torch.arange(rows.rows)
-        parts = {"train": places[: len(parts["train"])], "valid": places[len(parts["train"]) :]}
-    return rows.subset(parts["train"]), rows.subset(parts["valid"])
+    return hold_out(rows, options.seed, keep_equal_rows_together=together)
 
 
 def _initialize(model: Model, source: Source) -> None:

@@ -1,0 +1,94 @@
+"""What a score says of rows that a model has learnt from, and of those that it has not.
+
+A run keeps a hash of every row it was fitted to in `rows.safetensors`: 8 bytes for each different row of the train and
+of the valid part, whatever the size of a row. So rows are known again in another order, in another file or in a part of
+it. What a collision means: a new row passes for one that was learnt from, see `data.equal_rows`. Whoever has a run can
+tell by it whether a row that they have was trained on, as its scores would let them guess too.
+"""
+
+from collections.abc import Iterable
+from dataclasses import fields, replace
+from hashlib import blake2b
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from loglik.data import Dataset, Source
+from loglik.data.equal_rows import are_in, row_hashes
+from loglik.score import Score
+from loglik.storage import read_tensors, write_tensors
+
+ROWS = "rows.safetensors"
+UNSEEN = "unseen test"  # in run.json, the part of the test rows that equal no training row
+
+
+def write_learnt(folders: Iterable[Path], data: Dataset) -> None:
+    """Beside runs: hashes of the rows that their weights were fitted to, and of those that chose among them."""
+    parts = {"train": data.train, "valid": data.valid}
+    hashes = {name: torch.unique(row_hashes(part)) for name, part in parts.items()}
+    for folder in folders:
+        write_tensors(folder / ROWS, hashes, {})
+
+
+def learnt_from(folder: Path, rows: Source) -> dict[str, Tensor]:
+    """Which of the rows equal those of the parts train and valid of a run, bool (N,) each; no row is counted twice.
+
+    Nothing for a run that kept no hashes. The rows are read once.
+    """
+    if not (folder / ROWS).exists():
+        return {}
+    hashes = row_hashes(rows)
+    kept, _ = read_tensors(folder / ROWS)
+    trained = are_in(hashes, kept["train"])
+    return {"train": trained, "valid": are_in(hashes, kept["valid"]) & ~trained}
+
+
+def score_in_words(score: Score, learnt: dict[str, Tensor]) -> str:
+    """A score of rows of which `learnt` (see `learnt_from`) are known to the run: that of the others comes first."""
+    if not any(bool(rows.any()) for rows in learnt.values()):
+        return str(score)
+    trained, validated = (int(learnt[part].sum()) for part in ("train", "valid"))
+    others = score.events - trained - validated
+    unseen = unseen_part(score, learnt["train"] | learnt["valid"])
+    lines = [
+        f"Of {score.events} rows {trained} equal rows that the run was trained on, {validated} more rows that it was "
+        "validated on.",
+        "There is no other row, so this is no test." if unseen is None else f"The other {others}: {unseen}",
+        f"All {score.events}: {score}",
+    ]
+    return "\n".join(lines)
+
+
+def score_to_json(score: Score, learnt: dict[str, Tensor]) -> dict[str, Any]:
+    """The same for machines: counts, the score of the other rows as `unseen`, then that of all."""
+    counts = {f"equal_to_{part}": int(rows.sum()) for part, rows in learnt.items()}
+    unseen = unseen_part(score, learnt["train"] | learnt["valid"]) if learnt else None
+    return {**counts, **({} if unseen is None else {"unseen": unseen.to_json()}), **score.to_json()}
+
+
+def score_of_rows(score: Score, kept: Tensor) -> Score:
+    """The score of the rows that are True in `kept` (N,), at least one of them; they are numbered anew."""
+    each: dict[str, Any] = {f.name: getattr(score, f.name) for f in fields(score)}
+    chosen: dict[str, Any] = {name: v[kept] for name, v in each.items() if isinstance(v, Tensor) and v.ndim}
+    digest = blake2b(score.rows.encode() + kept.numpy().tobytes(), digest_size=8).hexdigest()
+    return replace(score, **chosen, rows=digest)
+
+
+def unseen_part(score: Score, seen: Tensor) -> Score | None:
+    """The score of the rows that are not seen; None where there is no seen row, or no other."""
+    return score_of_rows(score, ~seen) if bool(seen.any()) and not bool(seen.all()) else None
+
+
+def repeats_in_words(seen: Tensor) -> str:
+    """How many test rows equal training rows; nothing where none does."""
+    count = int(seen.sum())
+    return f"of {len(seen)} test rows {count} equal training rows" if count else ""
+
+
+def held_out_scores(score: Score, seen: Tensor) -> list[dict[str, Any]]:
+    """What a run keeps of its score on the test part: of all rows, and of those not `seen` in training."""
+    scores = [{"part": "test", **score.to_json(), "equal_rows": int(seen.sum())}]
+    unseen = unseen_part(score, seen)
+    return scores if unseen is None else [*scores, {"part": UNSEEN, **unseen.to_json()}]
