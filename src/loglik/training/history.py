@@ -27,6 +27,8 @@ class History:
     """The recorded steps of a fit (validations, or EM passes), and how it ended.
 
     stopped: "converged", "budget used", "no better on validation", "interrupted".
+    best_nats: mean log p of the validation rows, under the weights that were kept; without the `set_aside` rows that no
+        weights explain (see `training.looks`). batch: rows in a step.
     """
 
     method: str
@@ -36,6 +38,8 @@ class History:
     seconds: float = 0.0
     best_nats: float | None = None
     best_step: int | None = None
+    set_aside: int = 0
+    batch: int | None = None
 
     @property
     def interrupted(self) -> bool:
