@@ -30,6 +30,7 @@ def fit(
     context: Any = None,
     valid: Any = None,
     initialize: bool = False,
+    keep_start: bool = False,
     state: Path | None = None,
     resume: bool = False,
     watch: Watch | None = None,
@@ -50,6 +51,7 @@ def fit(
         valid: validation rows, as data; by default a Dataset's own, or a tenth of the rows, drawn by `seed`; of a
             stream the last tenth.
         initialize: take what follows from the data anew, although the model is fitted; weights stay.
+        keep_start: the weights that the model has are kept unless validation finds better ones; for gradients.
         state: where the training state is kept while it goes on, for `resume`; a file.
         resume: continue from `state` exactly as the unbroken run would have.
         watch: called with every Step.
@@ -77,7 +79,8 @@ def fit(
             if resume and state is not None:
                 restore_state(state, training)
             try:
-                history = training.run(noted, watch, partial(save_state, state) if state else None)
+                save = partial(save_state, state) if state else None
+                history = training.run(noted, watch, save, keep_start=keep_start)
             except BaseException:
                 training.finish()
                 raise

@@ -71,15 +71,23 @@ class GradientTraining:
         return min(1.0, (self.seconds + self.step_seconds + last_look) / self.options.budget)
 
     def run(
-        self, interrupts: Interrupts, watch: Watch | None, save: Callable[["GradientTraining"], None] | None
+        self,
+        interrupts: Interrupts,
+        watch: Watch | None,
+        save: Callable[["GradientTraining"], None] | None,
+        *,
+        keep_start: bool = False,
     ) -> History:
         """Train until the budget is used, validation stops improving, or someone interrupts; keep the best weights.
 
-        `save` keeps the state of the training, every `save_seconds` and at the end.
+        `save` keeps the state of the training, every `save_seconds` and at the end. `keep_start`: the weights it begins
+        with may be the best.
         """
         began = time.perf_counter() - self.seconds
         if self.step == 0 and self.options.budget is not None:
             self._suit_the_budget(self.options.budget)
+        if self.step == 0 and keep_start and self.looks is not None:
+            self.looks.look(0, 0.0)
         saved = time.perf_counter()
         while not self.history.stopped:
             before = self.looks.seconds if self.looks else 0.0
@@ -112,6 +120,7 @@ class GradientTraining:
             self.history.best_step, self.history.best_nats = best
             self.history.set_aside = self.looks.set_aside
         self.history.steps, self.history.seconds = self.step, self.seconds
+        self.history.epochs = self.step / self.batches.in_epoch
 
     def _advance(self, began: float | None = None) -> Step:
         """One step; when a look is due it is made, and recorded with the mean objective since the last one."""
@@ -224,7 +233,8 @@ class GradientTraining:
         self.optimizer.zero_grad(set_to_none=True)
         self.model.load_state_dict(kept)
         if self.looks is not None:
-            self.looks.limit_rows(min(self.looks.part.rows, int(LOOK_SHARE * budget / (measured[size] / size / PASSES))))
+            each = measured[size] / size / PASSES
+            self.looks.limit_rows(min(self.looks.part.rows, int(LOOK_SHARE * budget / each)))
 
     def _rows_to_decide(self) -> int:
         """So many rows may be scored by each of the last candidates: half of what looks may take in all."""

@@ -75,7 +75,7 @@ class Looks:
         self.step, self.progress = step, progress
         started = time.perf_counter()
         values = self._score(self.part)
-        self.highest = values if self.highest is None else torch.maximum(self.highest, values)
+        self.highest = values.clone() if self.highest is None else torch.maximum(self.highest, values)
         rows = counts(self.highest)
         nats = _mean(values[rows])
         place = sum(nats <= _mean(kept.values[rows]) for kept in self.candidates)
@@ -132,7 +132,7 @@ def counts(highest: Tensor) -> Tensor:
     """(N,) -> bool (N,): the rows that some weights found less than absurd.
 
     Absurd is a row whose best log p lies below the median row's by more than 100 nats and by more than 20 times the
-    distance of the quartiles. No light-tailed density has such rows, and a heavy tail widens the quartiles or is learnt.
+    distance of the quartiles. No light tail has such rows; a heavy tail widens the quartiles, or is learnt.
     """
     ordered = highest.sort().values
     lower, median, upper = (float(ordered[len(ordered) * k // 4]) for k in (1, 2, 3))

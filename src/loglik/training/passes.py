@@ -31,7 +31,7 @@ def fit_by_em(
     before = time.perf_counter()
     for done in em(model, source, seed=options.seed):
         now = time.perf_counter()
-        history.seconds, history.steps = now - started, done.step + 1
+        history.seconds, history.steps, history.epochs = now - started, done.step + 1, done.step + 1
         timed = 0.0
         if options.budget is not None:  # used up when the next pass would not end within it
             timed = (history.seconds + now - before) / options.budget

@@ -1,4 +1,4 @@
-"""How the learning rate runs: up, down as a cosine, and once more down from the best weights where training overfits."""
+"""How the learning rate runs: up, down as a cosine; where training overfits, down once more from the best weights."""
 
 import math
 from dataclasses import dataclass

@@ -44,7 +44,8 @@ def save_state(path: Path, training: GradientTraining) -> None:
         "counters": {name: getattr(training, name) for name in COUNTERS},
         "batch": training.batch,
         "fall": training.fall and dataclasses.asdict(training.fall),
-        "looks": looks and {
+        "looks": looks
+        and {
             "rows": looks.part.rows,
             "steps": [kept.step for kept in looks.candidates],
             "counters": {name: getattr(looks, name) for name in LOOK_COUNTERS},
