@@ -238,13 +238,14 @@ class GradientTraining:
 
     def _rows_to_decide(self) -> int:
         """So many rows may be scored by each of the last candidates: half of what looks may take in all."""
-        if self.looks is None:
+        if self.looks is None or not self.looks.candidates:
             return 0
-        share = 0.5 * SHARE / max(1, len(self.looks.candidates))
         if self.options.budget is None:
-            return int(share * PASSES * self.batch * self.step)
-        each = self.looks.last_seconds / self.looks.part.rows
-        return int(share * self.options.budget / each) if each > 0 else 0
+            rows = 0.5 * SHARE * PASSES * self.batch * self.step
+        else:
+            seconds = 0.5 * SHARE * self.options.budget - self.looks.last_seconds
+            rows = seconds / max(self.looks.last_seconds, 1e-9) * self.looks.part.rows
+        return int(rows / len(self.looks.candidates))
 
     def _seconds_to_decide(self) -> float:
         """The last look, and the decision where it takes one."""
@@ -252,7 +253,7 @@ class GradientTraining:
         last = self.looks.last_seconds
         if self.looks.whole:
             return last
-        rows = min(self._rows_to_decide(), self.looks.valid.rows)
+        rows = max(0, min(self._rows_to_decide(), self.looks.valid.rows))
         return last + last / self.looks.part.rows * rows * len(self.looks.candidates)
 
     def _not_finite(self, x: Tensor, context: Tensor | None) -> str:

@@ -67,8 +67,8 @@ class Looks:
         return even or since >= GROWTH * self.step
 
     def affordable(self, seconds: float) -> bool:
-        """Whether another look stays within the share of the seconds so far."""
-        return self.seconds + self.last_seconds <= SHARE * seconds
+        """Whether another look stays within half the share of the seconds so far; the last decision has the rest."""
+        return self.seconds + self.last_seconds <= 0.5 * SHARE * seconds
 
     def look(self, step: int, progress: float) -> tuple[float, bool]:
         """Score the model as it is: mean nats of the rows that count, and whether it is the best so far."""
