@@ -18,6 +18,16 @@ def hyperparameters(builder: Callable[..., Any]) -> dict[str, inspect.Parameter]
     return {name: p for name, p in parameters.items() if p.kind is inspect.Parameter.KEYWORD_ONLY}
 
 
+def with_defaults(builder: Callable[..., Any], given: Mapping[str, Any]) -> dict[str, Any]:
+    """The given hyperparameters and, for a record, the defaults of the others that JSON can hold.
+
+    None stands for a default that the builder makes from the space.
+    """
+    defaults = {name: p.default for name, p in hyperparameters(builder).items()}
+    plain = (int, float, str, tuple, type(None))
+    return {name: value for name, value in {**defaults, **given}.items() if name in given or isinstance(value, plain)}
+
+
 def checked(builder: Callable[..., Any], model: str, given: Mapping[str, Any]) -> dict[str, Any]:
     """The given hyperparameters with the types the builder states; text, as from a command line, is converted.
 

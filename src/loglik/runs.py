@@ -12,16 +12,18 @@ from typing import Any
 
 import numpy as np
 import torch
+from torch import Tensor
 
 from loglik.contract import Model
 from loglik.errors import CorruptRun, NewerRun, PickleRefused, RunNotFound, UsageError
+from loglik.hyperparameters import with_defaults
 from loglik.inference.randomness import seeded
 from loglik.nets.causal import CausalNet
 from loglik.spaces import Space, space_from_json
 from loglik.storage import PICKLE_MAGIC, read_json, read_tensors, write_atomic, write_json, write_tensors
 from loglik.training.history import History
 from loglik.version import __version__
-from loglik.zoo import build
+from loglik.zoo import build, entry
 
 FORMAT = 1  # of the folder; raised when an older loglik could not read it
 RUN, WEIGHTS, HISTORY, STATE = "run.json", "model.safetensors", "history.csv", "training.safetensors"
@@ -51,7 +53,8 @@ def describe(model: Model) -> dict[str, Any]:
             "Expected a model made by `build`, whose recipe is saved with it. For a model of your own, "
             "`loglik.register` its builder under a name and build it by that name."
         )
-    values = {k: v.to_json() if isinstance(v, Space) else v for k, v in recipe["hyperparameters"].items()}
+    values = with_defaults(entry(recipe["name"]).load(), recipe["hyperparameters"])
+    values = {k: v.to_json() if isinstance(v, Space) else v for k, v in values.items()}
     return {
         "format": FORMAT,
         "model": {"name": recipe["name"], "space": recipe["space"].to_json(), "hyperparameters": values},
@@ -79,10 +82,16 @@ def load(folder: str | Path) -> Model:
         recipe = record["model"]
         with seeded(0):  # what the builder draws is replaced by the saved tensors
             model = build(recipe["name"], space_from_json(recipe["space"]), **recipe["hyperparameters"])
-        model.load_state_dict(tensors, assign=True)
+        model.load_state_dict(_with_fitted(model, tensors), assign=True)
     except (KeyError, TypeError, RuntimeError) as error:
         raise CorruptRun(f"{folder} does not hold together: run.json and the weights disagree ({error}).") from None
     return model.eval()
+
+
+def _with_fitted(model: Model, tensors: dict[str, Tensor]) -> dict[str, Tensor]:
+    """Runs from before models knew that they are fitted hold no word of it; they were fitted."""
+    unsaid = [name for name in model.state_dict() if name.split(".")[-1] == "_fitted" and name not in tensors]
+    return {**tensors, **{name: torch.tensor(True) for name in unsaid}}
 
 
 def read_record(folder: Path) -> dict[str, Any]:

@@ -1,9 +1,9 @@
 """The leaderboard as text."""
 
 import torch
+from loglik.cli.leaderboard import leaderboard
 
 from loglik import Claim, Comparison, Real, Score
-from loglik.cli.leaderboard import leaderboard
 from loglik.data import Dataset, Memory
 from loglik.tasks.compare import Entrant
 

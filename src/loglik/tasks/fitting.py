@@ -15,13 +15,15 @@ from loglik.errors import Diverged, RunMismatch, UsageError
 from loglik.hyperparameters import checked
 from loglik.inference.evaluate import evaluate, samples_for
 from loglik.inference.randomness import seeded
-from loglik.runs import RUN, STATE, Run, describe, read_record, save, update_record, write_history
+from loglik.runs import HISTORY, RUN, STATE, Run, describe, load, read_record, save, update_record, write_history
 from loglik.spaces import Space
 from loglik.storage import write_json
 from loglik.tasks.compare import SAMPLES, build_for
 from loglik.tasks.unseen import held_out_scores, write_learnt
 from loglik.training.fit import fit
 from loglik.training.gradient import Watch
+from loglik.training.history import History
+from loglik.training.more import LIMITS, further, remaining
 from loglik.training.options import Options
 from loglik.zoo import build, default_model, entry
 
@@ -48,7 +50,8 @@ def fit_run(
     Args:
         source: the name or path the data were opened by; written into the run.
         model: a name of the zoo; by default the one that suits the space.
-        options: of `fit`. On resuming, what was written into the run holds; what is given must agree.
+        options: of `fit`. On resuming, what was written into the run holds; what is given must agree. Only a finished
+            run may be given more steps, epochs or budget than it had: see `training.more`.
 
     Raises:
         RunMismatch: `folder` holds a run already, or one for other data or options. Diverged: the last good weights are
@@ -58,9 +61,12 @@ def fit_run(
     if resume:
         record = _resumable(folder, data, model, hyperparameters, given)
         if record["status"] == FINISHED and record.get("scores"):
-            return Run(folder, record)
+            more = further(record["fit"], given)
+            if more is None:
+                return Run(folder, record)
+            record = update_record(folder, fit=more, status=TRAINING, scores=[])
         stored = Options(**record["fit"]["options"])
-        fitted = _built(record, data.space)
+        fitted = load(folder) if "done" in record["fit"] else _built(record, data.space)
     else:
         check_place(folder, overwrite)
         stored = Options.of(**given)
@@ -81,8 +87,16 @@ def _finish(
 ) -> Run:  # fmt: skip
     state = folder / STATE
     about = {k: record[k] for k in ("data", "fit", "command")}
+    done = record["fit"].get("done")
     try:
-        history = fit(model, data, state=state, resume=resume, watch=watch, **options.given())
+        if done is None:
+            history = fit(model, data, state=state, resume=resume, watch=watch, **options.given())
+        else:
+            rows = History.rows_from_csv((folder / HISTORY).read_text())
+            rows = [row for row in rows if row.step <= done["steps"]]
+            left = remaining(options, done)
+            told = fit(model, data, state=state, resume=resume, keep_start=True, watch=watch, **left.given())
+            history = told.after(rows, done["steps"], done["epochs"], done["seconds"])
     except Diverged as error:
         save(model, folder, {**about, "status": DIVERGED, "error": str(error)})
         raise
@@ -157,9 +171,11 @@ def _resumable(
     wanted = checked(entry(name).load(), name, hyperparameters or {})
     stored = record["fit"]["options"]
     now = dataclasses.asdict(Options.of(**options))
+    finished = record["status"] == FINISHED and record.get("scores")
+    free = {"save_seconds", *(LIMITS if finished else ())}
     for before, after in ((recorded, wanted), (stored, {name: now[name] for name in options})):
         for key, value in after.items():
-            if key != "save_seconds" and before.get(key) != value:
+            if key not in free and before.get(key) != value:
                 raise RunMismatch(
                     f"{folder} was started with {key}={before.get(key)}; got {value}. Leave it out to resume."
                 )

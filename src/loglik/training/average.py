@@ -27,13 +27,13 @@ class AveragedWeights:
     def in_place(self) -> Iterator[None]:
         """The model carries the average instead of its own weights."""
         own = [p.detach().clone() for p in self.parameters]
-        self._load(self.average)
+        self.load(self.average)
         try:
             yield
         finally:
-            self._load(own)
+            self.load(own)
 
     @torch.no_grad()
-    def _load(self, values: list[Tensor]) -> None:
+    def load(self, values: list[Tensor]) -> None:
         for parameter, value in zip(self.parameters, values, strict=True):
             parameter.copy_(value)

@@ -11,17 +11,16 @@ import torch
 from loglik.contract import EMModel, Model
 from loglik.data import Dataset, Memory, Source, hold_out
 from loglik.errors import FitWarning, UsageError
-from loglik.inference.em import em
 from loglik.inference.evaluate import rows_for
 from loglik.inference.randomness import seeded
 from loglik.training.gradient import GradientTraining, Watch
-from loglik.training.history import History, Step
-from loglik.training.interrupts import Interrupts, interrupts
+from loglik.training.history import History
+from loglik.training.interrupts import interrupts
 from loglik.training.options import Options
+from loglik.training.passes import fit_by_em
 from loglik.training.state import restore_state, save_state
 
 INITIAL_ROWS = 50_000  # so many rows are shown to `initialize`
-MAX_PASSES = 500  # of EM, where no number of steps is given
 LEAST_TO_SPLIT = 20  # fewer rows than this are all trained on, without validation
 
 
@@ -32,6 +31,8 @@ def fit(
     context: Any = None,
     valid: Any = None,
     keep_equal_rows_together: bool = False,
+    initialize: bool = False,
+    keep_start: bool = False,
     state: Path | None = None,
     resume: bool = False,
     watch: Watch | None = None,
@@ -42,11 +43,17 @@ def fit(
     Models with EM or a closed form use it, on all training rows. The others are trained by gradients, and keep the
     averaged weights that score best on the validation rows.
 
+    A model that is fitted already goes on from where it stands, with fresh moments and a new run of the learning rate:
+    nothing that was taken from the first data (scales, starting centres, marginals) is taken anew. Only a closed form
+    has no memory: its parameters become those of the new rows.
+
     Args:
         data: tensor, array, DataFrame, path, Source, or a Dataset, whose train and valid parts are used.
         context: one per row, for p(x|c) and data that bring none.
         valid: validation rows, as data; by default a Dataset's own, or a tenth of the rows, as `data.hold_out` draws.
         keep_equal_rows_together: of that tenth: no validation row equals a training row.
+        initialize: take what follows from the data anew, although the model is fitted; weights stay.
+        keep_start: the weights that the model has are kept unless validation finds better ones; for gradients.
         state: where the training state is kept while it goes on, for `resume`; a file.
         resume: continue from `state` exactly as the unbroken run would have.
         watch: called with every Step.
@@ -56,22 +63,26 @@ def fit(
         Diverged: a loss or gradient is not finite; the last good weights are kept.
         DataError, ContextError, UsageError, RunMismatch.
     """
+    started = time.perf_counter()
     chosen = Options.of(**options)
     train_source, valid_source = _sources(model, data, context, valid, chosen, keep_equal_rows_together)
     with seeded(chosen.seed), interrupts() as noted:
-        if not resume or state is None or not state.exists():
+        resume = resume and state is not None and state.exists()
+        if not resume and (initialize or not model.fitted):
             _initialize(model, train_source)
-            resume = False
+            model.fitted = True
         if isinstance(model, EMModel):
-            history = _fit_by_em(model, train_source, chosen, noted, watch)
+            history = fit_by_em(model, train_source, chosen, started, noted, watch)
         elif not any(p.requires_grad for p in model.parameters()):
             history = History("nothing to fit", stopped="converged")
         else:
             training = GradientTraining(model, train_source.read(), valid_source, chosen)
+            training.seconds = time.perf_counter() - started
             if resume and state is not None:
                 restore_state(state, training)
             try:
-                history = training.run(noted, watch, partial(save_state, state) if state else None)
+                save = partial(save_state, state) if state else None
+                history = training.run(noted, watch, save, keep_start=keep_start)
             except BaseException:
                 training.finish()
                 raise
@@ -119,27 +130,3 @@ def _initialize(model: Model, source: Source) -> None:
             x.to(model.device), None if context is None or model.context is None else context.to(model.device)
         )
     model.train(was_training)
-
-
-def _fit_by_em(model: EMModel, source: Source, options: Options, noted: Interrupts, watch: Watch | None) -> History:
-    """Passes until the gain per event is below the tolerance, or the steps or the time are used."""
-    history = History("closed form" if model.closed_form else "EM")
-    limit = 1 if model.closed_form else options.steps or MAX_PASSES
-    started = time.perf_counter()
-    for done in em(model, source, seed=options.seed):
-        history.seconds = time.perf_counter() - started
-        history.steps = done.step + 1
-        timed = history.seconds / options.budget if options.budget is not None else 0.0
-        step = Step(history.steps, history.seconds, min(1.0, max(history.steps / limit, timed)), done.nats)
-        history.rows.append(step)
-        if watch:
-            watch(step)
-        if model.closed_form or done.gain < options.tolerance:
-            history.stopped = "converged"
-        elif noted.asked:
-            history.stopped = "interrupted"
-        elif step.progress >= 1.0:
-            history.stopped = "budget used"
-        if history.stopped:
-            return history
-    raise AssertionError("EM passes never end by themselves")

@@ -2,7 +2,7 @@
 
 import csv
 import io
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 
@@ -27,6 +27,8 @@ class History:
     """The recorded steps of a fit (validations, or EM passes), and how it ended.
 
     stopped: "converged", "budget used", "no better on validation", "interrupted".
+    best_nats: mean log p of the validation rows, under the weights that were kept; without the `set_aside` rows that no
+        weights explain (see `training.looks`). batch: rows in a step. epochs: passes over the training rows.
     """
 
     method: str
@@ -36,6 +38,9 @@ class History:
     seconds: float = 0.0
     best_nats: float | None = None
     best_step: int | None = None
+    set_aside: int = 0
+    batch: int | None = None
+    epochs: float = 0.0
 
     @property
     def interrupted(self) -> bool:
@@ -59,6 +64,22 @@ class History:
     @classmethod
     def from_json(cls, fields: dict[str, Any]) -> "History":
         return cls(**{**fields, "rows": [Step(**row) for row in fields["rows"]]})
+
+    @classmethod
+    def rows_from_csv(cls, text: str) -> list[Step]:
+        """The inverse of `to_csv`."""
+        lines = csv.DictReader(io.StringIO(text, newline=""))
+        told = [{name: float(value) for name, value in line.items() if value} for line in lines]
+        return [Step(**{**values, "step": int(values["step"])}) for values in told]  # type: ignore[arg-type]
+
+    def after(self, rows: list[Step], steps: int, epochs: float, seconds: float) -> "History":
+        """This fit as the continuation of another, which had these rows and took so many steps, epochs and seconds."""
+        later = [replace(row, step=row.step + steps, seconds=row.seconds + seconds) for row in self.rows]
+        best = None if self.best_step is None else self.best_step + steps
+        return replace(
+            self, rows=rows + later, steps=self.steps + steps, epochs=self.epochs + epochs,
+            seconds=self.seconds + seconds, best_step=best,
+        )  # fmt: skip
 
     def __str__(self) -> str:
         text = f"{self.method}: {self.steps} steps in {self.seconds:.1f} s, {self.stopped}"

@@ -17,20 +17,21 @@ UNITS = {"s": 1.0, "m": 60.0, "h": 3600.0}
 class Options:
     """The options of `fit`. At most one of steps, epochs and budget is given; without any, 3000 steps.
 
-    For EM a step is a pass over the data, and `tolerance` (nats per event) says when it has converged.
+    For EM a step is a pass over the data, and so is an epoch; it has converged after `patience` passes that gain less
+    than `tolerance` nats per event. A closed form takes one pass, whatever the limit.
     """
 
     steps: int | None = None
     epochs: float | None = None
-    budget: float | None = None  # seconds of training
-    batch: int | None = None  # rows in a step; by default what suits the data, see `batch_rows`
+    budget: float | None = None  # seconds, with the start and the looks at validation
+    batch: int | None = None  # rows in a step; by default what suits the data, see `batch_rows`, and the budget
     lr: float = 3e-3
     weight_decay: float = 1e-4
-    warmup: float = 0.03  # the share of the budget over which lr rises from 0; it then falls as a cosine
+    warmup: float = 0.03  # the share of the budget over which lr rises from 0, at most 250 steps; a cosine follows
     clip: float = 1.0  # the largest norm of the gradient
     ema: float = 0.999  # decay of the average of the weights, which is what is validated and kept
-    evaluations: int = 25  # validations over the whole budget
-    patience: int = 8  # validations without a better score before training stops
+    evaluations: int = 25  # looks at validation, evenly over the budget; more of them come early
+    patience: int | None = None  # looks without a better score before lr falls from the best weights on; 8, EM 1
     tolerance: float = 1e-5
     carry: bool = True  # on a stream, a model that can goes on from each window to the next, else windows are shuffled
     precision: str = "auto"  # "float32", "bfloat16" inside nets, or "auto": bfloat16 on GPUs that have it
@@ -71,6 +72,11 @@ class Options:
     def given(self) -> dict[str, Any]:
         """The options as keywords of `fit`."""
         return {name: value for name, value in dataclasses.asdict(self).items() if value is not None}
+
+    @property
+    def looks_to_wait(self) -> int:
+        """Looks at validation without a better score, before training ends."""
+        return 8 if self.patience is None else self.patience
 
     def batch_rows(self, rows: int, dims: int, *, carry: bool = False) -> int:
         """The rows in a step: as given, or about 20 steps to an epoch, within 32 and 512 (128 for large events).

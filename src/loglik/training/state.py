@@ -11,8 +11,11 @@ from loglik.errors import RunMismatch
 from loglik.storage import read_tensors, write_tensors
 from loglik.training.gradient import GradientTraining
 from loglik.training.history import History
+from loglik.training.looks import Candidate, Looks
+from loglik.training.schedule import Fall
 
-COUNTERS = ("step", "validations", "not_better", "recent", "seconds")
+COUNTERS = ("step", "recent", "seconds", "step_seconds")
+LOOK_COUNTERS = ("step", "progress", "not_better", "seconds", "last_seconds")
 
 
 def save_state(path: Path, training: GradientTraining) -> None:
@@ -26,13 +29,27 @@ def save_state(path: Path, training: GradientTraining) -> None:
     tensors |= {f"model.{name}": t for name, t in training.model.state_dict().items()}
     if training.carried is not None:
         tensors["carried"] = training.carried
-    tensors |= {f"best.{name}": t for name, t in training.best.items()}
     tensors |= {f"average.{i}": t for i, t in enumerate(training.average.average)}
     for i, moments in training.optimizer.state_dict()["state"].items():
         tensors |= {f"optimizer.{i}.{name}": t for name, t in moments.items()}
+    looks = training.looks
+    if looks is not None:
+        for place, kept in enumerate(looks.candidates):
+            tensors |= {f"kept.{place}.weights.{name}": t for name, t in kept.weights.items()}
+            tensors[f"kept.{place}.values"] = kept.values
+        if looks.highest is not None:
+            tensors["highest"] = looks.highest
     about = {
         "options": dataclasses.asdict(training.options),
         "counters": {name: getattr(training, name) for name in COUNTERS},
+        "batch": training.batch,
+        "fall": training.fall and dataclasses.asdict(training.fall),
+        "looks": looks
+        and {
+            "rows": looks.part.rows,
+            "steps": [kept.step for kept in looks.candidates],
+            "counters": {name: getattr(looks, name) for name in LOOK_COUNTERS},
+        },
         "history": training.history.to_json(),
     }
     write_tensors(path, tensors, about)
@@ -52,7 +69,10 @@ def restore_state(path: Path, training: GradientTraining) -> None:
     if training.history.interrupted:
         training.history.stopped = ""
     training.model.load_state_dict(_part(tensors, "model"))
-    training.best = {k: t.to(training.model.device) for k, t in _part(tensors, "best").items()}
+    training.batches.size = about["batch"]
+    training.fall = about["fall"] and Fall(**about["fall"])
+    if training.looks is not None:
+        _restore_looks(training.looks, tensors, about["looks"])
     for i, average in enumerate(training.average.average):
         average.copy_(tensors[f"average.{i}"])
     carried = tensors.get("carried")
@@ -61,6 +81,17 @@ def restore_state(path: Path, training: GradientTraining) -> None:
     torch.set_rng_state(tensors["rng.cpu"])
     if "rng.cuda" in tensors and training.model.device.type == "cuda":
         torch.cuda.set_rng_state(tensors["rng.cuda"], training.model.device)
+
+
+def _restore_looks(looks: Looks, tensors: dict[str, Tensor], about: dict[str, Any]) -> None:
+    looks.limit_rows(about["rows"])
+    for name, value in about["counters"].items():
+        setattr(looks, name, value)
+    looks.highest = tensors.get("highest")
+    for place, step in enumerate(about["steps"]):
+        weights = _part(tensors, f"kept.{place}.weights")
+        weights = {name: t.to(looks.model.device) for name, t in weights.items()}
+        looks.candidates.append(Candidate(step, weights, tensors[f"kept.{place}.values"]))
 
 
 def check_options(saved: dict[str, Any], training: GradientTraining) -> None:

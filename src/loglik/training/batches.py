@@ -1,0 +1,72 @@
+"""The batches of a training: which rows a step sees, and how many."""
+
+from collections.abc import Callable
+
+import torch
+from torch import Tensor
+
+from loglik.contract import Model
+from loglik.data import Memory
+from loglik.data.windows import side_by_side
+
+RESIDENT_BYTES = 2 << 30  # training rows of up to so many bytes stay on the model's device
+STEPS_WANTED = 1000  # in a budget of time; where fewer would fit, batches are made smaller
+LEAST_BATCH = 8
+
+
+class Batches:
+    """The rows of step t, which follow from the seed and t alone.
+
+    Each epoch shuffles the rows anew. Where a state is carried, `size` streams are read side by side, window by window,
+    and each epoch begins at their beginning.
+    """
+
+    def __init__(self, model: Model, rows: Memory, size: int, *, seed: int, carry: bool) -> None:
+        self.model, self.source, self.size, self.seed, self.carry = model, near(model, rows), size, seed, carry
+        self._order: tuple[int, Tensor] = -1, torch.empty(0)
+
+    @property
+    def in_epoch(self) -> int:
+        """Steps in an epoch."""
+        return -(-self.source.rows // self.size)
+
+    def begins_epoch(self, step: int) -> bool:
+        return step % self.in_epoch == 0
+
+    def at(self, step: int) -> tuple[Tensor, Tensor | None]:
+        """Events and contexts, on the model's device."""
+        epoch, place = divmod(step, self.in_epoch)
+        if self.carry:
+            index = next(side_by_side(self.source.rows, self.size, place))
+        else:
+            index = self._shuffled(epoch)[place * self.size : (place + 1) * self.size]
+        device = self.model.device
+        x, context = self.source.take(index.to(self.source.x.device))
+        return x.to(device), None if context is None or self.model.context is None else context.to(device)
+
+    def _shuffled(self, epoch: int) -> Tensor:
+        if self._order[0] != epoch:
+            generator = torch.Generator().manual_seed(self.seed * 1_000_003 + epoch)
+            self._order = epoch, torch.randperm(self.source.rows, generator=generator)
+        return self._order[1]
+
+
+def fitting_batch(most: int, seconds: float, timed: Callable[[int], float]) -> int:
+    """The largest of 8, 16, ... rows, up to `most`, at which STEPS_WANTED steps fit into so many seconds; at least 8.
+
+    Args:
+        timed: how many seconds a step of so many rows takes.
+    """
+    size = min(LEAST_BATCH, most)
+    timed(size)  # the first one may compile
+    while size < most and timed(min(2 * size, most)) * STEPS_WANTED <= seconds:
+        size = min(2 * size, most)
+    return size
+
+
+def near(model: Model, rows: Memory) -> Memory:
+    """The rows on the model's device, if they fit: no step then waits for a transfer."""
+    if rows.x.numel() * rows.x.element_size() > RESIDENT_BYTES or rows.x.device == model.device:
+        return rows
+    context = None if rows.context is None else rows.context.to(model.device)
+    return rows.replaced(rows.x.to(model.device), context, stream=rows.stream)
