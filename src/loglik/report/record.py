@@ -50,9 +50,10 @@ def hyperparameters(record: Record) -> Facts:
 
 
 def fitting(record: Record) -> Facts:
-    """How the fit went, and the options that were set."""
+    """How the fit went, and the options that were set; `batch` as it was used, where that is recorded."""
     fit = table(record, "fit")
-    options = {k: v for k, v in table(fit, "options").items() if v is not None}
+    options = {**table(fit, "options"), **({"batch": fit["batch"]} if fit.get("batch") is not None else {})}
+    options = {k: v for k, v in options.items() if v is not None}
     went = {k: v for k, v in table(fit, "history").items() if k in ("method", "stopped", "steps", "seconds")}
     return [(key, _shown(value)) for key, value in {**options, **went}.items()]
 
@@ -67,6 +68,7 @@ def score(fields: Record, unit: Unit) -> dict[str, str]:
         "value": f"{unit.sign(claim)} {unit.measured(nats, error)}",
         "nats": f"{wording.OF_NATS[claim]} {wording.plus_minus(nats, error, wording.significant(error))}",
         "claim": f"{claim}{samples}",
+        "past": str(score.get("past") or ""),
         "events": wording.grouped(int(score["events"])),
         "not_finite": ", ".join(map(str, score.get("not_finite") or [])),
     }
@@ -87,7 +89,8 @@ def seed(record: Record) -> int:
 
 def history(folder: Path, record: Record) -> History:
     """The recorded steps; without any where history.csv is missing."""
-    told = History(str(table(table(record, "fit"), "history").get("method", "")))
+    summary = table(table(record, "fit"), "history")
+    told = History(str(summary.get("method", "")), best_step=summary.get("best_step"))
     if (folder / HISTORY).exists():
         with (folder / HISTORY).open(newline="") as file:
             for line in csv.DictReader(file):
