@@ -55,8 +55,9 @@ def body(values: list[Tensor]) -> Limits:
         spans.append((max(low, first - far), min(high, third + far)))
     reach = 2.0 * median(high - low for low, high in spans) or 1.0
     lows, highs = [low for low, _ in spans], [high for _, high in spans]
-    low = max(min(lows), median(lows) - reach)
-    return Limits(low, max(min(max(highs), median(highs) + reach), low)).wider(0.03)
+    low = min(low for low in lows if low >= median(lows) - reach)
+    high = max(high for high in highs if high <= median(highs) + reach)
+    return Limits(low, max(high, low)).wider(0.03)
 
 
 def _ridge(axes: "Axes", exhibit: Exhibit, unit: Unit, limits: Limits, wide: bool) -> None:
