@@ -88,6 +88,11 @@ def test_cost_names_a_model_far_behind_with_its_number():
     assert min(axis_numbers(svg)) > -12.0
 
 
+def test_ticks_say_whole_numbers():
+    svg = cost(shown(a=-155945.92), NATS)
+    assert all(-155960.0 < number < -155930.0 for number in axis_numbers(svg) if number < 0.0)
+
+
 def test_bits_point_up_where_more_is_worse():
     unit = Unit.of(Integer((1,), levels=2))
     bits = {"a": 1.0, "b": 1.1, "c": 1.2, "d": 90.0}
@@ -115,6 +120,15 @@ def test_the_kept_step_is_marked_not_the_last():
     line = curve("made", Learned("blue", looked(-3.0, -2.0, -2.5, -9.0, best=2)), NATS)
     assert (line.kept, line.values[line.kept], line.validated) == (1, -2.0, True)
     assert curve("made", Learned("blue", looked(-3.0, -2.0)), NATS).kept is None
+
+
+def test_weights_kept_from_before_are_no_point_of_the_curve():
+    fits = {"made": Learned("blue", looked(-3.0, -2.5, best=0))}
+    drawn = lines(fits, NATS)
+    assert drawn[0].kept == -1
+    assert drawn[0].ends == [-2.5]
+    assert notes(fits, drawn) == ["made: the weights from before the first look were kept."]
+    assert "made" in texts(curves(drawn, NATS))
 
 
 def test_training_scores_are_never_called_validation():
@@ -180,11 +194,11 @@ def test_a_long_tail_of_one_model_does_not_set_the_axis_of_all():
 
 def test_marginals_count_what_their_bins_leave_out():
     assert left_out(torch.tensor([0.0, 5.0]), torch.tensor([-9.0, -8.0, 0.5, math.nan]), Limits(-1.0, 1.0)) == (
-        "1 row \u25b8, 2 samples \u25c2, 1 sample NaN"
+        "1 row\u00a0\u25b8, 2 samples\u00a0\u25c2, 1 sample NaN"
     )
     x = torch.cat([torch.linspace(-1.0, 1.0, 999), torch.tensor([1e4])])[:, None]
     section = marginals(Real((1,)), Memory(Real((1,)), x), [])
-    assert [card.note for card in section.cards] == ["1 row \u25b8"]
+    assert [card.note for card in section.cards] == ["1 row\u00a0\u25b8"]
 
 
 def test_bins_of_many_levels_hold_as_many_levels_each():

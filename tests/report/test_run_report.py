@@ -5,6 +5,7 @@ import pytest
 
 from loglik.data import open_dataset
 from loglik.report import run_report
+from loglik.report.reopening import same_rows
 from loglik.runs import update_record
 from loglik.tasks.fitting import fit_run
 
@@ -73,6 +74,15 @@ def test_data_that_are_gone_or_of_another_kind_are_said_to_be(run, write, said):
     assert said in text
     assert "Only what the run itself holds is shown." in text
     assert "held-out rows" not in text
+
+
+@pytest.mark.parametrize(
+    ("a", "b", "same"),
+    [("r", "r", True), ("r", "s", False), ("r-c", "r", True), ("r-c", "r-c", True), ("r-c", "r-d", False)],
+)
+def test_fingerprints_of_rows_and_contexts(a, b, same):
+    assert same_rows(a, b) is same
+    assert same_rows(b, a) is same
 
 
 def test_a_run_without_a_fingerprint_says_that_its_data_are_unchecked(run):

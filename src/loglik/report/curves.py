@@ -37,7 +37,9 @@ class Learned:
 
 @dataclass(frozen=True)
 class Line:
-    """Seconds and values of the looks; `kept` is the place of the weights that were kept, or None.
+    """Seconds and values of the looks; `kept` is the place of the weights that were kept.
+
+    It is -1 if those from before the first look were, and None where that is not known.
 
     validated: the values are of validation rows, else of training rows; then `tested` may be the score of the test
     rows. lost: so many looks were not finite.
@@ -55,7 +57,7 @@ class Line:
     @property
     def ends(self) -> list[float]:
         """The values that an axis should hold: of what was kept, and the last."""
-        kept = [] if self.kept is None else [self.values[self.kept]]
+        kept = [] if self.kept is None or self.kept < 0 else [self.values[self.kept]]
         return [*kept, self.values[-1], *([] if self.tested is None else [self.tested])]
 
     @property
@@ -78,7 +80,6 @@ def curve(name: str, fit: Learned, unit: Unit) -> Line:
     told = [(row, row.nats if row.valid_nats is None else row.valid_nats) for row in rows]
     finite = [(row, nats) for row, nats in told if math.isfinite(nats)]
     steps = [row.step for row, _ in finite]
-    best = fit.history.best_step
     tested = None if validated or fit.tested is None or not math.isfinite(fit.tested) else fit.tested * unit.per_nat
     return Line(
         name,
@@ -86,10 +87,17 @@ def curve(name: str, fit: Learned, unit: Unit) -> Line:
         [max(row.seconds, LEAST) for row, _ in finite],
         [nats * unit.per_nat for _, nats in finite],
         validated,
-        steps.index(best) if validated and best in steps else None,
+        _kept(steps, fit.history.best_step) if validated else None,
         tested,
         len(told) - len(finite),
     )
+
+
+def _kept(steps: list[int], best: int | None) -> int | None:
+    """The place of the step whose weights were kept."""
+    if best is None or not steps:
+        return None
+    return -1 if best < steps[0] else steps.index(best) if best in steps else None
 
 
 def caption(drawn: list[Line]) -> str:
@@ -103,6 +111,7 @@ def caption(drawn: list[Line]) -> str:
 def notes(fits: dict[str, Learned], drawn: list[Line]) -> list[str]:
     """What the figure leaves out."""
     told = [f"{line.name}: {line.lost} looks were not finite, and are not drawn." for line in drawn if line.lost]
+    told += [f"{line.name}: the weights from before the first look were kept." for line in drawn if line.kept == -1]
     without = [name for name in fits if name not in {line.name for line in drawn}]
     return told + ([f"Fitted without a curve: {', '.join(without)}."] if without else [])
 
@@ -142,8 +151,9 @@ def _draw(axes: "Axes", line: Line, window: Limits) -> None:
         return
     kept = len(line.values) - 1 if line.kept is None else line.kept
     axes.plot(line.seconds[: kept + 1], line.values[: kept + 1], color=colour)
-    axes.plot(line.seconds[kept:], line.values[kept:], color=colour, alpha=0.4, linewidth=1.2)
-    if line.kept is not None:
+    after = max(kept, 0)
+    axes.plot(line.seconds[after:], line.values[after:], color=colour, alpha=0.4, linewidth=1.2)
+    if line.kept is not None and kept >= 0:
         side = window.side(line.values[kept])
         shape = {0: "o", -1: "v", 1: "^"}[side]
         axes.plot(

@@ -27,6 +27,8 @@ STYLE = {
     "axes.spines.top": False,
     "axes.spines.right": False,
     "axes.unicode_minus": True,
+    "axes.formatter.useoffset": False,  # a tick says its whole number
+    "axes.formatter.limits": (-5, 7),
     "text.color": light("ink"),
     "xtick.color": light("muted"),
     "ytick.color": light("muted"),

@@ -21,6 +21,7 @@ Numbers = NDArray[np.float64]
 MOST = 12  # dimensions shown
 ACROSS = 6  # of them in a row
 BINS = 30
+ENOUGH = 20  # rows that can set the bins; fewer do so together with the samples
 NONE = torch.zeros(0)
 
 
@@ -53,7 +54,7 @@ def marginals(
 
 
 def _marginal(name: str, data: Tensor, samples: Tensor, colour: str, space: Space, place: int) -> Card:
-    bins = _bins(data if len(data) else samples, space)
+    bins = _bins(data if len(data) >= ENOUGH else torch.cat([data.double(), samples.double()]), space)
     with styled():
         figure, axes = panel(200, 130)
         for values, style in (
@@ -79,7 +80,7 @@ def left_out(data: Tensor, samples: Tensor, limits: Limits) -> str:
     for of, name in ((data, "row"), (samples, "sample")):
         for n, arrow in zip(outside(limits, of.double().tolist()), (LEFT, RIGHT), strict=True):
             if n:
-                words.append(f"{grouped(n)} {name}{'s' * (n > 1)} {arrow}")
+                words.append(f"{grouped(n)} {name}{'s' * (n > 1)}\N{NO-BREAK SPACE}{arrow}")
         lost = int(torch.isnan(of).sum())
         if lost:
             words.append(f"{grouped(lost)} {name}{'s' * (lost > 1)} NaN")

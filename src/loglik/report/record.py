@@ -15,6 +15,7 @@ from loglik.training.history import History, Step
 
 Record = dict[str, Any]
 Facts = list[tuple[str, str]]
+WENT = ("method", "stopped", "steps", "epochs", "seconds", "best_step", "best_nats")  # of the history's summary
 MACHINE = {"machine": "", "threads": " threads"}
 
 
@@ -52,10 +53,12 @@ def hyperparameters(record: Record) -> Facts:
 def fitting(record: Record) -> Facts:
     """How the fit went, and the options that were set; `batch` as it was used, where that is recorded."""
     fit = table(record, "fit")
-    options = {**table(fit, "options"), **({"batch": fit["batch"]} if fit.get("batch") is not None else {})}
-    options = {k: v for k, v in options.items() if v is not None}
-    went = {k: v for k, v in table(fit, "history").items() if k in ("method", "stopped", "steps", "seconds")}
-    return [(key, _shown(value)) for key, value in {**options, **went}.items()]
+    history = table(fit, "history")
+    went = {key: history[key] for key in WENT if history.get(key) is not None}
+    options = {key: value for key, value in table(fit, "options").items() if value is not None}
+    batch = fit.get("batch") or history.get("batch")
+    used = {} if batch is None else {"batch": batch}
+    return [(key.replace("_", " "), _shown(value)) for key, value in {**options, **used, **went}.items()]
 
 
 def score(fields: Record, unit: Unit) -> dict[str, str]:
