@@ -58,7 +58,7 @@ def comparison_report(comparison: Comparison, folder: Path, command: str) -> Pat
         failed=[e for e in comparison.entrants if e.error],
         sections=[section for section in sections if not section.empty],
         density=data.space.measure is Measure.DENSITY,
-        tested=_test_rows(data.test.rows),
+        tested=f"{wording.grouped(data.test.rows)} test row{'s' * (data.test.rows != 1)}",
         samples=comparison.samples,
     )
 
@@ -73,10 +73,6 @@ def _learning(shown: list[Exhibit], unit: Unit) -> Section:
     return charted("Learning curves", caption(drawn), partial(curves, drawn, unit), 520, notes(fits, drawn), half=True)
 
 
-def _test_rows(rows: int) -> str:
-    return f"{wording.grouped(rows)} test row{'s' * (rows != 1)}"
-
-
 def _facts(comparison: Comparison) -> Facts:
     data = comparison.data
     threads = torch.get_num_threads()
@@ -86,7 +82,7 @@ def _facts(comparison: Comparison) -> Facts:
         ("One event", str(data.space)),
         ("Rows", " \u00b7 ".join(f"{wording.grouped(part.rows)} {name}" for part, name in parts)),
         ("Split", wording.split(data.split)),
-        ("Scored on", f"the {_test_rows(data.test.rows)}; bounds with K = {comparison.samples} samples"),
+        ("Scored on", f"the {wording.grouped(data.test.rows)} test rows; bounds with K = {comparison.samples} samples"),
         ("Took", f"{wording.duration(comparison.seconds)} on {machine}"),
     ]
     if data.train.columns:

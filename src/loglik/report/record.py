@@ -67,11 +67,11 @@ def score(fields: Record, unit: Unit) -> dict[str, str]:
     samples = f", K={score['samples']}" if score.get("samples") else ""
     nats, error = score["nats"], score["stderr"]
     return {
+        "past": str(score.get("past") or ""),
         "what": str(score.get("name") or score.get("data") or score.get("part") or "score"),
         "value": f"{unit.sign(claim)} {unit.measured(nats, error)}",
         "nats": f"{wording.OF_NATS[claim]} {wording.plus_minus(nats, error, wording.significant(error))}",
         "claim": f"{claim}{samples}",
-        "past": str(score.get("past") or ""),
         "events": wording.grouped(int(score["events"])),
         "not_finite": ", ".join(map(str, score.get("not_finite") or [])),
     }
