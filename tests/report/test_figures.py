@@ -149,6 +149,13 @@ def test_training_scores_are_never_called_validation():
     assert "Dashed" not in caption(lines({"made": fits["made"]}, NATS))
 
 
+def test_a_curve_alone_is_shown_from_its_beginning():
+    fits = {"made": Learned("blue", looked(-8.0, -6.0, -5.0, -4.5, -4.2, -4.1, best=6))}
+    numbers = [n for n in axis_numbers(curves(lines(fits, NATS), NATS)) if n < 0.0]
+    assert min(numbers) <= -7.0
+    assert max(numbers) >= -4.5
+
+
 def test_a_curve_that_ends_far_away_is_named_at_the_rim():
     fits = {
         "a": Learned("blue", looked(-12.0, -10.0, best=2)),

@@ -23,6 +23,7 @@ CAPTION = (
 )
 DASHES = " Dashed: the training rows, not comparable with the solid lines"
 TESTED = {False: "", True: "; the square is the score of the test rows"}
+ALONE = 20.0  # times the median distance of its looks from the best: so far a single curve is shown
 MOST = 14  # characters of a name
 
 
@@ -191,8 +192,11 @@ def _window(drawn: list[Line], unit: Unit) -> Limits:
     """
     held_out = [value for line in drawn for value in line.held_out] or [line.values[-1] for line in drawn]
     ends = [value for line in drawn for value in line.ends]
-    limits = told_apart(ends, min(held_out) if unit.less_is_better else max(held_out))
+    best = min(held_out) if unit.less_is_better else max(held_out)
+    limits = told_apart(ends, best)
     every = [value for line in drawn for value in line.values]
+    if len(drawn) == 1:  # there is none to tell it from, so nearly all of it is shown
+        limits = told_apart([*every, *ends], best, far=ALONE)
     span = limits.high - limits.low or (max(every) - min(every)) / 4.0 or 1.0
     low, high = limits.low - 0.1 * span, limits.high + 0.1 * span
     if unit.less_is_better:

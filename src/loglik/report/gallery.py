@@ -74,7 +74,7 @@ def images(space: Space, data: Memory | None, exhibits: list[Exhibit], unit: Uni
 
 
 def _images_caption(space: Space, scale: tuple[float, float]) -> str:
-    caption = "Draws from each model as they came, none picked out."
+    caption = "Held-out rows, and draws from each model as they came, none picked out."
     if len(space.shape) == 3 and space.shape[0] not in (1, 3):
         caption += f" Of {space.shape[0]} channels the first is shown."
     if isinstance(space, Real):
@@ -86,7 +86,7 @@ def _some(data: Memory | None, shown: int) -> str:
     """Which of the held-out rows are shown."""
     if data is None or shown == data.rows:
         return "held-out rows"
-    return f"the first {shown} of {grouped(data.rows)} held-out rows"
+    return f"the first {shown} of {grouped(data.rows)}"
 
 
 def _sheet(x: Tensor, space: Space, scale: tuple[float, float], side: int, label: str) -> Markup:
@@ -109,7 +109,8 @@ def symbols(
         lines = [] if exhibit.samples is None else [_lines(exhibit.samples, letters)]
         cards.append(Card(exhibit.name, exhibit.colour, exhibit.note or exhibit.summary(unit), lines))
     alphabet = "their characters" if vocabulary is not None else "letters" if letters else "numbers"
-    caption = f"One event in a line; the {space.levels} symbols are shown as {alphabet}. Draws as they came."
+    caption = f"One event in a line; the {space.levels} symbols are shown as {alphabet}."
+    caption += " Held-out rows, and draws as they came."
     length = space.dims if letters else 4 * space.dims
     return Section("Data and samples", caption, cards=cards, most=max(1, min(5, CHARACTERS // (length + 3))))
 

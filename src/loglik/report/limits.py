@@ -34,8 +34,8 @@ class Limits:
         return Limits(self.low - margin, self.high + margin)
 
 
-def told_apart(values: Sequence[float], best: float, error: float = 0.0) -> Limits:
-    """The span of the values within FAR times their median distance from the best one, which is always inside.
+def told_apart(values: Sequence[float], best: float, error: float = 0.0, far: float = FAR) -> Limits:
+    """The span of the values within `far` times their median distance from the best one, which is always inside.
 
     Args:
         values: the scores of the models, in one unit; those that are not finite are ignored.
@@ -44,7 +44,7 @@ def told_apart(values: Sequence[float], best: float, error: float = 0.0) -> Limi
     finite = [value for value in values if math.isfinite(value)]
     if not finite:
         return Limits(best, best)
-    reach = FAR * median(abs(value - best) for value in finite)
+    reach = far * median(abs(value - best) for value in finite)
     if math.isfinite(error):
         reach = max(reach, RESOLVED * error)
     near = [value for value in finite if abs(value - best) <= reach]

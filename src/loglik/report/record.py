@@ -16,7 +16,6 @@ from loglik.training.history import History, Step
 Record = dict[str, Any]
 Facts = list[tuple[str, str]]
 WENT = ("method", "stopped", "steps", "epochs", "seconds", "best_step", "best_nats")  # of the history's summary
-MACHINE = {"machine": "", "threads": " threads"}
 
 
 def facts(record: Record, space: Space) -> Facts:
@@ -36,9 +35,15 @@ def facts(record: Record, space: Space) -> Facts:
         ("Receptive field", _values_before(record)),
         ("Seed", str(seed(record))),
         ("Versions", ", ".join(f"{k} {v}" for k, v in versions.items() if k in ("loglik", "torch", "numpy", "python"))),
-        ("Machine", ", ".join(f"{versions[k]}{word}" for k, word in MACHINE.items() if k in versions)),
+        ("Machine", _machine(versions)),
     ]
     return [(name, value) for name, value in facts if value]
+
+
+def _machine(versions: Record) -> str:
+    threads = versions.get("threads")
+    counted = f"{threads} thread{'s' * (str(threads) != '1')}" if threads else ""
+    return ", ".join(filter(None, [str(versions.get("machine") or ""), counted]))
 
 
 def _values_before(record: Record) -> str:
