@@ -23,7 +23,7 @@ CAPTION = (
 )
 DASHES = " Dashed: the training rows, not comparable with the solid lines"
 TESTED = {False: "", True: "; the square is the score of the test rows"}
-ALONE = 20.0  # times the median distance of its looks from the best: so far a single curve is shown
+FAR = 20.0  # times the median distance of the fits from the best; curves may be further apart than scores
 MOST = 14  # characters of a name
 
 
@@ -190,13 +190,13 @@ def _window(drawn: list[Line], unit: Unit) -> Limits:
 
     Training scores are inside where they are near, but no axis follows them.
     """
+    better = min if unit.less_is_better else max
     held_out = [value for line in drawn for value in line.held_out] or [line.values[-1] for line in drawn]
-    ends = [value for line in drawn for value in line.ends]
-    best = min(held_out) if unit.less_is_better else max(held_out)
-    limits = told_apart(ends, best)
     every = [value for line in drawn for value in line.values]
-    if len(drawn) == 1:  # there is none to tell it from, so nearly all of it is shown
-        limits = told_apart([*every, *ends], best, far=ALONE)
+    ends = [value for line in drawn for value in line.ends]
+    # One value of each line says what is near; of a line alone, which there is none to tell from, all its looks.
+    of_each = [better(line.held_out or line.ends) for line in drawn] if len(drawn) > 1 else every
+    limits = told_apart(of_each, better(held_out), far=FAR, also=ends)
     span = limits.high - limits.low or (max(every) - min(every)) / 4.0 or 1.0
     low, high = limits.low - 0.1 * span, limits.high + 0.1 * span
     if unit.less_is_better:

@@ -34,12 +34,15 @@ class Limits:
         return Limits(self.low - margin, self.high + margin)
 
 
-def told_apart(values: Sequence[float], best: float, error: float = 0.0, far: float = FAR) -> Limits:
+def told_apart(
+    values: Sequence[float], best: float, error: float = 0.0, *, far: float = FAR, also: Sequence[float] = ()
+) -> Limits:
     """The span of the values within `far` times their median distance from the best one, which is always inside.
 
     Args:
         values: the scores of the models, in one unit; those that are not finite are ignored.
         best: the score of the leader. error: its standard error.
+        also: further values, which are inside if they lie as near, and have no say in what is near.
     """
     finite = [value for value in values if math.isfinite(value)]
     if not finite:
@@ -47,7 +50,7 @@ def told_apart(values: Sequence[float], best: float, error: float = 0.0, far: fl
     reach = far * median(abs(value - best) for value in finite)
     if math.isfinite(error):
         reach = max(reach, RESOLVED * error)
-    near = [value for value in finite if abs(value - best) <= reach]
+    near = [value for value in [*finite, *also] if abs(value - best) <= reach]
     return Limits(min([best, *near]), max([best, *near]))
 
 

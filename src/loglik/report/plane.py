@@ -39,8 +39,9 @@ def plane(data: Memory | None, exhibits: list[Exhibit], unit: Unit, density: Den
     left, right, bottom, upper = window
     area = f"{left:.3g} to {right:.3g} across, {bottom:.3g} to {upper:.3g} up"
     caption = (
-        f"Above p(x), on one scale: paper is 0, the strongest blue is {top:.3g} and more. Below up to {POINTS} draws, "
-        f"as they came; the part of them outside is counted. The window is {area}. Maps of bounds show the bound."
+        f"The data are held-out rows. Above p(x), on one scale: paper is 0, the strongest blue is {top:.3g} and more. "
+        f"Below up to {POINTS} draws, as they came; how many of them lie outside is said. The window is {area}. "
+        "Maps of bounds show the bound."
     )
     return Section("Densities and samples", caption, cards=cards)
 
@@ -109,10 +110,10 @@ def _top(truth: Map | None, maps: dict[str, Map]) -> float:
 def _data_card(data: Memory, window: Window, truth: Map | None, top: float) -> Card:
     rows = data.x[:POINTS]
     shown = f"first {len(rows)} of {wording.grouped(data.rows)}" if data.rows > len(rows) else f"{len(rows)}"
-    notes = [f"the {shown} held-out rows", outside(rows, window)]
+    notes = [f"the {shown} rows", outside(rows, window)]
     points = dots(rows, window, "ink", "held-out rows")
     if truth is not None:
-        notes.insert(0, "p(x) of the source")
+        notes.insert(0, "p(x)")
         return Card("the truth", "ink", "; ".join(filter(None, notes)), [png(heat(truth, top), "map", "p(x)"), points])
     left, right, bottom, upper = window
     x = data.x.double().numpy()
@@ -120,4 +121,4 @@ def _data_card(data: Memory, window: Window, truth: Map | None, top: float) -> C
     counts = np.histogram2d(x[:, 1], x[:, 0], COARSE, ((bottom, upper), (left, right)))[0][::-1]
     share = counts / (len(x) * area)
     picture = png(heat(share, top or float(share.max())), "map pixels", "histogram of the held-out rows")
-    return Card("data", "ink", "; ".join(filter(None, ["histogram of the held-out rows", *notes])), [picture, points])
+    return Card("data", "ink", "; ".join(filter(None, ["all rows", *notes])), [picture, points])
