@@ -128,7 +128,8 @@ def test_pictures_suit_the_space(case):
     assert page.tags.count("img") == {"images": models + 1, "plane": models + 1}.get(name, 0)
     assert page.source.count('class="dots"') == (models + 1 if name == "plane" else 0)
     assert page.source.count('class="symbols"') == (models + 1 if "text" in name or "symbols" in name else 0)
-    assert ("marginals-" in page.source) == (name in ("vectors", "line", "counts"))
+    dims = comparison.data.space.dims if name in ("vectors", "line", "counts") else 0
+    assert page.source.count('aria-label="marginal histogram') == dims
     assert ('id="cost-' in page.source, 'id="spread-' in page.source) == (True, True)
     assert page.source.count('class="strip"') == models
     learned = any(e.history is not None and len(e.history.rows) > 1 for e in comparison.entrants)

@@ -1,19 +1,20 @@
 """`report.html` of a comparison: the leaderboard with its claims, the charts, the samples, and the command."""
 
+from functools import partial
 from pathlib import Path
 
 import torch
 
 from loglik.report import wording
-from loglik.report.cost import cost
-from loglik.report.curves import curves
+from loglik.report.cost import cost, not_shown
+from loglik.report.curves import Learned, caption, curves, lines, notes
 from loglik.report.exhibits import Exhibit, exhibits
 from loglik.report.gallery import gallery
 from loglik.report.leaderboard import rows, source_row
 from loglik.report.page import write_page
 from loglik.report.palette import assign
-from loglik.report.sections import Section
-from loglik.report.spread import spread
+from loglik.report.sections import Section, charted
+from loglik.report.spread import CAPTION, spread
 from loglik.report.wording import Unit
 from loglik.spaces import Measure
 from loglik.tasks.compare import Comparison
@@ -21,15 +22,7 @@ from loglik.tasks.compare import Comparison
 Facts = list[tuple[str, str]]
 COST = (
     "An error bar is one standard error. A filled dot is exact; an open one is a bound, its arrow points to where the "
-    "truth may be."
-)
-LEARNING = (
-    "Validation score while fitting; of a bound, with one sample. Dashed: the training score of EM, which needs no "
-    "validation."
-)
-SPREAD = (
-    "How single held-out rows score; the line is the mean, what the leaderboard ranks. The thin outline is the model's "
-    "own samples, scored by itself: where it stands apart from the data, the model expects other data than these."
+    "truth may be. The axis follows the models that can be told apart; the others stand at its rim, with their number."
 )
 
 
@@ -47,10 +40,10 @@ def comparison_report(comparison: Comparison, folder: Path, command: str) -> Pat
     colours = assign([(e.name, e.model) for e in comparison.entrants])
     shown = exhibits(comparison, colours)
     sections = [
-        Section("Score against cost", COST, cost(shown, unit), half=True),
+        charted("Score against cost", COST, partial(cost, shown, unit), 520, not_shown(shown), half=True),
         _learning(shown, unit),
         gallery(data.space, data.test, shown, unit, density=data.log_density, samples=comparison.samples),
-        Section("Row by row", SPREAD, spread(shown, unit)),
+        charted("Row by row", CAPTION, partial(spread, shown, unit), 1080),
     ]
     return write_page(
         folder,
@@ -65,13 +58,19 @@ def comparison_report(comparison: Comparison, folder: Path, command: str) -> Pat
         failed=[e for e in comparison.entrants if e.error],
         sections=[section for section in sections if not section.empty],
         density=data.space.measure is Measure.DENSITY,
+        tested=f"{wording.grouped(data.test.rows)} test row{'s' * (data.test.rows != 1)}",
         samples=comparison.samples,
     )
 
 
 def _learning(shown: list[Exhibit], unit: Unit) -> Section:
-    histories = {e.name: (e.colour, e.history) for e in shown if e.history is not None}
-    return Section("Learning curves", LEARNING, curves(histories, unit), half=True)
+    fits = {
+        e.name: Learned(e.colour, e.history, None if e.score is None else e.score.nats)
+        for e in shown
+        if e.history is not None
+    }
+    drawn = lines(fits, unit)
+    return charted("Learning curves", caption(drawn), partial(curves, drawn, unit), 520, notes(fits, drawn), half=True)
 
 
 def _facts(comparison: Comparison) -> Facts:
@@ -88,6 +87,8 @@ def _facts(comparison: Comparison) -> Facts:
     ]
     if data.train.columns:
         facts.insert(1, ("Columns", ", ".join(data.train.columns)))
+    if comparison.interrupted:
+        facts.append(("Interrupted", "a fit did not come to its end, and those after it were not begun"))
     if data.entropy is not None:
         facts.insert(2, ("Entropy", f"{wording.number(data.entropy, 3)} nats per event, known"))
     return facts + _errors(comparison)

@@ -1,13 +1,16 @@
 """Score against cost: the chart to choose a model by."""
 
 import math
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from markupsafe import Markup
 
 from loglik.contract import Claim
-from loglik.report.drawing import panel, seconds_axis, styled, to_svg
-from loglik.report.exhibits import Exhibit
+from loglik.report.drawing import panel, seconds_axis, short, styled, to_svg
+from loglik.report.exhibits import Exhibit, leading
+from loglik.report.labels import place_labels
+from loglik.report.limits import DOWN, UP, Limits, reach
 from loglik.report.palette import light
 from loglik.report.wording import Unit
 from loglik.score import Score
@@ -16,32 +19,67 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 LEAST_SECONDS = 0.01  # where a fit that took less stands on the logarithmic axis
-Box = tuple[float, float, float, float]  # left, bottom, right, top in pixels
-# Where a name may stand beside its dot, best first: points to the right and up, alignment across.
-SIDES = (
-    (9, 0, "left"), (-9, 0, "right"), (0, 12, "center"), (0, -12, "center"),
-    (9, 11, "left"), (9, -11, "left"), (-9, 11, "right"), (-9, -11, "right"),
-)  # fmt: skip
+MARGIN = 0.12  # of the height, above and below the dots
 
 
-def cost(exhibits: list[Exhibit], unit: Unit) -> Markup:
-    """Score against the seconds of fitting; an arrow leads from a bound to where the truth may be."""
-    shown = [(e, e.score) for e in exhibits if e.score is not None and math.isfinite(e.score.nats)]
-    if not shown:
+@dataclass(frozen=True)
+class Dot:
+    """A model in the chart: where it stands, and the words beside it. side: -1 or 1 where its score is outside."""
+
+    exhibit: Exhibit
+    score: Score
+    seconds: float
+    value: float
+    side: int
+    words: str
+
+
+def cost(exhibits: list[Exhibit], unit: Unit, width: float = 520) -> Markup:
+    """Score against the seconds of fitting; an arrow leads from a bound to where the truth may be.
+
+    The axis follows the models that can be told apart; the others stand at its rim, with their number.
+    """
+    limits = reach([e.score for e in exhibits if e.score is not None], leading(exhibits), unit)
+    dots = _dots(exhibits, unit, limits)
+    if not dots:
         return Markup()
     with styled():
-        figure, axes = panel(520, 380)
-        places = [(max(e.seconds, LEAST_SECONDS), score.nats * unit.per_nat) for e, score in shown]
-        for place, (exhibit, score) in zip(places, shown, strict=True):
-            mark(axes, place, score, light(exhibit.colour), unit)
+        figure, axes = panel(width, 380)
+        rims, ends = limits.wider(MARGIN / 2.0), limits.wider(MARGIN)
+        axes.set_ylim(ends.low, ends.high)
+        for dot in dots:
+            place = (dot.seconds, rims.clamp(dot.value))
+            if dot.side:
+                at_rim(axes, place, dot.side, light(dot.exhibit.colour))
+            else:
+                mark(axes, place, dot.score, light(dot.exhibit.colour), unit)
         axes.set_ylabel(f"{unit.name}, {unit.better}")
-        axes.set_xscale("log")
-        axes.margins(x=0.16, y=0.12)
-        seconds_axis(axes, "seconds to fit")
+        seconds_axis(axes, "seconds to fit", [dot.seconds for dot in dots], 0.16, LEAST_SECONDS)
         axes.grid(axis="y")
         axes.set_axisbelow(True)
-        _name(axes, places, [e.name for e, _ in shown])
-        return to_svg(figure, "cost", f"{unit.name} of every model against the seconds it took to fit")
+        place_labels(axes, [(dot.seconds, rims.clamp(dot.value)) for dot in dots], [dot.words for dot in dots])
+        return to_svg(figure, f"cost-{width:g}", f"{unit.name} of every model against the seconds it took to fit")
+
+
+def _dots(exhibits: list[Exhibit], unit: Unit, limits: Limits) -> list[Dot]:
+    dots = []
+    for exhibit in exhibits:
+        score = exhibit.score
+        if score is None or not math.isfinite(score.nats):
+            continue
+        value = score.nats * unit.per_nat
+        side = limits.side(value)
+        words = short(exhibit.name) + (", given" if exhibit.history is None else "")
+        if side:
+            words += f" {UP if side > 0 else DOWN} {unit.measured(score.nats, score.stderr)}"
+        dots.append(Dot(exhibit, score, max(exhibit.seconds, LEAST_SECONDS), value, side, words))
+    return dots
+
+
+def at_rim(axes: "Axes", place: tuple[float, float], side: int, colour: str, *, across: bool = False) -> None:
+    """A triangle that points to where the value is."""
+    shape = {(1, False): "^", (-1, False): "v", (1, True): ">", (-1, True): "<"}[side, across]
+    axes.plot([place[0]], [place[1]], shape, ms=7, color=colour, zorder=3, clip_on=False)
 
 
 def mark(
@@ -49,11 +87,14 @@ def mark(
 ) -> None:
     """A dot with its standard error: filled if exact, open with an arrow if a bound, a diamond if an estimate.
 
-    across: scores lie on the horizontal axis.
+    across: scores lie on the horizontal axis, whose limits are set. A bar that meets them goes on, as that of a
+    standard error that is not known, from one row, does.
     """
     bound = score.claim is Claim.LOWER_BOUND
+    low, high = sorted(axes.get_xlim() if across else axes.get_ylim())
     error = score.stderr * abs(unit.per_nat)
-    bar = {"xerr" if across else "yerr": [error if math.isfinite(error) else 0.0]}
+    error = error if math.isfinite(error) else high - low
+    bar = {"xerr" if across else "yerr": [error]}
     axes.errorbar([place[0]], [place[1]], **bar, fmt="none", ecolor=colour, elinewidth=1.4)  # type: ignore[arg-type]
     if bound:
         length = -16 if unit.less_is_better else 16
@@ -65,28 +106,7 @@ def mark(
     axes.plot([place[0]], [place[1]], shape, ms=6.5, mfc=face, mec=colour, mew=1.6, zorder=3)
 
 
-def _name(axes: "Axes", places: list[tuple[float, float]], names: list[str]) -> None:
-    """Each name beside its dot, on the first side where it covers no dot and no other name."""
-    axes.figure.draw_without_rendering()  # type: ignore[union-attr]
-    scale = axes.figure.dpi / 72.0
-    centres = [(float(x), float(y)) for x, y in axes.transData.transform(places)]
-    taken: list[Box] = [(x - 7, y - 7, x + 7, y + 7) for x, y in centres]
-    for name, centre, place in zip(names, centres, places, strict=True):
-        boxes = [_box(name, centre, side, scale) for side in SIDES]
-        free = [i for i, box in enumerate(boxes) if not any(_overlap(box, other) for other in taken)]
-        chosen = free[0] if free else 0
-        taken.append(boxes[chosen])
-        right, up, across = SIDES[chosen]
-        axes.annotate(name, place, (right, up), textcoords="offset points", ha=across, va="center")
-
-
-def _box(name: str, centre: tuple[float, float], side: tuple[int, int, str], scale: float) -> Box:
-    width, height = 5.8 * len(name) * scale, 11.0 * scale
-    right, up, across = side
-    left = centre[0] + right * scale - {"left": 0.0, "center": width / 2.0, "right": width}[across]
-    bottom = centre[1] + up * scale - height / 2.0
-    return left, bottom, left + width, bottom + height
-
-
-def _overlap(a: Box, b: Box) -> bool:
-    return a[0] < b[2] and b[0] < a[2] and a[1] < b[3] and b[1] < a[3]
+def not_shown(exhibits: list[Exhibit]) -> list[str]:
+    """The models without a dot, and why."""
+    names = [e.name for e in exhibits if e.score is not None and not math.isfinite(e.score.nats)]
+    return [f"Without a finite score, so not drawn: {', '.join(names)}."] if names else []

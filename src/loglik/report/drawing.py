@@ -1,8 +1,9 @@
 """Figures with matplotlib, without pyplot and its global state, as SVG that takes on the colours of its page."""
 
 import io
+import math
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 INCH = 96.0  # CSS pixels
+LONGEST = 22  # characters of a name in a figure
 STYLE = {
     "svg.fonttype": "none",  # text stays text, in the font of the page
     "svg.hashsalt": "loglik",
@@ -25,6 +27,8 @@ STYLE = {
     "axes.spines.top": False,
     "axes.spines.right": False,
     "axes.unicode_minus": True,
+    "axes.formatter.useoffset": False,  # a tick says its whole number
+    "axes.formatter.limits": (-5, 7),
     "text.color": light("ink"),
     "xtick.color": light("muted"),
     "ytick.color": light("muted"),
@@ -61,17 +65,31 @@ def panel(width: float, height: float) -> "tuple[Figure, Axes]":
     return figure, figure.subplots()
 
 
-def seconds_axis(axes: "Axes", name: str) -> None:
-    """A logarithmic axis of seconds with plain numbers; to be called when all is drawn."""
-    from matplotlib.ticker import LogLocator, NullFormatter
+def seconds_axis(axes: "Axes", name: str, seconds: Sequence[float], margin: float, least: float) -> None:
+    """A logarithmic axis that holds these seconds with a margin of its length, with plain numbers.
 
+    least: where what took less than this stands, if anything does; its tick says so.
+    """
+    from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
+
+    low, high = min(seconds), max(seconds)
+    aside = max((high / low) ** margin, 1.3)
     axes.set_xscale("log")
-    low, high = axes.get_xlim()
+    axes.set_xlim(low / aside, high * aside)
     between = (1.0,) if high > 300.0 * low else (1.0, 2.0, 5.0)
+    brief = "\u2264" if low <= least else ""
     axes.xaxis.set_major_locator(LogLocator(subs=between))
-    axes.xaxis.set_major_formatter("{x:g}")
+    axes.xaxis.set_major_formatter(FuncFormatter(lambda x, _: (brief if math.isclose(x, least) else "") + f"{x:g}"))
     axes.xaxis.set_minor_formatter(NullFormatter())
     axes.set_xlabel(name)
+
+
+def short(name: str, most: int = LONGEST) -> str:
+    """A name that fits into a figure; of a longer one the beginning and the end, which tell it from its like."""
+    if len(name) <= most:
+        return name
+    end = (most - 1) // 2
+    return f"{name[: most - 1 - end]}\u2026{name[-end:]}"
 
 
 def to_svg(figure: "Figure", name: str, label: str) -> Markup:

@@ -1,6 +1,8 @@
 """What a report shows of each model: its score, its history, its samples, and how it scores its own samples."""
 
+import math
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
@@ -44,6 +46,11 @@ class Exhibit:
         if self.score is None:
             return ""
         return f"{unit.sign(self.score.claim)} {number(self.score.nats * unit.per_nat, unit.digits)} {unit.name}"
+
+
+def leading(shown: Sequence[Exhibit]) -> Score | None:
+    """The finite score that comes first; exhibits stand in the order of the leaderboard."""
+    return next((e.score for e in shown if e.score is not None and math.isfinite(e.score.nats)), None)
 
 
 def exhibits(comparison: Comparison, colours: dict[str, str], seed: int = 0) -> list[Exhibit]:

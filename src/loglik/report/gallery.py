@@ -2,6 +2,7 @@
 
 import string
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import torch
 from markupsafe import Markup
@@ -13,7 +14,7 @@ from loglik.report.marginals import marginals
 from loglik.report.pictures import png, tiles
 from loglik.report.plane import Density, plane
 from loglik.report.sections import Card, Section
-from loglik.report.wording import Unit
+from loglik.report.wording import Unit, grouped
 from loglik.spaces import Category, Real, Space
 from loglik.zoo import is_image
 
@@ -24,6 +25,14 @@ LETTERS = string.ascii_lowercase + string.ascii_uppercase + string.digits
 MARKS = {"\n": "\u21b5", "\t": "\u21e5"}  # line ends and tabs within a line
 
 
+@dataclass(frozen=True)
+class Names:
+    """What the values of an event are called, and what their levels stand for."""
+
+    columns: Sequence[str] | None = None
+    vocabulary: Sequence[str] | None = None
+
+
 def gallery(
     space: Space,
     data: Memory | None,
@@ -32,15 +41,21 @@ def gallery(
     *,
     density: Density | None = None,
     samples: int = 1,
+    names: Names | None = None,
 ) -> Section:
-    """Data, where they are at hand, beside samples of every model; `density` is the source's own, where known."""
+    """Data, where they are at hand, beside samples of every model; `density` is the source's own, where known.
+
+    names: what a run remembers of its data; by default what the data say themselves.
+    """
+    if names is None:
+        names = Names() if data is None else Names(data.columns, data.vocabulary)
     if is_image(space):
         return images(space, data, exhibits, unit)
     if isinstance(space, Category):
-        return symbols(space, data, exhibits, unit)
+        return symbols(space, data, exhibits, unit, names.vocabulary)
     if isinstance(space, Real) and space.shape == (2,):
         return plane(data, exhibits, unit, density, samples)
-    return marginals(space, data, exhibits)
+    return marginals(space, data, exhibits, names.columns)
 
 
 def images(space: Space, data: Memory | None, exhibits: list[Exhibit], unit: Unit) -> Section:
@@ -48,14 +63,30 @@ def images(space: Space, data: Memory | None, exhibits: list[Exhibit], unit: Uni
     shown = [e.samples[: side * side] for e in exhibits if e.samples is not None]
     real = [data.x[: side * side]] if data is not None else []
     scale = _extremes([*real, *shown])
-    cards = [Card("data", "ink", "held-out rows", [_sheet(x, space, scale, side, "data")]) for x in real]
+    cards = [Card("data", "ink", _some(data, len(x)), [_sheet(x, space, scale, side, "data")]) for x in real]
     for exhibit in exhibits:
         if exhibit.samples is None:
             cards.append(Card(exhibit.name, exhibit.colour, exhibit.note))
             continue
         sheet = _sheet(exhibit.samples[: side * side], space, scale, side, f"samples of {exhibit.name}")
         cards.append(Card(exhibit.name, exhibit.colour, exhibit.summary(unit), [sheet]))
-    return Section("Data and samples", "Draws from each model as they came, none picked out.", cards=cards)
+    return Section("Data and samples", _images_caption(space, scale), cards=cards)
+
+
+def _images_caption(space: Space, scale: tuple[float, float]) -> str:
+    caption = "Held-out rows, and draws from each model as they came, none picked out."
+    if len(space.shape) == 3 and space.shape[0] not in (1, 3):
+        caption += f" Of {space.shape[0]} channels the first is shown."
+    if isinstance(space, Real):
+        caption += f" Black is {scale[0]:.3g} and less, white {scale[1]:.3g} and more."
+    return caption
+
+
+def _some(data: Memory | None, shown: int) -> str:
+    """Which of the held-out rows are shown."""
+    if data is None or shown == data.rows:
+        return "held-out rows"
+    return f"the first {shown} of {grouped(data.rows)}"
 
 
 def _sheet(x: Tensor, space: Space, scale: tuple[float, float], side: int, label: str) -> Markup:
@@ -69,23 +100,25 @@ def _extremes(parts: list[Tensor]) -> tuple[float, float]:
     return float(torch.amin(parts[0])), float(torch.amax(parts[0]))
 
 
-def symbols(space: Category, data: Memory | None, exhibits: list[Exhibit], unit: Unit) -> Section:
-    letters = _letters(space, data)
-    cards = [] if data is None else [Card("data", "ink", "held-out rows", [_lines(data.x, letters)])]
+def symbols(
+    space: Category, data: Memory | None, exhibits: list[Exhibit], unit: Unit, vocabulary: Sequence[str] | None
+) -> Section:
+    letters = _letters(space, vocabulary)
+    cards = [] if data is None else [Card("data", "ink", _some(data, min(ROWS, data.rows)), [_lines(data.x, letters)])]
     for exhibit in exhibits:
         lines = [] if exhibit.samples is None else [_lines(exhibit.samples, letters)]
         cards.append(Card(exhibit.name, exhibit.colour, exhibit.note or exhibit.summary(unit), lines))
-    own = data is not None and data.vocabulary is not None
-    alphabet = "their characters" if own else "letters" if letters else "numbers"
-    caption = f"One event in a line; the {space.levels} symbols are shown as {alphabet}. Draws as they came."
+    alphabet = "their characters" if vocabulary is not None else "letters" if letters else "numbers"
+    caption = f"One event in a line; the {space.levels} symbols are shown as {alphabet}."
+    caption += " Held-out rows, and draws as they came."
     length = space.dims if letters else 4 * space.dims
     return Section("Data and samples", caption, cards=cards, most=max(1, min(5, CHARACTERS // (length + 3))))
 
 
-def _letters(space: Category, data: Memory | None) -> Sequence[str] | None:
+def _letters(space: Category, vocabulary: Sequence[str] | None) -> Sequence[str] | None:
     """What each level is shown as: its own character, of text, or a letter; None where letters do not suffice."""
-    if data is not None and data.vocabulary is not None:
-        return [symbol if symbol.isprintable() else MARKS.get(symbol, "\u00b7") for symbol in data.vocabulary]
+    if vocabulary is not None:
+        return [symbol if symbol.isprintable() else MARKS.get(symbol, "\u00b7") for symbol in vocabulary]
     return LETTERS if space.levels <= len(LETTERS) else None
 
 

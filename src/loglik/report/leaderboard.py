@@ -8,6 +8,7 @@ from markupsafe import Markup
 
 from loglik.contract import Claim, Model
 from loglik.report import wording
+from loglik.report.limits import Limits, reach
 from loglik.report.palette import builder_name
 from loglik.report.wording import Unit
 from loglik.score import Score, incomparable
@@ -33,6 +34,7 @@ class Row:
     behind: str = ""
     regret: str = ""
     fit: str = ""
+    stopped: str = ""  # where a fit did not come to its end
     parameters: str = ""
     to_score: str = ""
     to_sample: str = ""
@@ -79,6 +81,7 @@ def _row(standing: Standing, entrant: Entrant, colour: str, scale: "Scale", trut
         wording.difference(standing.behind),
         _regret(score, truth),
         wording.duration(entrant.seconds) if entrant.history is not None else "given",
+        entrant.history.stopped if entrant.history is not None and entrant.history.interrupted else "",
         wording.count(entrant.parameters),
         to_score,
         to_sample,
@@ -102,27 +105,38 @@ def passes(name: str, model: Model | None) -> tuple[str, str]:
 
 @dataclass(frozen=True)
 class Scale:
-    """The common axis of the strips: a dot with its standard error; an arrow from a bound to where the truth may be."""
+    """The common axis of the strips: a dot with its standard error; an arrow from a bound to where the truth may be.
 
-    low: float
-    high: float
+    It follows the models that can be told apart; a score outside is an arrow at the rim, and its number stands beside.
+    """
+
+    limits: Limits
     unit: Unit
 
     @classmethod
     def over(cls, scores: Sequence[Score], unit: Unit) -> "Scale":
-        values = [v for v in (score.nats * unit.per_nat for score in scores) if math.isfinite(v)] or [0.0]
-        low, high = min(values), max(values)
-        return cls(low, high if high > low else low + 1.0, unit)
+        finite = [score for score in scores if math.isfinite(score.nats)]
+        best = max(finite, key=lambda score: score.nats, default=None)
+        limits = reach(finite, best, unit)
+        return cls(limits if limits.high > limits.low else limits.wider(0.0), unit)
 
     def place(self, value: float) -> float:
-        share = (value - self.low) / (self.high - self.low)
-        return MARGIN + min(max(share, 0.0), 1.0) * (WIDTH - 2.0 * MARGIN)
+        share = (self.limits.clamp(value) - self.limits.low) / (self.limits.high - self.limits.low)
+        return MARGIN + share * (WIDTH - 2.0 * MARGIN)
 
     def strip(self, score: Score, colour: str) -> Markup:
         value, error = score.nats * self.unit.per_nat, score.stderr * abs(self.unit.per_nat)
         if not math.isfinite(value):
             return Markup()
         x, y = self.place(value), HEIGHT / 2.0
+        side = self.limits.side(value)
+        inner = _pointer(x, y, side) if side else self._dot(score, x, y, value, error)
+        return Markup(
+            f'<svg class="strip" viewBox="0 0 {WIDTH:g} {HEIGHT:g}" style="--c: var(--{colour})" aria-hidden="true">'
+            f'<path class="axis" d="M{MARGIN} {y}H{WIDTH - MARGIN}"/>{inner}</svg>'
+        )
+
+    def _dot(self, score: Score, x: float, y: float, value: float, error: float) -> str:
         left, right = self.place(value - error), self.place(value + error)
         way = -1.0 if self.unit.less_is_better else 1.0
         tip = x + way * 11.0
@@ -130,9 +144,14 @@ class Scale:
         shape = f'<circle cx="{x:.1f}" cy="{y}" r="4"/>'
         if score.claim is Claim.ESTIMATE:
             shape = f'<path d="M{x:.1f} {y - 5}l5 5l-5 5l-5 -5z"/>'
-        return Markup(
-            f'<svg class="strip" viewBox="0 0 {WIDTH:g} {HEIGHT:g}" style="--c: var(--{colour})" aria-hidden="true">'
-            f'<path class="axis" d="M{MARGIN} {y}H{WIDTH - MARGIN}"/>'
-            f'<path d="M{left:.1f} {y}H{right:.1f}"/>{arrow if score.claim is Claim.LOWER_BOUND else ""}'
-            f'<g class="{"open" if score.claim is Claim.LOWER_BOUND else "full"}">{shape}</g></svg>'
+        bound = score.claim is Claim.LOWER_BOUND
+        return (
+            f'<path d="M{left:.1f} {y}H{right:.1f}"/>{arrow if bound else ""}'
+            f'<g class="{"open" if bound else "full"}">{shape}</g>'
         )
+
+
+def _pointer(x: float, y: float, side: int) -> str:
+    """Two chevrons at the rim: the score lies further that way."""
+    chevron = f"l{4 * side} 4l{-4 * side} 4"
+    return f'<path class="beyond" d="M{x - 4 * side:.1f} {y - 4}{chevron}M{x + side:.1f} {y - 4}{chevron}"/>'

@@ -1,76 +1,109 @@
 """Vectors, one value at a time: the data and samples of the best model."""
 
-from typing import TYPE_CHECKING
+import math
+from collections.abc import Sequence
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
 from loglik.data import Memory
-from loglik.report.drawing import canvas, styled, to_svg
+from loglik.report.drawing import panel, styled, to_svg
 from loglik.report.exhibits import Exhibit
+from loglik.report.limits import LEFT, RIGHT, Limits, outside
 from loglik.report.palette import light
-from loglik.report.sections import Section
+from loglik.report.sections import Card, Section
+from loglik.report.wording import grouped
 from loglik.spaces import Discrete, Space
-
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
 
 Numbers = NDArray[np.float64]
 MOST = 12  # dimensions shown
-ACROSS = 4
+ACROSS = 6  # of them in a row
 BINS = 30
+ENOUGH = 20  # rows that can set the bins; fewer do so together with the samples
+NONE = torch.zeros(0)
 
 
-def marginals(space: Space, data: Memory | None, exhibits: list[Exhibit]) -> Section:
+def marginals(
+    space: Space, data: Memory | None, exhibits: list[Exhibit], columns: Sequence[str] | None = None
+) -> Section:
     """A histogram for each of the first dimensions: data filled, samples of the first model that has some outlined."""
     best = next((e for e in exhibits if e.samples is not None), None)
-    if best is None or best.samples is None:
+    if best is None and data is None:
         return Section("Data and samples")
-    samples = best.samples.reshape(len(best.samples), -1)
+    samples = None if best is None or best.samples is None else best.samples.reshape(len(best.samples), -1)
     x = None if data is None else data.x.reshape(data.rows, -1)
     shown = min(space.dims, MOST)
-    names = list((data.columns if data is not None else None) or [f"x{i + 1}" for i in range(shown)])
-    lines, across = -(-shown // ACROSS), min(shown, ACROSS)
-    with styled():
-        figure = canvas(1080 if across == ACROSS else 270 * across, 20 + 165 * lines)
-        grid = figure.subplots(lines, across, squeeze=False).flatten()
-        for i, axes in enumerate(grid):
-            if i >= shown:
-                axes.set_axis_off()
-                continue
-            _marginal(axes, None if x is None else x[:, i], samples[:, i], light(best.colour), space)
-            axes.set_title(names[i] if i < len(names) else f"x{i + 1}", fontsize=9.0, loc="left")
-        figure.get_layout_engine().set(w_pad=0.12, h_pad=0.06)  # type: ignore[union-attr, call-arg]
-        svg = to_svg(figure, "marginals", f"marginal histograms of the data and of samples of {best.name}")
-    some = f"The first {shown} of {space.dims} values" if space.dims > shown else "Each value by itself"
-    real = "grey the held-out rows, " if x is not None else ""
-    caption = f"{some}: {real}outlined {len(samples)} samples of {best.name}, the best model that was sampled."
-    return Section("Data and samples", caption, svg)
-
-
-def _marginal(axes: "Axes", data: Tensor | None, samples: Tensor, colour: str, space: Space) -> None:
-    bins = _bins(samples if data is None else data, space)
+    names = list(columns or [])
+    names += [f"x{i + 1}" for i in range(len(names), shown)]
+    colour = "ink" if best is None else best.colour
+    cards = [
+        _marginal(
+            names[i], NONE if x is None else x[:, i], NONE if samples is None else samples[:, i], colour, space, i
+        )
+        for i in range(shown)
+    ]
+    caption = [f"The first {shown} of {space.dims} values" if space.dims > shown else "Each value by itself"]
     if data is not None:
-        values, weights = _weighted(data)
-        axes.hist(values, bins, weights=weights, color=light("stone"), alpha=0.5)
-    values, weights = _weighted(samples)
-    axes.hist(values, bins, weights=weights, histtype="step", color=colour, linewidth=1.5)
-    axes.set_yticks([])
-    axes.spines["left"].set_visible(False)
+        caption.append(f"grey the {grouped(data.rows)} held-out rows")
+    if best is not None and samples is not None:
+        caption.append(f"outlined {grouped(len(samples))} samples of {best.name}, the best model that was sampled")
+    text = f"{caption[0]}: {', '.join(caption[1:])}."
+    return Section("Data and samples", text, cards=cards, most=ACROSS)
 
 
-def _weighted(x: Tensor) -> tuple[Numbers, Numbers]:
-    """The values, each weighing 1/n, so that those outside all bins do not lift the others."""
+def _marginal(name: str, data: Tensor, samples: Tensor, colour: str, space: Space, place: int) -> Card:
+    bins = _bins(data if len(data) >= ENOUGH else torch.cat([data.double(), samples.double()]), space)
+    with styled():
+        figure, axes = panel(200, 130)
+        for values, style in (
+            (data, {"color": light("stone"), "alpha": 0.5}),
+            (samples, {"histtype": "step", "color": light(colour), "linewidth": 1.3}),
+        ):
+            inside, weights = _weighted(values, bins)
+            if len(inside):
+                axes.hist(inside, bins, weights=weights, **style)  # type: ignore[arg-type]
+        axes.set_xlim(bins[0], bins[-1])
+        axes.set_yticks([])
+        axes.locator_params(axis="x", nbins=5)
+        axes.tick_params(axis="x", labelsize=8)
+        axes.spines["left"].set_visible(False)
+        label = f"marginal histogram of {name}: the data and samples"
+        picture = to_svg(figure, f"marginals-{place}", label)
+    return Card(name, "", left_out(data, samples, Limits(bins[0], bins[-1])), [picture])
+
+
+def left_out(data: Tensor, samples: Tensor, limits: Limits) -> str:
+    """What lies outside the bins, and at which side; empty where all is drawn."""
+    words = []
+    for of, name in ((data, "row"), (samples, "sample")):
+        for n, arrow in zip(outside(limits, of.double().tolist()), (LEFT, RIGHT), strict=True):
+            if n:
+                words.append(f"{grouped(n)} {name}{'s' * (n > 1)}\N{NO-BREAK SPACE}{arrow}")
+        lost = int(torch.isnan(of).sum())
+        if lost:
+            words.append(f"{grouped(lost)} {name}{'s' * (lost > 1)} NaN")
+    return ", ".join(words)
+
+
+def _weighted(x: Tensor, bins: list[float]) -> tuple[Numbers, Numbers]:
+    """The values inside, each weighing 1/n of all, so that those outside do not lift the others."""
     values = x.double().numpy()
-    return values, np.full(len(values), 1.0 / len(values))
+    inside = values[(values >= bins[0]) & (values <= bins[-1])]
+    return inside, np.full(len(inside), 1.0 / max(len(values), 1))
 
 
 def _bins(x: Tensor, space: Space) -> list[float]:
-    """Edges: one bin for each level where there are few; else from the 0.5th to the 99.5th percentile."""
+    """Edges of bins: from the 0.5th to the 99.5th percentile, and of whole levels, as many in each, where there are."""
     if isinstance(space, Discrete) and space.levels <= 2 * BINS:
         return [level - 0.5 for level in range(space.levels + 1)]
-    low, high = (float(q) for q in np.quantile(x.double().numpy(), (0.005, 0.995)))
+    finite = x[torch.isfinite(x)].double().numpy()
+    low, high = (float(q) for q in np.quantile(finite, (0.005, 0.995))) if len(finite) else (0.0, 0.0)
+    if isinstance(space, Discrete):
+        first, last = math.floor(low), math.ceil(high)
+        each = -(-(last - first + 1) // BINS)
+        return [first - 0.5 + each * i for i in range(-(-(last - first + 1) // each) + 1)]
     if not high > low:
         low, high = low - 0.5, high + 0.5
     margin = 0.08 * (high - low)

@@ -1,7 +1,8 @@
 """The colours of a report: one table for light and dark, and one colour per model in all figures of it.
 
-The series are those of Okabe and Ito (2008), which colour-blind readers tell apart, lightened on dark paper. Baselines
-are grey: they are what the others are measured against.
+The first series are those of Okabe and Ito (2008), which colour-blind readers tell apart, lightened on dark paper; the
+others follow Tol (2021). No figure relies on colour alone: every mark has its name beside it. Baselines are grey: they
+are what the others are measured against.
 """
 
 from collections.abc import Sequence
@@ -24,11 +25,16 @@ COLOURS: dict[str, tuple[str, str]] = {
     "orange": ("#d99300", "#ffc04d"),
     "sky": ("#56b4e9", "#9ad4f7"),
     "olive": ("#857a00", "#e6dc5a"),
+    "wine": ("#882255", "#d0689a"),
+    "teal": ("#2a9d98", "#5cc9c3"),
+    "indigo": ("#4b3f9e", "#9188e0"),
+    "rose": ("#cc6677", "#e8929f"),
+    "brown": ("#8a5a2b", "#c9945f"),
     "stone": ("#7c828d", "#959ca8"),
     "slate": ("#50565f", "#c3c8d0"),
     "ash": ("#9ba1ab", "#737a86"),
 }
-SERIES = ("blue", "vermillion", "green", "purple", "orange", "sky", "olive")
+SERIES = ("blue", "vermillion", "green", "purple", "orange", "sky", "olive", "wine", "teal", "indigo", "rose", "brown")
 GREYS = ("ash", "stone", "slate")
 
 

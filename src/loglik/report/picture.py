@@ -1,13 +1,15 @@
 """The leaderboard as a picture for a README: a dot for every score, and beside it what the model draws."""
 
+import math
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from loglik.contract import Claim
 from loglik.data import Dataset
-from loglik.report.cost import mark
-from loglik.report.drawing import INCH, canvas, styled
-from loglik.report.exhibits import Exhibit, exhibits
+from loglik.report.cost import at_rim, mark
+from loglik.report.drawing import INCH, canvas, short, styled
+from loglik.report.exhibits import Exhibit, exhibits, leading
+from loglik.report.limits import reach
 from loglik.report.palette import assign, light
 from loglik.report.pictures import tiles
 from loglik.report.wording import Unit, claim
@@ -26,13 +28,13 @@ def leaderboard_picture(comparison: Comparison, path: Path) -> Path:
     """Draw the leaderboard into a PNG or SVG file, on white paper; for images with a strip of samples of each model."""
     data = comparison.data
     colours = assign([(e.name, e.model) for e in comparison.entrants])
-    shown = [e for e in exhibits(comparison, colours) if e.score is not None and e.score.not_finite == []]
+    shown = [e for e in exhibits(comparison, colours) if e.score is not None]
     unit = Unit.of(data.space, [e.score.stderr for e in shown if e.score is not None])
     pictured = is_image(data.space)
     with styled():
-        figure = canvas(860 if pictured else 620, HEAD + ROW * (len(shown) + pictured))
+        lines = max(len(shown) + pictured, 1)
+        figure = canvas(860 if pictured else 620, HEAD + ROW * lines)
         figure.set_facecolor(light("paper"))
-        lines = len(shown) + pictured
         grid = figure.add_gridspec(lines, 2 if pictured else 1, width_ratios=(1.6, 1.0) if pictured else (1.0,))
         axes = figure.add_subplot(grid[:, 0])
         _dots(axes, comparison, shown, unit, pictured)
@@ -49,9 +51,16 @@ def leaderboard_picture(comparison: Comparison, path: Path) -> Path:
 
 def _dots(axes: "Axes", comparison: Comparison, shown: list[Exhibit], unit: Unit, pictured: bool) -> None:
     """One line for each model, best on top; the number stands at the right of the panel."""
+    limits = reach([e.score for e in shown if e.score is not None], leading(shown), unit)
+    rims, ends = limits.wider(0.04), limits.wider(0.08)
+    axes.set_xlim(ends.low, ends.high)
     for line, exhibit in enumerate(shown):
         assert exhibit.score is not None
-        mark(axes, (exhibit.score.nats * unit.per_nat, line), exhibit.score, light(exhibit.colour), unit, across=True)
+        value, colour = exhibit.score.nats * unit.per_nat, light(exhibit.colour)
+        if math.isfinite(value) and limits.side(value) == 0:
+            mark(axes, (value, line), exhibit.score, colour, unit, across=True)
+        elif not math.isnan(value):
+            at_rim(axes, (rims.clamp(value), line), limits.side(value), colour, across=True)
         text = f"{unit.sign(exhibit.score.claim)} {unit.measured(exhibit.score.nats, exhibit.score.stderr)}"
         axes.text(1.03, line - 0.13, text, transform=axes.get_yaxis_transform(), va="center")
         axes.text(
@@ -64,17 +73,19 @@ def _dots(axes: "Axes", comparison: Comparison, shown: list[Exhibit], unit: Unit
             places[exhibit.name], (0, line), (-20, 0), xycoords=axes.get_yaxis_transform(), textcoords="offset points",
             va="center", color=light("muted"),
         )  # fmt: skip
-    axes.set_yticks(range(len(shown)), [e.name for e in shown], color=light("ink"), fontsize=10)
+    axes.set_yticks(range(len(shown)), [short(e.name) for e in shown], color=light("ink"), fontsize=10)
     axes.tick_params(axis="y", pad=24, left=False)
-    axes.set_ylim(len(shown) - 0.5, -1.5 if pictured else -0.5)
+    axes.set_ylim(max(len(shown), 1) - 0.5, -1.5 if pictured else -0.5)
     axes.set_xlabel(f"{unit.name} of held-out {comparison.data.name}, {unit.better}")
     axes.spines["left"].set_visible(False)
     axes.grid(axis="y")
     axes.set_axisbelow(True)
-    axes.margins(x=0.08)
+    notes = []
     if any(e.score is not None and e.score.claim is Claim.LOWER_BOUND for e in shown):
-        note = "An open dot is a bound: its arrow points to where the truth may be."
-        axes.set_title(note, fontsize=8, loc="left", color=light("muted"))
+        notes.append("An open dot is a bound: its arrow points to where the truth may be.")
+    if any(e.score is not None and limits.side(e.score.nats * unit.per_nat) for e in shown):
+        notes.append("A triangle at the rim: the number lies outside.")
+    axes.set_title("\n".join(notes) if shown else "No model was scored.", fontsize=8, loc="left", color=light("muted"))
 
 
 def _strip(axes: "Axes", data: Dataset, exhibit: Exhibit | None) -> None:

@@ -9,6 +9,7 @@ from torch import Tensor
 
 from loglik.data import Memory
 from loglik.inference.evaluate import evaluate
+from loglik.report import wording
 from loglik.report.exhibits import Exhibit
 from loglik.report.pictures import dots, heat, png
 from loglik.report.sections import Card, Section
@@ -20,6 +21,7 @@ Map = NDArray[np.float64]
 SIDE = 128  # cells of a map, in each direction
 COARSE = 32  # of the histogram that stands in for an unknown truth
 POINTS = 500
+SHARP = 3.0  # times the median of the models' highest densities
 
 
 def plane(data: Memory | None, exhibits: list[Exhibit], unit: Unit, density: Density | None, samples: int) -> Section:
@@ -33,23 +35,43 @@ def plane(data: Memory | None, exhibits: list[Exhibit], unit: Unit, density: Den
     truth = None if density is None else density(grid).double().exp().reshape(SIDE, SIDE).numpy()
     top = _top(truth, maps)
     cards = [] if data is None else [_data_card(data, window, truth, top)]
-    for exhibit in exhibits:
-        pictures = [png(heat(maps[exhibit.name], top), "map", f"density of {exhibit.name}")]
-        if exhibit.samples is not None:
-            pictures.append(dots(exhibit.samples[:POINTS], window, exhibit.colour, f"samples of {exhibit.name}"))
-        cards.append(Card(exhibit.name, exhibit.colour, exhibit.note or exhibit.summary(unit), pictures))
+    cards += [_model_card(exhibit, maps[exhibit.name], window, top, unit) for exhibit in exhibits]
     left, right, bottom, upper = window
     area = f"{left:.3g} to {right:.3g} across, {bottom:.3g} to {upper:.3g} up"
     caption = (
-        f"Above p(x), on one scale: paper is 0, the strongest blue is {top:.3g} and more. Below up to {POINTS} draws, "
-        f"as they came. The window is {area}. Maps of bounds show the bound."
+        f"The data are held-out rows. Above p(x), on one scale: paper is 0, the strongest blue is {top:.3g} and more. "
+        f"Below up to {POINTS} draws, as they came; how many of them lie outside is said. The window is {area}. "
+        "Maps of bounds show the bound."
     )
     return Section("Densities and samples", caption, cards=cards)
 
 
+def _model_card(exhibit: Exhibit, density: Map, window: Window, top: float, unit: Unit) -> Card:
+    pictures = [png(heat(density, top), "map", f"density of {exhibit.name}")]
+    notes = [exhibit.note or exhibit.summary(unit)]
+    if exhibit.samples is not None:
+        points = exhibit.samples[:POINTS]
+        pictures.append(dots(points, window, exhibit.colour, f"samples of {exhibit.name}"))
+        notes.append(outside(points, window))
+    lost = int(np.isnan(density).sum())
+    notes.append(f"p(x) is not a number in {wording.grouped(lost)} of {density.size} cells" if lost else "")
+    return Card(exhibit.name, exhibit.colour, "; ".join(note for note in notes if note), pictures)
+
+
+def outside(points: Tensor, window: Window) -> str:
+    """How many points the window does not show; empty where it shows all."""
+    left, right, bottom, top = window
+    inside = (points >= torch.tensor([left, bottom])) & (points <= torch.tensor([right, top]))
+    n = len(points) - int(inside.all(dim=1).sum())
+    return f"{n} of {len(points)} outside" if n else ""
+
+
 def around(x: Tensor) -> Window:
     """A window that holds nearly all points; square in the units of the data, unless their scales differ much."""
-    low, high = torch.from_numpy(np.quantile(x.double().numpy(), (0.001, 0.999), axis=0))
+    x = x[torch.isfinite(x).all(dim=1)].double()
+    if len(x) == 0:
+        return -1.0, 1.0, -1.0, 1.0
+    low, high = torch.from_numpy(np.quantile(x.numpy(), (0.001, 0.999), axis=0))
     centre, half = (low + high) / 2.0, (high - low).clamp_min(1e-9) * 0.58
     if float(half.max()) < 2.0 * float(half.min()):
         half = half.max().expand(2)
@@ -74,22 +96,29 @@ def _map(exhibit: Exhibit, grid: Tensor, samples: int) -> Map:
 
 
 def _top(truth: Map | None, maps: dict[str, Map]) -> float:
-    """The darkest value: a little above the truth's own highest; without it, what hardly any cell exceeds."""
+    """The darkest value: a little above the truth's own highest; without it, what hardly any cell of most maps exceeds.
+
+    A map with a peak far above those of the others is cut, and does not make them pale.
+    """
     if truth is not None:
         return float(truth.max()) * 1.1
-    peaks = [float(np.quantile(values[np.isfinite(values)], 0.998)) for values in maps.values()]
-    return max(peaks, default=1.0)
+    finite = [values[np.isfinite(values)] for values in maps.values()]
+    peaks = [float(np.quantile(values, 0.998)) for values in finite if len(values)]
+    return min(max(peaks), SHARP * float(np.median(peaks))) if peaks else 0.0
 
 
 def _data_card(data: Memory, window: Window, truth: Map | None, top: float) -> Card:
-    points = dots(data.x[:POINTS], window, "ink", "held-out rows")
+    rows = data.x[:POINTS]
+    shown = f"first {len(rows)} of {wording.grouped(data.rows)}" if data.rows > len(rows) else f"{len(rows)}"
+    notes = [f"the {shown} rows", outside(rows, window)]
+    points = dots(rows, window, "ink", "held-out rows")
     if truth is not None:
-        return Card(
-            "the truth", "ink", "p(x) of the source; held-out rows", [png(heat(truth, top), "map", "p(x)"), points]
-        )
+        notes.insert(0, "p(x)")
+        return Card("the truth", "ink", "; ".join(filter(None, notes)), [png(heat(truth, top), "map", "p(x)"), points])
     left, right, bottom, upper = window
     x = data.x.double().numpy()
     area = (right - left) * (upper - bottom) / COARSE**2
     counts = np.histogram2d(x[:, 1], x[:, 0], COARSE, ((bottom, upper), (left, right)))[0][::-1]
-    picture = png(heat(counts / (len(x) * area), top), "map pixels", "histogram of the held-out rows")
-    return Card("data", "ink", "histogram of the held-out rows; the rows", [picture, points])
+    share = counts / (len(x) * area)
+    picture = png(heat(share, top or float(share.max())), "map pixels", "histogram of the held-out rows")
+    return Card("data", "ink", "; ".join(filter(None, ["all rows", *notes])), [picture, points])

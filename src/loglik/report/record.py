@@ -15,7 +15,7 @@ from loglik.training.history import History, Step
 
 Record = dict[str, Any]
 Facts = list[tuple[str, str]]
-MACHINE = {"machine": "", "threads": " threads"}
+WENT = ("method", "stopped", "steps", "epochs", "seconds", "best_step", "best_nats")  # of the history's summary
 
 
 def facts(record: Record, space: Space) -> Facts:
@@ -35,9 +35,15 @@ def facts(record: Record, space: Space) -> Facts:
         ("Receptive field", _values_before(record)),
         ("Seed", str(seed(record))),
         ("Versions", ", ".join(f"{k} {v}" for k, v in versions.items() if k in ("loglik", "torch", "numpy", "python"))),
-        ("Machine", ", ".join(f"{versions[k]}{word}" for k, word in MACHINE.items() if k in versions)),
+        ("Machine", _machine(versions)),
     ]
     return [(name, value) for name, value in facts if value]
+
+
+def _machine(versions: Record) -> str:
+    threads = versions.get("threads")
+    counted = f"{threads} thread{'s' * (str(threads) != '1')}" if threads else ""
+    return ", ".join(filter(None, [str(versions.get("machine") or ""), counted]))
 
 
 def _values_before(record: Record) -> str:
@@ -50,11 +56,14 @@ def hyperparameters(record: Record) -> Facts:
 
 
 def fitting(record: Record) -> Facts:
-    """How the fit went, and the options that were set."""
+    """How the fit went, and the options that were set; `batch` as it was used, where that is recorded."""
     fit = table(record, "fit")
-    options = {k: v for k, v in table(fit, "options").items() if v is not None}
-    went = {k: v for k, v in table(fit, "history").items() if k in ("method", "stopped", "steps", "seconds")}
-    return [(key, _shown(value)) for key, value in {**options, **went}.items()]
+    history = table(fit, "history")
+    went = {key: history[key] for key in WENT if history.get(key) is not None}
+    options = {key: value for key, value in table(fit, "options").items() if value is not None}
+    batch = fit.get("batch") or history.get("batch")
+    used = {} if batch is None else {"batch": batch}
+    return [(key.replace("_", " "), _shown(value)) for key, value in {**options, **used, **went}.items()]
 
 
 def score(fields: Record, unit: Unit) -> dict[str, str]:
@@ -63,6 +72,7 @@ def score(fields: Record, unit: Unit) -> dict[str, str]:
     samples = f", K={score['samples']}" if score.get("samples") else ""
     nats, error = score["nats"], score["stderr"]
     return {
+        "past": str(score.get("past") or ""),
         "what": str(score.get("name") or score.get("data") or score.get("part") or "score"),
         "value": f"{unit.sign(claim)} {unit.measured(nats, error)}",
         "nats": f"{wording.OF_NATS[claim]} {wording.plus_minus(nats, error, wording.significant(error))}",
@@ -101,7 +111,8 @@ def seed(record: Record) -> int:
 
 def history(folder: Path, record: Record) -> History:
     """The recorded steps; without any where history.csv is missing."""
-    told = History(str(table(table(record, "fit"), "history").get("method", "")))
+    summary = table(table(record, "fit"), "history")
+    told = History(str(summary.get("method", "")), best_step=summary.get("best_step"))
     if (folder / HISTORY).exists():
         with (folder / HISTORY).open(newline="") as file:
             for line in csv.DictReader(file):

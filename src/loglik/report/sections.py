@@ -1,10 +1,14 @@
 """What the template lays out: sections, each one figure or a row of cards."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from markupsafe import Markup
 
 LEAST = 3  # columns, so that one or two cards do not fill the page
+NARROW = 358  # pixels: the width of a figure on a telephone
+
+Drawing = Callable[[float], Markup]  # a figure of so many pixels
 
 
 @dataclass(frozen=True)
@@ -19,12 +23,18 @@ class Card:
 
 @dataclass(frozen=True)
 class Section:
-    """A titled part of the page, with a caption that says how to read it; a figure, or cards in so many columns."""
+    """A titled part of the page, with a caption that says how to read it; a figure, or cards in so many columns.
+
+    notes: what the figure does not show, one sentence each. narrow: the figure again, as drawn for narrow pages, where
+    text scaled down with the wide one could not be read.
+    """
 
     title: str
     caption: str = ""
     figure: Markup | None = None
+    narrow: Markup | None = None
     cards: list[Card] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
     half: bool = False  # two of these stand side by side
     most: int = 5  # cards in a row
 
@@ -37,3 +47,10 @@ class Section:
     @property
     def empty(self) -> bool:
         return not (self.figure or self.cards)
+
+
+def charted(
+    title: str, caption: str, drawing: Drawing, width: float, notes: list[str] | None = None, *, half: bool = False
+) -> Section:
+    """A section of one figure, drawn for wide pages and for narrow ones."""
+    return Section(title, caption, drawing(width), drawing(NARROW), notes=notes or [], half=half)

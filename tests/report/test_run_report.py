@@ -1,0 +1,118 @@
+"""The report of a run shows data only if they are the rows that the run was fitted to, and all that the run says."""
+
+import numpy as np
+import pytest
+
+from loglik.data import open_dataset
+from loglik.report import run_report
+from loglik.report.reopening import same_rows
+from loglik.runs import update_record
+from loglik.tasks.fitting import fit_run
+
+ROWS = 50
+
+
+def table(seed=0, changed=None):
+    x = np.random.default_rng(seed).normal(size=(ROWS, 2)) * 3.0
+    if changed is not None:
+        x[changed] += 1.0
+    return "height,weight\n" + "\n".join(",".join(f"{v:.6f}" for v in row) for row in x) + "\n"
+
+
+@pytest.fixture
+def run(tmp_path):
+    path = tmp_path / "people.csv"
+    path.write_text(table())
+    folder = tmp_path / "run"
+    fit_run(open_dataset(str(path)), folder, source=str(path), model="gmm", hyperparameters={"components": 2})
+    return path, folder
+
+
+def page(folder):
+    return run_report(folder, "loglik report").read_text()
+
+
+def test_the_same_rows_are_shown(run):
+    text = page(run[1])
+    assert "held-out rows" in text
+    assert "has changed" not in text
+    assert "cannot be opened" not in text
+
+
+def test_rows_that_have_changed_are_not_shown_as_those_of_the_run(run):
+    path, folder = run
+    path.write_text(table(seed=1))
+    text = page(folder)
+    assert "has changed since the run was fitted" in text
+    assert "held-out rows" not in text
+    assert "samples of gmm" in text  # what the run itself holds
+
+
+def test_one_changed_test_row_is_noticed(run):
+    path, folder = run
+    before = open_dataset(str(path))
+    first = before.test.x[0].tolist()
+    row = next(i for i, line in enumerate(table().splitlines()[1:]) if abs(float(line.split(",")[0]) - first[0]) < 1e-4)
+    path.write_text(table(changed=row))
+    assert open_dataset(str(path)).train.fingerprint == before.train.fingerprint
+    text = page(folder)
+    assert "has changed since the run was scored" in text
+    assert "held-out rows" not in text
+
+
+@pytest.mark.parametrize(
+    ("write", "said"),
+    [
+        (lambda path: path.unlink(), "cannot be opened again"),
+        (lambda path: path.write_text("a\n1\n2\n3\n"), "people.csv"),
+    ],
+)
+def test_data_that_are_gone_or_of_another_kind_are_said_to_be(run, write, said):
+    path, folder = run
+    write(path)
+    text = page(folder)
+    assert said in text
+    assert "Only what the run itself holds is shown." in text
+    assert "held-out rows" not in text
+
+
+@pytest.mark.parametrize(
+    ("a", "b", "same"),
+    [("r", "r", True), ("r", "s", False), ("r-c", "r", True), ("r-c", "r-c", True), ("r-c", "r-d", False)],
+)
+def test_fingerprints_of_rows_and_contexts(a, b, same):
+    assert same_rows(a, b) is same
+    assert same_rows(b, a) is same
+
+
+def test_a_run_without_a_fingerprint_says_that_its_data_are_unchecked(run):
+    _, folder = run
+    record = update_record(folder)
+    update_record(folder, data={k: v for k, v in record["data"].items() if k != "fingerprint"})
+    assert "holds no fingerprint" in page(folder)
+
+
+def test_the_batch_that_was_used_and_every_hyperparameter_stand_in_tables(run):
+    _, folder = run
+    record = update_record(folder)
+    recipe = {**record["model"], "hyperparameters": {**record["model"]["hyperparameters"], "components": 2}}
+    update_record(folder, model=recipe, fit={**record["fit"], "batch": 37})
+    text = page(folder)
+    assert '<tr><th scope="row">batch</th><td>37</td></tr>' in text
+    for name, value in recipe["hyperparameters"].items():
+        assert f'<tr><th scope="row">{name}</th><td>{"" if value is None else value}</td></tr>' in text
+
+
+def test_the_curve_of_a_run_knows_which_weights_were_kept(tmp_path):
+    from loglik.report.record import history
+    from loglik.runs import Run
+
+    path = tmp_path / "people.csv"
+    path.write_text(table())
+    folder = tmp_path / "run"
+    fit_run(open_dataset(str(path)), folder, source=str(path), model="made", options={"steps": 40, "batch": 8})
+    record = Run.open(folder).record
+    told = history(folder, record)
+    looks = {row.step: row.valid_nats for row in told.rows if row.valid_nats is not None}
+    assert told.best_step == record["fit"]["history"]["best_step"]
+    assert looks[told.best_step] == max(looks.values())
