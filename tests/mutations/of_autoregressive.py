@@ -24,7 +24,8 @@ from loglik.spaces import Category, Integer, Real
 MODEL, RECIPE = Reach.MODEL, Reach.RECIPE
 PLANE = Real((2,))
 MADES, PIXELS = ("tests/models/test_made.py",), ("tests/models/test_pixelcnn.py",)
-GATED, PLUS = ("tests/models/test_gated_pixelcnn.py",), ("tests/models/test_pixelcnnpp.py",)
+GATED = ("tests/models/test_gated_pixelcnn.py",)
+PLUS, WIRING = ("tests/models/test_pixelcnnpp.py",), ("tests/nets/test_published_wiring.py",)
 LSTMS = ("tests/nets/test_image_lstm.py", "tests/models/test_pixelrnn.py")
 RIDES = ("tests/models/test_ride.py", "tests/nets/test_spatial_lstm.py", "tests/heads/test_mcgsm.py")
 ATTENDING, WAVES = ("tests/models/test_transformer.py",), ("tests/models/test_wavenet.py", "tests/nets/test_dilated.py")
@@ -66,8 +67,7 @@ MUTATIONS = (
     Mutation(
         "temperature-ignored", "made", "samples are drawn at temperature 1, whatever is asked",
         "models/autoregressive/autoregressive.py", "self.head.sharpened(params, self.temperature, self.top_k)",
-        "self.head.sharpened(params, 1.0, self.top_k)", MODEL,
-        ("tests/models/test_made.py", "tests/tasks/test_sample.py", "tests/nets/test_heads.py"), "",
+        "self.head.sharpened(params, 1.0, self.top_k)", MODEL, ("tests/models/test_guided_draws.py",), "",
         Case("made", LABELS, NARROW),
     ),
     Mutation(
@@ -157,7 +157,7 @@ MUTATIONS = (
     Mutation(
         "pixelcnn++-shortcuts-in-order", "pixelcnn++",
         "on the way up, blocks read the features of the way down first to last", SHIFTED, "beside = passed.pop()",
-        "beside = passed.pop(0)", RECIPE, PLUS, "", Case("pixelcnn++", BINARY, TWO_STREAMS | {"layers": 2}),
+        "beside = passed.pop(0)", RECIPE, WIRING, "", Case("pixelcnn++", BINARY, TWO_STREAMS | {"layers": 2}),
     ),
     Mutation(
         "pixelcnn++-colours-apart", "pixelcnn++",
@@ -250,7 +250,7 @@ MUTATIONS = (
         "parts: Tensor = self.query_key_value(self.norm_attention(h))\n"
         "        wide = h.shape[-1]\n"
         "        parts = torch.cat([parts[..., :wide] * (wide / self.heads) ** 0.5, parts[..., wide:]], -1)",
-        RECIPE, ATTENDING, "", Case("transformer", LABELS, ATTENTION, LABEL_CONTEXT),
+        RECIPE, WIRING, "", Case("transformer", LABELS, ATTENTION, LABEL_CONTEXT),
     ),
     Mutation(
         "wavenet-first-mask-B", "wavenet", "the first convolution sees the very sample that it is to predict",

@@ -3,9 +3,9 @@
 from mutation import Mutation, Reach
 
 BESIDE = Reach.BESIDE
-EVALUATE, EVALUATING = "inference/evaluate.py", ("tests/inference/test_evaluate.py",)
+EVALUATE, EVALUATING = "inference/evaluate.py", ("tests/inference/test_modes.py", "tests/inference/test_evaluate.py")
 SCORE, SCORES, RANKS = "score.py", ("tests/test_score.py",), ("tests/tasks/test_ranking.py",)
-FIT, FITS = "training/fit.py", ("tests/training/test_gradient.py", "tests/inference/test_em.py")
+FIT, FITS = "training/fit.py", ("tests/training/test_which_rows.py", "tests/training/test_gradient.py")
 RESUMED, STREAMS = ("tests/training/test_resume.py",), ("tests/training/test_streams.py",)
 TEXTS, SOUNDS = ("tests/data/test_text.py",), ("tests/data/test_wav.py",)
 FILES, STANDARD = ("tests/data/test_files.py",), ("tests/data/test_standard.py",)
@@ -62,7 +62,7 @@ MUTATIONS = (
     mistake(
         "contexts-of-other-rows", "data", "rows taken by number come with the contexts of the first rows",
         "data/source.py", "return self.x[index], self._context(index)",
-        "return self.x[index], self._context(slice(0, len(index)))", (*SOURCES, "tests/training/test_gradient.py"),
+        "return self.x[index], self._context(slice(0, len(index)))", (*SOURCES, "tests/training/test_which_rows.py"),
     ),
     mistake(
         "fingerprint-without-order", "data", "equal fingerprints for rows that differ beyond single precision",
@@ -191,7 +191,7 @@ MUTATIONS = (
     ),
     mistake(
         "loaded-in-training-mode", "storage", "a loaded model scores with dropout on", "runs.py",
-        "return model.eval()", "return model.train()", ("tests/test_zoo.py",),
+        "return model.eval()", "return model.train()", ("tests/inference/test_modes.py",),
     ),
     mistake(
         "saved-in-half-precision", "storage", "weights lose digits in the file", "storage.py",
