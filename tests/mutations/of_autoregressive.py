@@ -88,8 +88,8 @@ MUTATIONS = (
     Mutation(
         "normal-draws-too-narrow", "heads", "draws of a normal read log sigma as log sigma^2", "heads/gaussian.py",
         "return mean + torch.exp(log_scale) * noise.squeeze(-1)",
-        "return mean + torch.exp(0.5 * log_scale) * noise.squeeze(-1)", MODEL, HEADS, "ride or vae-Real-2",
-        Case("vae", PLANE, {"hidden": (8,), "latents": 1}),
+        "return mean + torch.exp(0.5 * log_scale) * noise.squeeze(-1)", MODEL, HEADS, "transformer-Real-2",
+        Case("transformer", PLANE, ATTENTION, REAL_CONTEXT),
     ),
     Mutation(
         "mixture-weights-not-normalised", "heads", "logits of a mixture's components are taken for log weights",
