@@ -201,9 +201,8 @@ MUTATIONS = (
     ),
     Mutation(
         "flow-log-determinant-forgotten", "nice", "a flow gives the density of z for that of x",
-        "models/flows/flow.py", "return self.base.log_prob(z, context) + log_det",
-        "return self.base.log_prob(z, context) + 0.0 * log_det", MODEL, ("tests/models/test_nice.py",), "nice-Real-1",
-        Case("nice", Real((1,)), NARROW, REAL_CONTEXT),
+        "models/flows/flow.py", "(z, context) + log_det  #", "(z, context) + 0.0 * log_det  #", MODEL,
+        ("tests/models/test_nice.py",), "nice-Real-1", Case("nice", Real((1,)), NARROW, REAL_CONTEXT),
     ),
     Mutation(
         "flow-trains-on-the-base-alone", "nice", "training maximises the density of z, without the log-determinant",

@@ -85,7 +85,7 @@ MUTATIONS = (
     mistake(
         "raw-weights-validated", "training",
         "validation scores the weights themselves and keeps them, not their average", "training/average.py",
-        "self._load(self.average)\n        try:", "try:", FITS,
+        "parameter.copy_(value)", "pass", FITS,
     ),
     mistake(
         "gradients-fed-validation", "training", "gradient training is given the validation rows", FIT,
@@ -94,7 +94,7 @@ MUTATIONS = (
     ),
     mistake(
         "em-fed-validation", "training", "EM is given the validation rows", FIT,
-        "_fit_by_em(model, train_source, chosen", "_fit_by_em(model, valid_source or train_source, chosen", FITS,
+        "fit_by_em(model, train_source, chosen", "fit_by_em(model, valid_source or train_source, chosen", FITS,
     ),
     mistake(
         "trained-without-dropout", "training", "training steps are taken in evaluation mode", "training/gradient.py",
