@@ -7,7 +7,6 @@ Without names all of them. `--suite` and `--check` run only that half, and keep 
 import argparse
 import dataclasses
 import sys
-import tempfile
 from pathlib import Path
 
 HERE = Path(__file__).parent
@@ -33,24 +32,23 @@ def main() -> int:
         parser.error(f"no such mutation: {', '.join(sorted(unknown))}")
     trials = trial.recorded()
     chosen = [m for m in MUTATIONS if not asked.names or m.name in asked.names]
-    with tempfile.TemporaryDirectory() as folder:
-        copy = None if asked.page else trial.Copy(Path(folder))
-        for mutation in chosen if copy else []:
-            assert copy is not None
-            before = trials.get(mutation.name)
-            suite, check = not asked.check, not asked.suite
-            if asked.missing and before:
-                suite, check = suite and not before.seconds[0], check and not before.seconds[1]
-            if not suite and not (check and mutation.case):
-                continue
-            found = trial.tried(mutation, copy, suite=suite, check=check)
-            if before and not suite:
-                found = dataclasses.replace(found, suite=before.suite, seconds=(before.seconds[0], found.seconds[1]))
-            if before and not check:
-                found = dataclasses.replace(found, check=before.check, seconds=(found.seconds[0], before.seconds[1]))
-            trials[mutation.name] = found
-            trial.keep(trials, order)
-            print(f"{found.name}: {found.suite or 'SURVIVED'}; {found.check} {found.seconds}", flush=True)
+    copy = None if asked.page else trial.Copy()
+    for mutation in chosen if copy else []:
+        assert copy is not None
+        before = trials.get(mutation.name)
+        suite, check = not asked.check, not asked.suite
+        if asked.missing and before:
+            suite, check = suite and not before.seconds[0], check and not before.seconds[1]
+        if not suite and not (check and mutation.case):
+            continue
+        found = trial.tried(mutation, copy, suite=suite, check=check)
+        if before and not suite:
+            found = dataclasses.replace(found, suite=before.suite, seconds=(before.seconds[0], found.seconds[1]))
+        if before and not check:
+            found = dataclasses.replace(found, check=before.check, seconds=(found.seconds[0], before.seconds[1]))
+        trials[mutation.name] = found
+        trial.keep(trials, order)
+        print(f"{found.name}: {found.suite or 'SURVIVED'}; {found.check} {found.seconds}", flush=True)
     page.write(MUTATIONS, trials)
     return 0
 

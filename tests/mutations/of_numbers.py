@@ -65,8 +65,8 @@ MUTATIONS = (
         "return self.x[index], self._context(slice(0, len(index)))", (*SOURCES, "tests/training/test_which_rows.py"),
     ),
     mistake(
-        "fingerprint-without-order", "data", "equal fingerprints for rows that differ beyond single precision",
-        "data/source.py", "kind = torch.float64 if", "kind = torch.float32 if", SOURCES,
+        "fingerprint-in-single-precision", "data", "equal fingerprints for rows that differ beyond single precision",
+        "data/source.py", "kind = torch.float64 if", "kind = torch.float32 if", ("tests/data/test_fingerprints.py",),
     ),
     # Training.
     mistake(
@@ -183,6 +183,10 @@ MUTATIONS = (
         "scored-on-validation", "compare", "models are compared on the rows that chose their weights",
         "tasks/compare.py", "evaluate(entrant.model, data, samples=samples, seed=seed)",
         "evaluate(entrant.model, data.valid, samples=samples, seed=seed)", COMPARED,
+    ),
+    mistake(
+        "truth-of-other-rows", "compare", "the source's own score is that of the validation rows", "tasks/compare.py",
+        "self.data.log_density(self.data.test.x)", "self.data.log_density(self.data.valid.x)", COMPARED,
     ),
     # Storage.
     mistake(

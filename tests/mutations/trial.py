@@ -40,11 +40,15 @@ class Trial:
 
 
 class Copy:
-    """A copy of src/, to be changed; beside it what numba compiled, so that later trials find it again."""
+    """A copy of src/, to be changed; beside it what numba compiled, so that later trials find it again.
 
-    def __init__(self, folder: Path) -> None:
+    It is always in the same place, for numba knows functions by the path of their file. So one process at a time.
+    """
+
+    def __init__(self, folder: Path = ROOT / ".mutations") -> None:
         self.source, self.caches = folder / "src", folder / "numba"
-        shutil.copytree(SOURCE.parent, self.source, dirs_exist_ok=True, ignore=shutil.ignore_patterns("__pycache__"))
+        shutil.rmtree(self.source, ignore_errors=True)
+        shutil.copytree(SOURCE.parent, self.source, ignore=shutil.ignore_patterns("__pycache__"))
 
     @contextlib.contextmanager
     def mutated(self, mutation: Mutation) -> Iterator[None]:
