@@ -261,7 +261,7 @@ MUTATIONS = (
         "wavenet-queue-without-dilation", "wavenet", "step by step, taps are read next to each other",
         "models/autoregressive/wavenet_net.py", "ring[(self.time + j * gate.dilation) % len(ring)]",
         "ring[(self.time + j) % len(ring)]", MODEL, WAVES, "wavenet-Real-2",
-        Case("wavenet", Real((6,)), DILATED | {"kernel": 3}),
+        Case("wavenet", Real((6,)), DILATED | {"kernel": 3, "layers": 2}),
     ),
     Mutation(
         "wavenet-kernel-without-dilation", "wavenet", "the compiled sampler reads taps next to each other",
