@@ -1,4 +1,4 @@
-"""IAF scores value by value, and its gradients take the whole way into account: they are those of finite differences."""
+"""IAF scores value by value, and its gradients take the whole way into account: those of finite differences."""
 
 import pytest
 import torch
