@@ -5,8 +5,6 @@ import torch
 from torch import Tensor, nn
 
 from loglik.bijections.batch_norm import BatchNorm
-from loglik.spaces import Real
-from loglik.zoo import build
 
 pytestmark = pytest.mark.usefixtures("float64")
 
@@ -25,15 +23,3 @@ def test_the_log_determinant_of_training_is_that_of_autograd(shape: tuple[int, .
     z, log_det = norm.follow(x)
     torch.testing.assert_close(log_det.detach(), truth.expand(4))
     assert not torch.equal(norm(x)[0], z), "the step has moved the running statistics"
-
-
-@pytest.mark.parametrize("name", ["realnvp", "maf"])
-def test_what_is_trained_is_the_likelihood(name: str) -> None:
-    model = build(name, Real((3,)), layers=3, hidden=(8,), norm="batch")
-    x = torch.randn(60, 3) @ torch.randn(3, 3)
-    with torch.no_grad():
-        model.initialize(x)
-    model.eval()
-    truth = model.log_likelihood(x).detach()
-    model.train()
-    torch.testing.assert_close(model.objective(x).detach(), truth)

@@ -52,7 +52,7 @@ MUTATIONS = (
     Mutation(
         "batch-norm-half-in-training", "realnvp", "batch normalisation's log-determinant is halved, in training only",
         "bijections/batch_norm.py", "z, log_det = self(x)\n", "z, log_det = self(x)[0], 0.5 * self(x)[1]\n", MODEL,
-        ("tests/bijections/test_batch_norm.py",), "realnvp-Real-7", NORMED,
+        ("tests/bijections/test_batch_norm.py", "tests/models/test_objectives.py"), "realnvp-Real-7", NORMED,
     ),
     Mutation(
         "batch-norm-of-one-place", "realnvp",
@@ -82,7 +82,7 @@ MUTATIONS = (
         "glow-convolution-of-one-place", "glow",
         "the log-determinant of a 1 x 1 convolution is counted for one pixel", "bijections/convolution.py",
         "x.shape[2] * x.shape[3] * self.weight.log_abs_det()", "self.weight.log_abs_det()", MODEL, PARTS,
-        "glow-Real-2x4x4", Case("glow", Real((1, 2)), CONVOLUTIONS),
+        "glow-Real-2x4x4", Case("glow", Real((2, 2, 2)), CONVOLUTIONS),
     ),
     Mutation(
         "glow-actnorm-of-one-place", "glow", "ActNorm of an image counts its channels once, not at every pixel",

@@ -57,7 +57,7 @@ MUTATIONS = (
     ),
     mistake(
         "levels-wrap-around", "data", "300 levels are stored in a byte", "data/checks.py",
-        "torch.uint8 if space.levels <= 256", "torch.uint8 if space.levels <= 65536", ARRAYS,
+        "torch.uint8 if space.levels <= 256", "torch.uint8 if space.levels <= 65536", ("tests/data/test_levels.py",),
     ),
     mistake(
         "contexts-of-other-rows", "data", "rows taken by number come with the contexts of the first rows",
