@@ -8,7 +8,7 @@ export OMP_WAIT_POLICY ?= PASSIVE
 # Tests run side by side, one process for each core; their nets are too small to share out further.
 ONE_THREAD := OMP_NUM_THREADS=1 NUMBA_NUM_THREADS=1
 
-.PHONY: demo test slow lint format bench results clean
+.PHONY: demo test slow lint format bench mutations results clean
 
 demo: $(VENV)/.installed            ## fit every model to the embedded digits, print the leaderboard, write demo/report.html
 	$(BIN)/loglik compare digits --budget 120s -o $(OUT) --overwrite
@@ -30,6 +30,9 @@ format: $(VENV)/.installed
 
 bench: $(VENV)/.installed           ## side by side with the peers; `pip install -e .[peers]` adds them
 	$(BIN)/python -m benchmarks
+
+mutations: $(VENV)/.installed       ## make mistakes in copies of the source, see who notices, write docs/mutations.md
+	$(BIN)/python -m tests.mutations
 
 results: $(VENV)/.installed         ## write RESULTS.md from the recorded runs
 	$(BIN)/python -m recipes table

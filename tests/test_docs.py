@@ -17,10 +17,11 @@ def blocks(name: str) -> list[str]:
     return re.findall(r"```python\n(.*?)```", PAGES[name].read_text(), flags=re.DOTALL)
 
 
+# Pages with code, and something that it prints.
 PRINTED = {"README.md": "paired over 500 rows", "flows.md": "exact 1e-06 True", "ode.md": "steps tried in vain"}
 
 
-@each_page
+@pytest.mark.parametrize("name", PRINTED)
 def test_python_blocks_run_one_after_the_other(name: str, capsys: pytest.CaptureFixture[str]) -> None:
     """And print what the comments beside them say."""
     known: dict[str, Any] = {"__name__": "__main__"}
@@ -31,6 +32,10 @@ def test_python_blocks_run_one_after_the_other(name: str, capsys: pytest.Capture
     said = re.findall(r"# (log density) = \.\.\. (nats per event \(exact, 500 events)", "\n".join(blocks(name)))
     assert said or name == "ode.md", "the block says what it prints"
     assert all(word in out for words in said for word in words)
+
+
+def test_no_page_has_code_that_is_not_run() -> None:
+    assert {name for name in PAGES if blocks(name)} == set(PRINTED)
 
 
 def test_every_command_is_in_the_readme_and_the_other_way_round() -> None:

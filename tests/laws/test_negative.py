@@ -5,11 +5,11 @@ from collections.abc import Callable
 import broken
 import image_flow_mutations
 import image_mutations as im
-import mutations as m
 import pytest
 import sequence_mutations as sm
 import spline_mutations
 
+import mutations as m
 from cases import LABEL_CONTEXT, LABELS
 from loglik.bijections.compose import Chain
 from loglik.contract import Model

@@ -83,6 +83,17 @@ def test_one_pass_gives_the_conditionals_of_sampling() -> None:
     torch.testing.assert_close(total, model.log_prob(x))
 
 
+def test_drawn_values_stand_in_their_places_whatever_the_order() -> None:
+    """A new model has the marginals of its data: so have samples, column by column."""
+    model = made(Integer((5,), 2), hidden=(8,), order="random")
+    assert isinstance(model, Autoregressive)
+    assert not torch.equal(model.order, model.order.argsort()), "an order that is its own inverse would hide it"
+    share = torch.tensor([0.1, 0.3, 0.5, 0.7, 0.9])
+    model.initialize((torch.rand(4_000, 5) < share).long())
+    drawn = model.sample(4_000).double().mean(0)
+    torch.testing.assert_close(drawn, share.double(), atol=0.05, rtol=0)
+
+
 def test_a_random_order_is_drawn_from_the_seed() -> None:
     def order(seed: int) -> Tensor:
         torch.manual_seed(seed)

@@ -51,6 +51,23 @@ class LinearDecoder(nn.Module):
         return torch.stack([mean, raw(0.5 * self.truth.variance.log()).expand_as(mean)], dim=-1).flatten(1)
 
 
+class GivenEncoder(LinearEncoder):
+    """The posterior where x is given c, and x - c has the density of PPCA."""
+
+    def forward(self, x: Tensor, context: Tensor | None = None) -> Tensor:
+        assert context is not None
+        return super().forward(x - context.unsqueeze(-1))
+
+
+class GivenDecoder(LinearDecoder):
+    """Mean W z + mu + c."""
+
+    def forward(self, z: Tensor, context: Tensor | None = None) -> Tensor:
+        assert context is not None
+        params = super().forward(z).unflatten(1, (*SPACE.shape, 2))
+        return torch.stack([params[..., 0] + context, params[..., 1]], dim=-1).flatten(1)
+
+
 def linear_vae() -> tuple[VAE, LinearEncoder, ProbabilisticPCA, Tensor]:
     x = data(SPACE).double().clamp(-FAR, FAR)  # a net does not tell apart what lies further out
     truth = ProbabilisticPCA(SPACE, LATENTS, em=False, floor=0.0)
@@ -105,6 +122,25 @@ def test_samples_have_the_moments_of_ppca() -> None:
     covariance = truth.weight @ truth.weight.T + truth.variance * torch.eye(4)
     torch.testing.assert_close(x.mean(0), truth.mean, atol=0.1, rtol=0)
     torch.testing.assert_close(torch.cov(x.T), covariance, atol=0.05 * float(covariance.max()), rtol=0)
+
+
+def test_given_a_context_it_scores_and_samples_the_gaussian_that_the_context_moves() -> None:
+    """Every row has a context of its own, and all draws of a bound are exact only with the right one."""
+    _, _, truth, x = linear_vae()
+    model = VAE(
+        SPACE, GivenEncoder(truth), GivenDecoder(truth), NormalHead(LIMIT), Chain([]), latents=LATENTS, context=SPACE
+    )
+    c = torch.randn(len(x), *SPACE.shape)
+    x = (x + c).clamp(-FAR, FAR)
+    exact = truth.log_prob(x - c)
+    assert torch.allclose(model.log_likelihood(x, c), exact, atol=1e-9)
+    assert torch.allclose(model.bound(x, c, samples=3), exact, atol=1e-9)
+    drawn = model.sample(20_000, c[:1])
+    deviation = (drawn.mean(0) - truth.mean - c[0]) / (drawn.std(0) / len(drawn) ** 0.5)
+    assert float(deviation.abs().max()) < 5.0
+    assert torch.allclose(
+        drawn.T.cov(), truth.weight @ truth.weight.T + truth.variance * torch.eye(4), rtol=0.1, atol=0.1
+    )
 
 
 def test_terms_have_their_signs_and_sum_to_the_elbo() -> None:

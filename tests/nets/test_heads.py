@@ -41,6 +41,15 @@ def test_samples_follow_the_probabilities(levels: int) -> None:
     assert float(((found - p).abs() / (p * (1 - p) / n).sqrt()).max()) < 5
 
 
+def test_draws_of_a_normal_are_as_wide_as_its_density() -> None:
+    head = NormalHead()
+    params = torch.tensor([0.7, -1.3])
+    scale = torch.exp(7.0 * torch.tanh(params[1] / 7.0))
+    drawn = head.sample(params.expand(40_000, 2))
+    assert float(drawn.mean()) == pytest.approx(0.7, abs=5.0 * float(scale) / 200.0)
+    assert float(drawn.std()) == pytest.approx(float(scale), rel=0.02)
+
+
 def test_extreme_outputs_stay_finite() -> None:
     for scale in (1e3, 1e6):
         assert torch.isfinite(BernoulliHead().log_prob(torch.tensor([[scale]]), torch.tensor([0]))).all()

@@ -7,7 +7,7 @@ import torch
 from problems import START, Net, oscillator, oscillator_at
 
 from loglik.errors import UsageError
-from loglik.ode import DOP853, EULER, METHODS, RK4, Adaptive, Fixed, Grid, Tableau, solve
+from loglik.ode import BOSH3, DOP853, EULER, METHODS, RK4, Adaptive, Fixed, Grid, Tableau, solve
 
 pytestmark = pytest.mark.usefixtures("float64")
 ORDERS = {"Euler": 1, "midpoint": 2, "Heun": 2, "RK4": 4, "Bogacki-Shampine 3(2)": 3, "Dormand-Prince 5(4)": 5}
@@ -92,3 +92,17 @@ def test_a_method_of_high_order_needs_fewer_evaluations_for_sharp_tolerances() -
         for method in (METHODS[6], DOP853)
     )
     assert eighth.evaluations < 0.6 * fifth.evaluations
+
+
+def test_a_first_step_that_is_too_long_is_taken_back() -> None:
+    """One step of 0.5 would be off by ten times what is allowed, by the method's own estimate and in truth."""
+    tolerance, way = 1e-4, 0.5
+    grown = solve(growth, torch.tensor([1.0]), [0.0, way], method=BOSH3, steps=Adaptive(tolerance, first=way))
+    once = solve(growth, torch.tensor([1.0]), [0.0, way], method=BOSH3, steps=Fixed(1))
+    assert abs(float(once.last) - math.exp(way)) > 10.0 * tolerance
+    assert abs(float(grown.last) - math.exp(way)) < 3.0 * tolerance
+    assert grown.rejected > 0
+
+
+def growth(t: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
+    return y

@@ -1,0 +1,199 @@
+"""Mistakes in baselines, mixtures, PPCA and the VAE, and in bounds, dequantisation and rescaling."""
+
+from mutation import Mutation, Reach
+
+from cases import COUPLINGS, ENCODER, IMAGES, LABEL_CONTEXT, LABELS, LEVELS, NARROW, REAL_CONTEXT, Case
+from loglik.spaces import Integer, Real
+
+MODEL = Reach.MODEL
+PLANE = Real((2,))
+VAE, VAES = "models/latent/vae.py", ("tests/models/test_vae.py",)
+GMM, GMMS = "models/latent/gmm.py", ("tests/models/test_gmm.py",)
+PPCA, PPCAS = "models/latent/ppca.py", ("tests/models/test_ppca.py",)
+GAUSSIAN, GAUSSIANS = "models/baselines/gaussian.py", ("tests/models/test_gaussian.py",)
+COUNTING = ("tests/models/test_uniform_and_histogram.py",)
+DEQUANTIZED, DEQUANTISING = "models/dequantized.py", ("tests/models/test_dequantized.py",)
+NOISE, NOISES = "models/flows/variational.py", ("tests/models/test_variational.py",)
+ELEMENTWISE, BIJECTIONS = "bijections/elementwise.py", ("tests/bijections/test_bijections.py",)
+LEARNED_NOISE = Case("nice", Integer((1,), 4), NARROW | {"dequantization": "variational"})
+
+MUTATIONS = (
+    Mutation(
+        "uniform-one-level-short", "uniform", "log of levels - 1, the largest level, in place of levels",
+        "models/baselines/uniform.py", "math.log(self.space.levels)", "math.log(self.space.levels - 1)", MODEL,
+        COUNTING, "uniform", Case("uniform", LABELS),
+    ),
+    Mutation(
+        "uniform-never-the-top", "uniform", "samples never take the highest level", "models/baselines/uniform.py",
+        "torch.randint(self.space.levels, (n", "torch.randint(self.space.levels - 1, (n", MODEL, COUNTING, "uniform",
+        Case("uniform", LABELS),
+    ),
+    Mutation(
+        "histogram-smoothing-uncounted", "histogram", "smoothed counts are divided by the number of events",
+        "models/baselines/histogram.py", "smoothed / smoothed.sum(1, keepdim=True)", "smoothed / stats.events", MODEL,
+        COUNTING, "histogram", Case("histogram", LABELS),
+    ),
+    Mutation(
+        "histogram-sampler-flattened", "histogram", "samples are drawn with the square roots of the probabilities",
+        "models/baselines/histogram.py", "torch.multinomial(self.theta, n", "torch.multinomial(self.theta.sqrt(), n",
+        MODEL, COUNTING, "histogram", Case("histogram", LABELS),
+    ),
+    Mutation(
+        "gaussian-half-log-determinant", "gaussian", "half of log|L| is taken off", GAUSSIAN,
+        "log_det = self.cholesky.diagonal().log().sum()", "log_det = 0.5 * self.cholesky.diagonal().log().sum()",
+        MODEL, GAUSSIANS, "gaussian", Case("gaussian", PLANE),
+    ),
+    Mutation(
+        "gaussian-transposed-factor", "gaussian", "samples are coloured with L in place of its transpose", GAUSSIAN,
+        "eps @ self.cholesky.T", "eps @ self.cholesky", MODEL, GAUSSIANS, "gaussian", Case("gaussian", PLANE),
+    ),
+    Mutation(
+        "gaussian-noise-of-another-width", "gaussian",
+        "the closed form takes the noise of x + u for one of variance 1/3", GAUSSIAN, "BIN_VARIANCE = 1.0 / 12.0",
+        "BIN_VARIANCE = 1.0 / 3.0", MODEL, GAUSSIANS, "gaussian", Case("gaussian", Integer((2,), 5)),
+    ),
+    Mutation(
+        "moments-not-about-the-mean", "gaussian", "the covariance is taken about the shift, not about the mean",
+        "moments.py", "self.second / self.events - torch.outer(offset, offset)", "self.second / self.events", MODEL,
+        GAUSSIANS, "gaussian", Case("gaussian", PLANE),
+    ),
+    Mutation(
+        "gmm-not-about-the-new-means", "gmm", "the M-step takes covariances about the means before it", GMM,
+        "second = stats.second - self.covariance.outer(moved, moved)", "second = stats.second", MODEL, GMMS, "gmm",
+        Case("gmm", PLANE, {"components": 3}),
+    ),
+    Mutation(
+        "gmm-unit-forgotten", "gmm", "the density is that of the data in their own unit, without the log of the unit",
+        GMM, "+ self.unit.log().sum() + 0.5", "+ 0.5", MODEL, GMMS, "gmm", Case("gmm", PLANE, {"components": 3}),
+    ),
+    Mutation(
+        "gmm-even-weights-in-samples", "gmm", "samples take all components equally often", GMM,
+        "torch.searchsorted(self.weights.cumsum(0), u)",
+        "torch.searchsorted((0.0 * self.weights + 1.0 / self.components).cumsum(0), u)", MODEL, GMMS, "gmm",
+        Case("gmm", PLANE, {"components": 3}),
+    ),
+    Mutation(
+        "gmm-transposed-factor", "gmm", "samples of a component have the covariance L^T L",
+        "models/latent/triangular.py", "return self.lower[k % len(self.scale)] @ z",
+        "return self.lower[k % len(self.scale)].mT @ z", MODEL, GMMS, "gmm", Case("gmm", PLANE, {"components": 3}),
+    ),
+    Mutation(
+        "gmm-weights-not-normalised", "gmm", "log pi is the logits as they are, which gradients may have moved", GMM,
+        "return (self.logits.log_softmax(0) - volume)", "return (self.logits - volume)", MODEL, GMMS, "gmm",
+        Case("gmm", PLANE, {"components": 3}),
+    ),
+    Mutation(
+        "gmm-spherical-sum-of-dimensions", "gmm", "a spherical variance is the sum over dimensions, not the mean",
+        "models/latent/diagonal.py", "return second / (self.dims * counts[:, None])",
+        "return second / counts[:, None]", MODEL, GMMS, "gmm",
+        Case("gmm", PLANE, {"components": 3, "covariance": "spherical"}),
+    ),
+    Mutation(
+        "ppca-posterior-without-variance", "ppca", "the posterior's covariance is M^-1, without sigma^2", PPCA,
+        "self.variance * torch.cholesky_inverse(root)", "torch.cholesky_inverse(root)", MODEL, PPCAS, "ppca",
+        Case("ppca", PLANE, {"latents": 1, "em": True}),
+    ),
+    Mutation(
+        "ppca-variance-over-all-dimensions", "ppca", "sigma^2 is the rest of the variance divided by D, not by D - q",
+        PPCA, "values[:-latents].mean()", "values[:-latents].sum() / len(values)", MODEL, PPCAS, "ppca",
+        Case("ppca", PLANE, {"latents": 1}),
+    ),
+    Mutation(
+        "ppca-log-determinant-of-all-dimensions", "ppca", "log|C| counts sigma^2 in all D directions", PPCA,
+        "(dims - latents) * self.variance.log()", "dims * self.variance.log()", MODEL, PPCAS, "ppca",
+        Case("ppca", PLANE, {"latents": 1}),
+    ),
+    Mutation(
+        "ppca-variance-for-deviation", "ppca", "the noise of samples is scaled by sigma^2", PPCA,
+        "self.variance.sqrt() * eps", "self.variance * eps", MODEL, PPCAS, "ppca",
+        Case("ppca", PLANE, {"latents": 1}),
+    ),
+    Mutation(
+        "vae-decoder-ignores-context", "vae", "the decoder is told a context of zeros, whatever it is given", VAE,
+        "self.decoder(z, self.condition(context))",
+        "self.decoder(z, None if context is None else 0.0 * self.condition(context))", MODEL, VAES, "vae and given",
+        Case("vae", LABELS, ENCODER, LABEL_CONTEXT),
+    ),
+    Mutation(
+        "vae-variance-for-deviation", "vae", "q's density reads log scale as log variance, its draws do not", VAE,
+        "normal_log_prob(z, mean, log_scale)", "normal_log_prob(z, mean, 0.5 * log_scale)", MODEL, VAES, "vae",
+        Case("vae", PLANE, {"hidden": (8,), "latents": 1}, REAL_CONTEXT),
+    ),
+    Mutation(
+        "vae-twice-the-kl", "vae", "training counts the KL divergence twice", VAE, "kl = 0.5 * sum_event(",
+        "kl = sum_event(", MODEL, VAES, "vae", Case("vae", Real((3,)), ENCODER),
+    ),
+    Mutation(
+        "vae-one-noise-for-all", "vae", "all rows of a batch, so all draws of a bound, share one noise", VAE,
+        "torch.randn_like(mean)\n        return {", "torch.randn_like(mean[:1])\n        return {", MODEL, VAES,
+        "vae", Case("vae", Real((3,)), ENCODER),
+    ),
+    Mutation(
+        "vae-rescaling-unpaid", "vae", "reals are standardised without the log-determinant", VAE,
+        '"log p(x|z)": self._log_decoded(y, z, context) + log_det', '"log p(x|z)": self._log_decoded(y, z, context)',
+        MODEL, VAES, "vae and Real", Case("vae", Real((1,)), ENCODER),
+    ),
+    Mutation(
+        "bound-contexts-misaligned", "bounds",
+        "in a K-sample bound, copies of rows and copies of contexts are in two orders", "contract.py",
+        "repeat_rows(context, k)", "(None if context is None else context.repeat(k, *[1] * (context.ndim - 1)))",
+        MODEL, ("tests/models/test_vae.py", "tests/inference/test_evaluate.py"), "vae and given",
+        Case("vae", PLANE, {"hidden": (8,), "latents": 1}, REAL_CONTEXT),
+    ),
+    Mutation(
+        "log-mean-exp-without-the-largest", "bounds", "the largest term is left out of the sum, the others stay",
+        "ops.py", "return t.logsumexp(dim) - math.log(t.shape[dim])",
+        "return t.sort(dim).values.narrow(dim, 0, max(1, t.shape[dim] - 1)).logsumexp(dim) - math.log(t.shape[dim])",
+        MODEL, VAES, "vae", Case("vae", Real((3,)), ENCODER),
+    ),
+    Mutation(
+        "log-mean-exp-overflows", "bounds", "exp is taken before the largest term is taken out", "ops.py",
+        "return t.logsumexp(dim) - math.log(t.shape[dim])", "return t.exp().mean(dim).log()", MODEL,
+        ("tests/test_ops.py",), "", Case("vae", Integer((1, 20, 20), 256), ENCODER),
+    ),
+    Mutation(
+        "log-sum-for-log-mean", "bounds", "the sum of K weights is not divided by K", "ops.py",
+        " - math.log(t.shape[dim])", "", MODEL, VAES, "vae", Case("vae", Real((3,)), ENCODER),
+    ),
+    Mutation(
+        "dequantisation-half-noise", "dequantisation",
+        "noise fills half of each level: density there is learned twice as high", DEQUANTIZED, "torch.rand(x.shape",
+        "0.5 * torch.rand(x.shape", MODEL, DEQUANTISING, "realnvp-Integer-2-3", Case("realnvp", LEVELS, COUPLINGS),
+    ),
+    Mutation(
+        "dequantised-samples-rounded", "dequantisation",
+        "samples are rounded to the nearest level, where x + u asks for the one below", DEQUANTIZED,
+        ".floor().clamp(", ".round().clamp(", MODEL, DEQUANTISING, "realnvp-Integer-2-3",
+        Case("realnvp", Integer((2,), 5), COUPLINGS),
+    ),
+    Mutation(
+        "dequantised-training-forgets-noise", "dequantisation",
+        "the objective leaves out log q of noise that is learned", DEQUANTIZED, "else objective - log_q",
+        "else objective", MODEL, NOISES, "nice-Integer", LEARNED_NOISE,
+    ),
+    Mutation(
+        "learned-noise-unpaid", "dequantisation", "the bound leaves out log q of noise that is learned", DEQUANTIZED,
+        '"-log q(u|x)": -log_q', '"-log q(u|x)": 0.0 * log_q', MODEL, NOISES, "nice-Integer", LEARNED_NOISE,
+    ),
+    Mutation(
+        "learned-noise-wrong-sign", "dequantisation",
+        "the log-determinant of learned noise is added where it is taken off", NOISE,
+        "self.base.log_prob(eps) - log_det", "self.base.log_prob(eps) + log_det", MODEL, NOISES, "nice-Integer",
+        LEARNED_NOISE,
+    ),
+    Mutation(
+        "standardising-wrong-sign", "rescaling", "the log-determinant of standardising has the other sign",
+        ELEMENTWISE, "-self.scale.log()", "self.scale.log()", MODEL, BIJECTIONS, "nice-Real-2",
+        Case("nice", PLANE, NARROW),
+    ),
+    Mutation(
+        "logit-range-unpaid", "rescaling", "the logit's log-determinant leaves out the range of the levels",
+        ELEMENTWISE, "return z, sum_event(math.log(self.slope) + ", "return z, sum_event(", MODEL, BIJECTIONS,
+        "realnvp-Integer-2-5", Case("realnvp", Integer((2,), 5), COUPLINGS | {"rescale": "logit"}),
+    ),
+    Mutation(
+        "gaussianising-wrong-sign", "rescaling", "log N(z) is added to the log-determinant of Gaussianising",
+        ELEMENTWISE, "log_det = (mass.log() - normal_log_prob(z))", "log_det = (mass.log() + normal_log_prob(z))",
+        MODEL, BIJECTIONS, "realnvp-Integer-1x2x2", Case("realnvp", Integer((1, 2, 2), 2), IMAGES),
+    ),
+)  # fmt: skip
