@@ -39,13 +39,13 @@ class Case:
         parts += [f"given-{type(self.context).__name__}"] if self.context else []
         return "-".join(parts)
 
-    def model(self) -> Model:
-        """A new model that has seen data: initialised, then three passes of EM or a few steps of Adam."""
+    def model(self, x: Tensor | None = None, context: Tensor | None = None) -> Model:
+        """A new model that has seen data (or x, context): initialised, then three passes of EM or some steps of Adam."""
         torch.manual_seed(0)
-        context = {"context": self.context} if self.context else {}
-        model = build(self.model_name, self.space, **self.hyperparameters, **context)
-        x = data(self.space)
-        c = None if self.context is None else data(self.context)
+        given = {"context": self.context} if self.context else {}
+        model = build(self.model_name, self.space, **self.hyperparameters, **given)
+        x = data(self.space) if x is None else x
+        c = data(self.context) if context is None and self.context is not None else context
         with torch.no_grad():
             model.initialize(x, c)
             if isinstance(model, EMModel):

@@ -9,7 +9,7 @@ from torch import Tensor
 from loglik.data.checks import Origin, as_numbers, check_finite, conform
 from loglik.data.infer import Evidence, stated_space
 from loglik.data.source import Memory
-from loglik.errors import ContextError, EmptyData, NotNumeric, ShapeMismatch, UsageError
+from loglik.errors import ContextError, EmptyData, NotFinite, NotNumeric, ShapeMismatch, UsageError
 from loglik.spaces import Category, Real, Space
 
 
@@ -51,6 +51,8 @@ def as_tensor(data: Any, origin: Origin) -> Tensor:
 
 
 def _numbers(data: Any, origin: Origin) -> Tensor:
+    if isinstance(data, np.ma.MaskedArray):
+        data = _unmasked(data, origin)
     try:
         array = np.asarray(data)
     except ValueError as error:  # rows of different lengths
@@ -58,6 +60,18 @@ def _numbers(data: Any, origin: Origin) -> Tensor:
     if array.dtype == object and array.ndim == 0:
         raise UsageError(f"Expected a tensor, array, list, DataFrame, Source or path; got {type(data).__name__}.")
     return as_numbers(array, origin) if array.size else torch.empty(array.shape)
+
+
+def _unmasked(data: np.ma.MaskedArray[Any, Any], origin: Origin) -> np.ndarray[Any, Any]:
+    """The values, if none is masked: what stands below a mask is no datum."""
+    masked = np.ma.getmaskarray(data)
+    if masked.any():
+        row, flat = (int(i) for i in np.argwhere(masked.reshape(len(data), -1))[0])
+        raise NotFinite(
+            f"Expected values throughout; got a masked array with {int(masked.sum())} missing ones, the first at "
+            f"{origin.place(row, flat, data.shape[1:])}. Remove the rows or fill in the values."
+        )
+    return data.data
 
 
 def _context(context: Any) -> tuple[Tensor, Space]:

@@ -14,6 +14,9 @@ from torch import Tensor
 from loglik.errors import NotFinite, NotNumeric, OutsideSpace, UnreadableData
 from loglik.spaces import Discrete, Space
 
+EXACT_IN_FLOAT64 = 2**53
+APART = "As reals larger ones are no longer told apart; subtract a number from the column, or leave it out."
+
 
 @dataclass(frozen=True)
 class Origin:
@@ -50,6 +53,12 @@ def as_numbers(array: np.ndarray[Any, Any], origin: Origin) -> Tensor:
         raise NotNumeric(f"Expected real numbers; got complex ones in {origin.name}. Split them into two values.")
     if kind not in "biuf":
         raise UnreadableData(f"Expected an array of numbers; got {array.dtype} in {origin.name}. Convert it first.")
+    if kind == "u" and array.dtype.itemsize == 8 and int(array.max(initial=0)) > np.iinfo(np.int64).max:
+        row, flat = _first(array, lambda value: value > np.iinfo(np.int64).max)
+        raise OutsideSpace(
+            f"Expected whole numbers below 2^63; got {array.reshape(len(array), -1)[row, flat]} at "
+            f"{origin.place(row, flat, array.shape[1:])}. {APART}"
+        )
     width = {"b": np.uint8, "i": np.int64, "u": np.int64, "f": np.float32}[kind]
     if kind == "f" and array.dtype.itemsize > 4:
         width = np.float64
@@ -68,7 +77,7 @@ def conform(x: Tensor, space: Space, origin: Origin, first_row: int = 0) -> Tens
     x = x.detach().reshape(len(x), *space.shape)
     check_finite(x, origin, first_row)
     if not isinstance(space, Discrete):
-        return x if x.is_floating_point() else x.double()
+        return x if x.is_floating_point() else _as_reals(x, origin, first_row)
     # A bound beyond a narrow type would wrap around: of bytes, no value is above 255.
     high = space.levels - 1 if x.is_floating_point() else min(space.levels - 1, torch.iinfo(x.dtype).max)
     outside = (x < 0) | (x > high)
@@ -82,6 +91,19 @@ def conform(x: Tensor, space: Space, origin: Origin, first_row: int = 0) -> Tens
             f"{origin.place(first_row + row, flat, space.shape)}. State another space, or correct the value."
         )
     return x.to(torch.uint8 if space.levels <= 256 else torch.int64)
+
+
+def _as_reals(x: Tensor, origin: Origin, first_row: int) -> Tensor:
+    """Whole numbers as float64, in which each is itself up to 2^53."""
+    if x.element_size() == 8:
+        far = (x > EXACT_IN_FLOAT64) | (x < -EXACT_IN_FLOAT64)
+        if bool(far.any()):
+            row, flat = _locate(far)
+            raise OutsideSpace(
+                f"Expected whole numbers within +-2^53; got {x.reshape(len(x), -1)[row, flat].item()} at "
+                f"{origin.place(first_row + row, flat, tuple(x.shape[1:]))}. {APART}"
+            )
+    return x.double()
 
 
 def check_finite(x: Tensor, origin: Origin, first_row: int = 0) -> None:

@@ -11,10 +11,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from loglik.data.checks import Origin, check_finite, conform, is_number
+from loglik.data.checks import APART, EXACT_IN_FLOAT64, Origin, check_finite, conform, is_number
 from loglik.data.infer import Evidence, stated_space
 from loglik.data.source import Batch, Source
-from loglik.errors import ContextError, EmptyData, NotNumeric, ShapeMismatch, UnreadableData
+from loglik.errors import ContextError, EmptyData, NotNumeric, OutsideSpace, ShapeMismatch, UnreadableData
 from loglik.spaces import Real, Space
 
 if TYPE_CHECKING:
@@ -188,7 +188,12 @@ def _matrix(batch: "pa.RecordBatch", names: Sequence[str], dtype: Any) -> "np.nd
         column = batch.column(j)
         plain = pa.types.is_integer(column.type) or pa.types.is_floating(column.type)
         # Of booleans with gaps numpy would make objects, of decimals always.
-        out[:, j] = (column if plain else _as_double(column)).to_numpy(zero_copy_only=False)
+        values = (column if plain else _as_double(column)).to_numpy(zero_copy_only=False)
+        if pa.types.is_integer(column.type) and (far := np.abs(values.astype(np.float64)) > EXACT_IN_FLOAT64).any():
+            raise OutsideSpace(
+                f"Expected whole numbers within +-2^53 in column {names[j]!r}; got {values[far.argmax()]}. {APART}"
+            )
+        out[:, j] = values
     return out
 
 

@@ -22,7 +22,7 @@ def sample(
     top_k: int | None = None,
     length: int | None = None,
 ) -> Tensor:
-    """n draws from p(x) or p(x|c), (n, *event), on the CPU; the same seed gives the same draws.
+    """n draws from p(x) or p(x|c), (n, *event), on the CPU, reals in float64; the same seed gives the same draws.
 
     Args:
         context: (n, *c), or (1, *c) for all.
@@ -55,7 +55,8 @@ def sample(
             draw(min(at_once, n - start), None if context is None else context[start : start + at_once]).cpu()
             for start in range(0, n, at_once)
         ]
-    return torch.cat(parts)
+    x = torch.cat(parts)
+    return x.double() if x.is_floating_point() else x
 
 
 def parse_given(model: Model, words: str | None, vocabulary: tuple[str, ...] | None) -> Tensor | None:
