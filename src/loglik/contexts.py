@@ -3,6 +3,7 @@
 import torch
 from torch import Tensor
 
+from loglik.errors import ContextError
 from loglik.ops import FAR, KeepsFloat64
 from loglik.scales import centre_and_scale
 from loglik.spaces import Measure, Space
@@ -42,3 +43,32 @@ class ContextReader(KeepsFloat64):
 
     centre: Tensor
     scale: Tensor
+
+
+def check_contexts(context: Tensor | None, space: Space | None, events: int) -> None:
+    """One context for each event, for a model of p(x|c) with c in `space`; none for a model of p(x), where it is None.
+
+    Raises:
+        ContextError: a context that is missing or not taken, or another number of rows.
+    """
+    if context is None:
+        if space is not None:
+            raise ContextError(f"This model is p(x|c) with c in {space}; got no context.")
+        return
+    if space is None:
+        raise ContextError("This model takes no context; got one. Build it with context=..., or leave it out.")
+    if len(context) != events:
+        raise ContextError(f"Expected one context per event, {events}; got {len(context)}.")
+
+
+def contexts_of_samples(context: Tensor | None, space: Space | None, n: int) -> Tensor | None:
+    """(n, *c): the contexts of n samples, of which a single one is for all; see `check_contexts`."""
+    if context is None:
+        if space is not None:
+            raise ContextError(f"This model samples from p(x|c) with c in {space}; got no context.")
+        return None
+    if space is None:
+        raise ContextError("This model takes no context; got one.")
+    if len(context) not in (1, n):
+        raise ContextError(f"Expected a context of 1 or {n} rows; got {len(context)}.")
+    return context.expand(n, *context.shape[1:])

@@ -12,8 +12,8 @@ from typing import Any, Protocol, Self
 import torch
 from torch import Tensor, nn
 
-from loglik.contexts import ContextReader
-from loglik.errors import ContextError, UsageError
+from loglik.contexts import ContextReader, check_contexts, contexts_of_samples
+from loglik.errors import UsageError
 from loglik.ops import log_mean_exp, repeat_rows, sum_event
 from loglik.spaces import Space
 
@@ -86,13 +86,7 @@ class Model(nn.Module, ABC):
         Reals are given in `dtype`, by default the model's own. A model whose nets compute in float32 asks for float64,
         shifts and scales, and only then gives its nets what they read: time stamps and coordinates keep their digits.
         """
-        if context is None and self.context is not None:
-            raise ContextError(f"This model is p(x|c) with c in {self.context}; got no context.")
-        if context is not None:
-            if self.context is None:
-                raise ContextError("This model takes no context; got one. Build it with context=..., or leave it out.")
-            if len(context) != len(x):
-                raise ContextError(f"Expected one context per event, {len(x)}; got {len(context)}.")
+        check_contexts(context, self.context, len(x))
         return self.space.events(x, dtype or self._anchor.dtype)
 
     def condition(self, context: Tensor | None) -> Tensor | None:
@@ -103,15 +97,7 @@ class Model(nn.Module, ABC):
 
     def contexts(self, n: int, context: Tensor | None) -> Tensor | None:
         """The context for n samples: one row is repeated for all."""
-        if context is None:
-            if self.context is not None:
-                raise ContextError(f"This model samples from p(x|c) with c in {self.context}; got no context.")
-            return None
-        if self.context is None:
-            raise ContextError("This model takes no context; got one.")
-        if len(context) not in (1, n):
-            raise ContextError(f"Expected a context of 1 or {n} rows; got {len(context)}.")
-        return context.expand(n, *context.shape[1:])
+        return contexts_of_samples(context, self.context, n)
 
     @property
     def remark(self) -> str:
@@ -146,10 +132,7 @@ class Model(nn.Module, ABC):
 
     def log_weight(self, x: Tensor, context: Tensor | None = None) -> Tensor:
         """(B, *event) -> (B,): log w = log p(x, z) - log q(z|x) of one draw z ~ q(z|x) for each event; E w = p(x)."""
-        raise UsageError(
-            f"Expected a model with importance weights; got {type(self).__name__}, which has none. "
-            "Score it by log_likelihood, without K."
-        )
+        raise UsageError(f"{type(self).__name__} has no importance weights; score it by log_likelihood, without K.")
 
     @property
     def fitted(self) -> bool:

@@ -123,3 +123,10 @@ def test_latents_lie_between_one_and_the_dims(latents: int) -> None:
 def test_one_dimension_has_no_room() -> None:
     with pytest.raises(UsageError, match="Use gaussian"):
         ppca(Real((1,)))
+
+
+@pytest.mark.parametrize(("dims", "latents"), [(2, 1), (4, 3), (9, 6), (100, 20), (784, 56)])
+def test_latents_default_to_twice_the_root_of_the_dimensions(dims: int, latents: int) -> None:
+    model = ppca(Real((dims,)), standardize=False)
+    assert isinstance(model, ProbabilisticPCA)
+    assert model.weight.shape == (dims, latents)

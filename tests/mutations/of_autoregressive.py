@@ -66,8 +66,8 @@ MUTATIONS = (
     ),
     Mutation(
         "temperature-ignored", "made", "samples are drawn at temperature 1, whatever is asked",
-        "models/autoregressive/autoregressive.py", "self.head.sharpened(params, self.temperature, self.top_k)",
-        "self.head.sharpened(params, 1.0, self.top_k)", MODEL, ("tests/models/test_guided_draws.py",), "",
+        "models/autoregressive/autoregressive.py", "(params, noise, self.temperature, self.top_k)",
+        "(params, noise, 1.0, self.top_k)", MODEL, ("tests/models/test_guided_draws.py",), "",
         Case("made", LABELS, NARROW),
     ),
     Mutation(
@@ -227,7 +227,7 @@ MUTATIONS = (
         Case("ride", Real((2, 1)), SPATIAL | {"layers": 2}, LABEL_CONTEXT),
     ),
     Mutation(
-        "transformer-not-causal", "transformer", "positions attend to later ones", "nets/attention.py",
+        "transformer-not-causal", "transformer", "positions attend to later ones", "nets/causal_attention.py",
         "is_causal=True", "is_causal=False", MODEL, ATTENDING, "transformer-Integer-1x3x3",
         Case("transformer", BINARY, ATTENTION),
     ),
@@ -240,7 +240,7 @@ MUTATIONS = (
     ),
     Mutation(
         "transformer-scale-in-one-place", "transformer",
-        "attention without 1 / sqrt(d) in one pass, with it in samples", "nets/attention.py",
+        "attention without 1 / sqrt(d) in one pass, with it in samples", "nets/causal_attention.py",
         "(query, key, value, is_causal=True)", "(query, key, value, is_causal=True, scale=1.0)", MODEL, ATTENDING,
         "transformer-Integer-1x3x3", Case("transformer", BINARY, ATTENTION),
     ),

@@ -1,11 +1,14 @@
 """Every method has the order it claims, also between its steps; a residual block is a step of Euler's."""
 
 import math
+import re
+from pathlib import Path
 
 import pytest
 import torch
 from problems import START, Net, oscillator, oscillator_at
 
+from loglik import ode
 from loglik.errors import UsageError
 from loglik.ode import BOSH3, DOP853, EULER, METHODS, RK4, Adaptive, Fixed, Grid, Tableau, solve
 
@@ -32,6 +35,21 @@ def test_error_falls_with_the_step_to_the_power_of_the_order(method: Tableau) ->
     slope = math.log2(ends[0] / ends[-1]) / 2
     assert slope == pytest.approx(method.order, abs=0.35)
     assert math.log2(insides[0] / insides[-1]) / 2 > method.order - 0.6
+
+
+@pytest.mark.parametrize("method", [m for m in METHODS if m.error], ids=str)
+def test_methods_with_an_error_estimate_keep_a_tolerance(method: Tableau) -> None:
+    """Heun's too: the error of single steps adds up to a small multiple of what each is allowed."""
+    tolerance = 1e-5 if method.order == 2 else 1e-7
+    y = solve(oscillator, torch.tensor(START), [0.0, END], method=method, steps=Adaptive(tolerance)).last
+    assert float((y - oscillator_at(END)).norm()) < 100 * tolerance
+
+
+def test_the_manual_names_those_without_an_estimate() -> None:
+    manual = Path(__file__).parents[2] / "docs" / "ode.md"
+    row = next(line for line in manual.read_text().splitlines() if "| none:" in line)
+    named = re.findall(r"`([A-Z0-9]+)`", row)
+    assert [getattr(ode, name) for name in named] == [m for m in METHODS if not m.error]
 
 
 @pytest.mark.parametrize("method", METHODS, ids=str)

@@ -67,6 +67,13 @@ def test_models_that_draw_all_at_once_take_no_guidance() -> None:
             sample(build("realnvp", Real((2,)), hidden=(4,)), 1, **guidance)  # type: ignore[arg-type]
 
 
+def test_an_ensemble_of_masks_says_why_it_takes_none() -> None:
+    """It draws values one after the other, each member by itself."""
+    for guidance in ({"temperature": 0.5}, {"given": torch.zeros(1, 1, dtype=torch.long)}):
+        with pytest.raises(UsageError, match="got an ensemble"):
+            sample(build("made", Integer((3,), 4), hidden=(4,), masks=2), 1, **guidance)  # type: ignore[arg-type]
+
+
 def test_the_same_seed_draws_the_same() -> None:
     model = build("char-rnn", Category((6,), 4), width=4)
     assert torch.equal(sample(model, 4, seed=2), sample(model, 4, seed=2))

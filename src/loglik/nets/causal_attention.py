@@ -13,8 +13,12 @@ from loglik.ops import gradients_again
 def causal_attention(query: Tensor, key: Tensor, value: Tensor) -> Tensor:
     """softmax(Q K^T / sqrt(d), over this place and those before) V; all (B, heads, T, d)."""
     if torch.compiler.is_compiling() or not torch.is_grad_enabled():
-        return F.scaled_dot_product_attention(query, key, value, is_causal=True)
+        return fused(query, key, value)
     return Attention.apply(query, key, value)  # type: ignore[no-any-return, no-untyped-call]
+
+
+def fused(query: Tensor, key: Tensor, value: Tensor) -> Tensor:
+    return F.scaled_dot_product_attention(query, key, value, is_causal=True)
 
 
 def in_steps(query: Tensor, key: Tensor, value: Tensor) -> Tensor:
@@ -32,13 +36,13 @@ class Attention(torch.autograd.Function):
     def forward(ctx: Any, query: Tensor, key: Tensor, value: Tensor) -> Tensor:
         ctx.save_for_backward(query, key, value)
         with torch.enable_grad():
-            q, k, v = ctx.inputs = [t.detach().requires_grad_() for t in (query, key, value)]
-            fused = ctx.fused = F.scaled_dot_product_attention(q, k, v, is_causal=True)
-        return fused.detach()
+            ctx.inputs = [t.detach().requires_grad_() for t in (query, key, value)]
+            ctx.attended = fused(*ctx.inputs)
+        return ctx.attended.detach()  # type: ignore[no-any-return]
 
     @staticmethod
     def backward(ctx: Any, *cotangents: Tensor) -> tuple[Tensor | None, ...]:
         if torch.is_grad_enabled():
             return tuple(gradients_again(in_steps, ctx.saved_tensors, cotangents))
-        found: tuple[Tensor, ...] = torch.autograd.grad(ctx.fused, ctx.inputs, cotangents, retain_graph=True)
+        found: tuple[Tensor, ...] = torch.autograd.grad(ctx.attended, ctx.inputs, cotangents, retain_graph=True)
         return found

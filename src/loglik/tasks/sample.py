@@ -9,6 +9,7 @@ from loglik.errors import ContextError, UsageError
 from loglik.inference.evaluate import batch_rows, evaluating
 from loglik.inference.randomness import seeded
 from loglik.models.autoregressive.autoregressive import Autoregressive
+from loglik.models.autoregressive.ensemble import MaskEnsemble
 
 
 def sample(
@@ -39,10 +40,7 @@ def sample(
         context = context.expand(n, *context.shape[1:]).to(model.device)
     guided = given is not None or temperature != 1.0 or top_k is not None or length is not None
     if guided and not isinstance(model, Autoregressive):
-        raise UsageError(
-            "Expected a model that draws discrete values one after the other, such as char-rnn or pixelcnn, for a "
-            "given beginning, a temperature, a top k or a length; this one does not. Leave them out."
-        )
+        raise UsageError(_unguided(model))
 
     def draw(rows: int, c: Tensor | None) -> Tensor:
         if not isinstance(model, Autoregressive):
@@ -57,6 +55,20 @@ def sample(
         ]
     x = torch.cat(parts)
     return x.double() if x.is_floating_point() else x
+
+
+def _unguided(model: Model) -> str:
+    """Why a model takes no guidance."""
+    if isinstance(model, MaskEnsemble):
+        return (
+            "Expected a model of one mask for a given beginning, a temperature, a top k or a length; got an ensemble, "
+            "whose conditionals are not those of one net. Leave them out, build with masks=1, or ask the model itself "
+            "for `sample_given`."
+        )
+    return (
+        "Expected a model that draws discrete values one after the other, such as char-rnn or pixelcnn, for a given "
+        "beginning, a temperature, a top k or a length; this one does not. Leave them out."
+    )
 
 
 def parse_given(model: Model, words: str | None, vocabulary: tuple[str, ...] | None) -> Tensor | None:

@@ -165,7 +165,9 @@ class ProbabilisticPCA(ExactModel, EMModel):
 def ppca(
     space: Space, *, latents: int | None = None, em: bool = False, standardize: bool = True, floor: float = 1e-6
 ) -> Model:
-    """Probabilistic PCA with `latents` < D directions (default: about sqrt(D)); `em` fits by EM, else in closed form.
+    """Probabilistic PCA with `latents` < D directions; `em` fits by EM, else in closed form.
+
+    `latents` defaults to twice sqrt(D), rounded first, and at most D - 1.
 
     The model has one noise variance for all columns. So reals are standardised column by column first, and their units
     do not matter; with `standardize=False` it is the textbook's, for columns in one unit. Integer data are seen through
