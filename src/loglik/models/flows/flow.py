@@ -55,13 +55,13 @@ class Flow(Model):
 
     @property
     def has_weights(self) -> bool:
-        return self.bijection.claim is Claim.EXACT and self.base.has_weights
+        return max(self.rescale.claim, self.bijection.claim) is Claim.EXACT and self.base.has_weights
 
     def log_weight(self, x: Tensor, context: Tensor | None = None) -> Tensor:
         if not self.has_weights:
             return super().log_weight(x, context)
-        z, log_det = self.bijection(self.events(x, context), self.condition(context))
-        return self.base.log_weight(z, context) + log_det  # type: ignore[no-any-return]
+        z, log_det = self.noise(x, context)
+        return self.base.log_weight(z, context) + log_det
 
     def objective(self, x: Tensor, context: Tensor | None = None) -> Tensor:
         """log p(x), in training as `Bijection.follow` has it."""
