@@ -37,3 +37,12 @@ def test_the_estimate_of_a_trace_is_no_log_prob() -> None:
         assert not hasattr(flow, "log_prob")
         assert torch.isfinite(flow.log_likelihood(flow.sample(3))).all()
     assert isinstance(build("ffjord", Real((2,)), hidden=(4,)), ExactModel)
+
+
+@pytest.mark.parametrize("name", ["nsf", "maf", "realnvp"])
+def test_a_weight_of_an_exact_flow_is_its_likelihood_in_the_units_of_the_data(name: str) -> None:
+    """Without the rescaling of the data a weight would be another number altogether, and so every K-sample bound."""
+    model = build(name, Real((2,)), hidden=(8,)).double().eval()
+    x = 1000.0 + 50.0 * torch.randn(200, 2, dtype=torch.float64)
+    model.initialize(x)
+    torch.testing.assert_close(model.log_weight(x), model.log_likelihood(x))

@@ -1,11 +1,11 @@
 """The leaderboard as text."""
 
 import torch
-from loglik.cli.leaderboard import leaderboard
 
 from loglik import Claim, Comparison, Real, Score
 from loglik.data import Dataset, Memory
 from loglik.tasks.compare import Entrant
+from loglik.tasks.leaderboard import leaderboard
 
 SPACE = Real((1,))
 X = torch.randn(40, 1, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
