@@ -70,11 +70,12 @@ def images(space: Space, data: Memory | None, exhibits: list[Exhibit], unit: Uni
             continue
         sheet = _sheet(exhibit.samples[: side * side], space, scale, side, f"samples of {exhibit.name}")
         cards.append(Card(exhibit.name, exhibit.colour, exhibit.summary(unit), [sheet]))
-    return Section("Data and samples", _images_caption(space, scale), cards=cards)
+    return Section("Data and samples", _images_caption(space, scale, data), cards=cards)
 
 
-def _images_caption(space: Space, scale: tuple[float, float]) -> str:
-    caption = "Held-out rows, and draws from each model as they came, none picked out."
+def _images_caption(space: Space, scale: tuple[float, float], data: Memory | None) -> str:
+    caption = "Draws from each model as they came, none picked out."
+    caption += "" if data is None else " The data are held-out rows."
     if len(space.shape) == 3 and space.shape[0] not in (1, 3):
         caption += f" Of {space.shape[0]} channels the first is shown."
     if isinstance(space, Real):
@@ -110,7 +111,7 @@ def symbols(
         cards.append(Card(exhibit.name, exhibit.colour, exhibit.note or exhibit.summary(unit), lines))
     alphabet = "their characters" if vocabulary is not None else "letters" if letters else "numbers"
     caption = f"One event in a line; the {space.levels} symbols are shown as {alphabet}."
-    caption += " Held-out rows, and draws as they came."
+    caption += " Draws as they came." + ("" if data is None else " The data are held-out rows.")
     length = space.dims if letters else 4 * space.dims
     return Section("Data and samples", caption, cards=cards, most=max(1, min(5, CHARACTERS // (length + 3))))
 

@@ -38,8 +38,9 @@ def plane(data: Memory | None, exhibits: list[Exhibit], unit: Unit, density: Den
     cards += [_model_card(exhibit, maps[exhibit.name], window, top, unit) for exhibit in exhibits]
     left, right, bottom, upper = window
     area = f"{left:.3g} to {right:.3g} across, {bottom:.3g} to {upper:.3g} up"
+    said = "" if data is None else "The data are held-out rows. "
     caption = (
-        f"The data are held-out rows. Above p(x), on one scale: paper is 0, the strongest blue is {top:.3g} and more. "
+        f"{said}Above p(x), on one scale: paper is 0, the strongest blue is {top:.3g} and more. "
         f"Below up to {POINTS} draws, as they came; how many of them lie outside is said. The window is {area}. "
         "Maps of bounds show the bound."
     )
