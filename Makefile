@@ -7,8 +7,14 @@ OUT ?= demo
 export OMP_WAIT_POLICY ?= PASSIVE
 # Tests run side by side, one process for each core; their nets are too small to share out further.
 ONE_THREAD := OMP_NUM_THREADS=1 NUMBA_NUM_THREADS=1
+# Numbers are to be right on every processor: what computes them is tested with the instructions of older ones too. Each
+# setting has its own compiled loops: numba keys its cache by the name and the features of the processor.
+NUMERICAL := tests/laws tests/nets tests/bijections tests/heads tests/ode tests/models tests/inference \
+	tests/training/test_streams.py tests/training/test_precision.py tests/test_storage.py
+SSE := ATEN_CPU_CAPABILITY=default ONEDNN_MAX_CPU_ISA=SSE41 NUMBA_CPU_NAME=generic
+AVX2 := ATEN_CPU_CAPABILITY=avx2 ONEDNN_MAX_CPU_ISA=AVX2
 
-.PHONY: demo test slow lint format bench mutations results clean
+.PHONY: demo test slow processors lint format bench mutations results clean
 
 demo: $(VENV)/.installed            ## fit every model to the embedded digits, print the leaderboard, write demo/report.html
 	$(BIN)/loglik compare digits --budget 120s -o $(OUT) --overwrite
@@ -18,6 +24,11 @@ test: $(VENV)/.installed            ## the whole suite but the slow marks
 
 slow: $(VENV)/.installed            ## the whole suite
 	$(ONE_THREAD) $(BIN)/python -m pytest -n auto
+
+processors: $(VENV)/.installed      ## the numerical part as older processors compute it, and with several threads
+	$(ONE_THREAD) $(SSE) $(BIN)/python -m pytest -n auto -m "not slow" $(NUMERICAL)
+	$(ONE_THREAD) $(AVX2) $(BIN)/python -m pytest -n auto -m "not slow" $(NUMERICAL)
+	OMP_NUM_THREADS=2 NUMBA_NUM_THREADS=2 $(BIN)/python -m pytest -n auto -m "not slow" $(NUMERICAL)
 
 lint: $(VENV)/.installed            ## style and types
 	$(BIN)/ruff check .

@@ -49,6 +49,23 @@ def test_builders_take_the_space_and_keywords_with_defaults(name: str) -> None:
         assert parameter.default is not parameter.empty
 
 
+@pytest.mark.parametrize("name", ZOO)
+def test_a_seed_gives_the_same_weights_and_leaves_the_generator_alone(name: str) -> None:
+    space: Space = Integer((1, 4, 4), 5) if suits(name, Integer((1, 4, 4), 5)) else Category((16,), 5)
+    assert "seed" not in hyperparameters(entry(name).load())
+    state = torch.get_rng_state()
+    one, other = build(name, space, seed=3), build(name, space, seed=4)
+    assert torch.equal(state, torch.get_rng_state())
+    torch.randn(7)  # what was drawn before does not matter
+    again = build(name, space, seed=3)
+    first = one.state_dict()
+    for key, value in again.state_dict().items():
+        assert torch.equal(value, first[key]), key
+    assert one.recipe == again.recipe == build(name, space).recipe
+    drawn = [key for key, value in build(name, space).state_dict().items() if not torch.equal(value, first[key])]
+    assert any(not torch.equal(value, first[key]) for key, value in other.state_dict().items()) == bool(drawn)
+
+
 @pytest.mark.parametrize("space", TINY, ids=str)
 def test_defaults_of_the_command_can_be_built(space: Space) -> None:
     assert default_model(space) in ZOO

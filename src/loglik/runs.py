@@ -20,7 +20,7 @@ from loglik.hyperparameters import with_defaults
 from loglik.inference.randomness import seeded
 from loglik.nets.causal import CausalNet
 from loglik.spaces import Space, space_from_json
-from loglik.storage import PICKLE_MAGIC, read_json, read_tensors, write_atomic, write_json, write_tensors
+from loglik.storage import is_pickle, read_json, read_tensors, write_atomic, write_json, write_tensors
 from loglik.training.history import History
 from loglik.version import __version__
 from loglik.zoo import build, entry
@@ -97,9 +97,7 @@ def _with_fitted(model: Model, tensors: dict[str, Tensor]) -> dict[str, Tensor]:
 def read_record(folder: Path) -> dict[str, Any]:
     """run.json, once it is known to be one that this version understands."""
     if folder.is_file():
-        with folder.open("rb") as file:
-            head = file.read(4)
-        if head.startswith(PICKLE_MAGIC):
+        if is_pickle(folder):
             raise PickleRefused(
                 f"{folder} is a pickle, and loading one may run any code. Expected the folder of a run."
             )

@@ -8,6 +8,8 @@ import errno
 import hashlib
 import json
 import os
+import pickletools
+import re
 import tempfile
 from collections.abc import Mapping
 from pathlib import Path
@@ -18,8 +20,8 @@ from torch import Tensor
 
 from loglik.errors import CorruptRun, PickleRefused, RunNotFound, WriteFailed
 
-# A pickle protocol 2+ stream, and the zip archive that torch.save wraps one in.
-PICKLE_MAGIC = (b"\x80\x02", b"\x80\x03", b"\x80\x04", b"\x80\x05", b"PK\x03\x04")
+ZIP = b"PK\x03\x04"  # torch.save wraps its pickle in such an archive
+PICKLED = re.compile(rb"\x80[\x02-\x05]")  # how one begins since protocol 2; before, only its opcodes show it
 
 
 def write_atomic(path: Path, data: bytes) -> None:
@@ -79,11 +81,10 @@ def read_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
     from safetensors import SafetensorError, safe_open
 
     try:
-        with path.open("rb") as file:
-            head = file.read(4)
+        pickled = is_pickle(path)
     except OSError:
         raise RunNotFound(f"Expected weights at {path}; there are none.") from None
-    if head.startswith(PICKLE_MAGIC):
+    if pickled:
         raise PickleRefused(
             f"{path} is a pickle (as torch.save writes), and loading one may run any code. Expected safetensors; "
             "refit with loglik, or convert the file where you trust it."
@@ -91,12 +92,32 @@ def read_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
     try:
         with safe_open(path, framework="pt") as file:
             said = json.loads((file.metadata() or {}).get("loglik", "{}"))
-            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+            # Copied to where torch aligns memory: sums over tensors that begin elsewhere differ in their last bits.
+            tensors = {name: file.get_tensor(name).clone() for name in file.keys()}  # noqa: SIM118
     except (SafetensorError, OSError, ValueError) as error:
         raise CorruptRun(f"{path} is damaged or cut short ({error}). Restore it, or fit again.") from None
     if said.get("checksum") != _checksum(tensors):
         raise CorruptRun(f"{path} was changed after it was written: its checksum differs. Restore it, or fit again.")
     return tensors, said["about"]
+
+
+def is_pickle(path: Path) -> bool:
+    """Whether a file is a pickle, as torch.save writes; it is looked at, never loaded.
+
+    A safetensors file begins with the length of its header, eight bytes of which may be those that begin a pickle.
+    """
+    with path.open("rb") as file:
+        head = file.read(9)
+        length = int.from_bytes(head[:8], "little")
+        if head[8:] == b"{" and 8 + length <= path.stat().st_size:
+            return False
+        if head.startswith(ZIP) or PICKLED.match(head):
+            return True
+        file.seek(0)
+        try:
+            return any(opcode.name == "STOP" for opcode, _, _ in pickletools.genops(file))
+        except Exception:  # what pickletools cannot parse is no pickle, whatever it stumbled over
+            return False
 
 
 def _checksum(tensors: Mapping[str, Tensor]) -> str:

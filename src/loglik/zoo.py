@@ -5,12 +5,14 @@ Builders are imported when they are called for, so that listing the zoo costs no
 
 import importlib
 from collections.abc import Callable
+from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import Any
 
 from loglik.contract import Model
 from loglik.errors import UnknownName, UsageError
 from loglik.hyperparameters import checked
+from loglik.inference.randomness import seeded
 from loglik.spaces import Category, Integer, Real, Space
 
 Builder = Callable[..., Model]
@@ -82,11 +84,15 @@ ZOO: dict[str, Entry] = {
 # fmt: on
 
 
-def build(name: str, space: Space, **hyperparameters: Any) -> Model:
+def build(name: str, space: Space, *, seed: int | None = None, **hyperparameters: Any) -> Model:
     """A new, unfitted model of the zoo for events of `space`.
 
     Hyperparameters are the builder's keyword-only arguments, each with a default that suits the space; `loglik models
-    NAME` lists them. Weights are drawn from torch's global generator: seed it for the same model again.
+    NAME` lists them.
+
+    Args:
+        seed: the same one gives the same weights, and torch's generators are left as they were. Without one, weights
+            are drawn from torch's global generator. It is no hyperparameter: the weights themselves are saved.
 
     Raises:
         UnknownName: no such model or hyperparameter; the nearest ones are proposed.
@@ -94,7 +100,8 @@ def build(name: str, space: Space, **hyperparameters: Any) -> Model:
     """
     builder = entry(name).load()
     values = checked(builder, name, hyperparameters)
-    model = builder(space, **values)
+    with nullcontext() if seed is None else seeded(seed):
+        model = builder(space, **values)
     model.recipe = {"name": name, "space": space, "hyperparameters": values}
     return model
 

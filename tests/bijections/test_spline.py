@@ -111,7 +111,8 @@ def test_compiled_loops_compute_the_same(
     for t, w, p in zip(truth, whole, pieces, strict=True):
         assert w.dtype == dtype
         torch.testing.assert_close(w, t, rtol=tolerance, atol=tolerance, equal_nan=True)
-        assert torch.equal(p.nan_to_num(), w.nan_to_num())
+        # Other lengths leave other values to the part of a loop that is not vectorised, which may round otherwise.
+        torch.testing.assert_close(p, w, rtol=tolerance, atol=tolerance, equal_nan=True)
         assert bool(t.isnan().any())
 
 
@@ -224,7 +225,7 @@ def test_memory_may_lie_in_any_order() -> None:
     for order in ((3, 0, 1, 2), (3, 2, 1, 0), (0, 3, 1, 2), (1, 3, 0, 2)):
         laid = h.permute(order).contiguous().permute([order.index(axis) for axis in range(4)])
         for found, expected in zip(spline(x, laid), (z, log_slope), strict=True):
-            assert torch.equal(found, expected)
+            torch.testing.assert_close(found, expected)  # exp of strided values may round otherwise
 
 
 def test_values_do_not_mix() -> None:

@@ -105,7 +105,7 @@ def test_the_scalar_head_is_one_colour() -> None:
     torch.manual_seed(0)
     scalar, joint = LogisticHead(40, 3), ColourLogisticHead(40, 3, 1)
     params, x = torch.randn(7, scalar.params), torch.randint(40, (7,))
-    assert torch.equal(scalar.log_prob(params, x), joint.log_prob(params, x[:, None]))
+    torch.testing.assert_close(scalar.log_prob(params, x), joint.log_prob(params, x[:, None]))
     assert scalar.encode(x, torch.float32).shape == (7, 1)
     assert LogisticHead(5, 3).encode(x % 5, torch.float32).shape == (7, 5)
 

@@ -9,6 +9,7 @@ from torch import Tensor
 
 from loglik import Category, build, evaluate, fit
 from loglik.data import Dataset, Memory, windows
+from loglik.errors import UsageError
 from loglik.training.gradient import GradientTraining
 from loglik.training.history import Step
 from loglik.training.options import Options
@@ -105,10 +106,13 @@ def test_resumed_in_the_middle_of_an_epoch_equals_unbroken_bit_for_bit(tmp_path:
 
 
 @pytest.mark.parametrize("cell", ["lstm", "gru", "rnn"])
-def test_half_precision_inside_the_cells_leaves_the_state_and_the_score_in_float32(cell: str) -> None:
+def test_half_precision_inside_the_cells_leaves_the_state_and_the_score_whole(cell: str) -> None:
     rows = stream(40)
     options = Options(steps=6, batch=4, precision="bfloat16", evaluations=1)
-    training = GradientTraining(build("char-rnn", rows.space, width=6, cell=cell, layers=2), rows, rows, options)
+    try:
+        training = GradientTraining(build("char-rnn", rows.space, width=6, cell=cell, layers=2), rows, rows, options)
+    except UsageError:
+        pytest.skip("this processor has no such cells in bfloat16")
     for _ in range(3):
         assert torch.isfinite(torch.tensor(training._advance().nats))
     assert training.carried is not None
@@ -118,5 +122,5 @@ def test_half_precision_inside_the_cells_leaves_the_state_and_the_score_in_float
         half, _ = training.model.log_likelihood_from(x, training.carried)
     with torch.no_grad():
         full, _ = training.model.log_likelihood_from(x, training.carried)
-    assert half.dtype == torch.float32
+    assert half.dtype == torch.float64
     assert torch.allclose(half, full, atol=0.05)

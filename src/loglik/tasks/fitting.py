@@ -13,7 +13,7 @@ from loglik.data import Dataset, Reading
 from loglik.data.equal_rows import repeated
 from loglik.errors import Diverged, RunMismatch, UsageError
 from loglik.hyperparameters import checked
-from loglik.inference.evaluate import evaluate, samples_for
+from loglik.inference.evaluate import evaluate, rows_for, samples_for
 from loglik.inference.randomness import seeded
 from loglik.runs import HISTORY, RUN, STATE, Run, describe, load, read_record, save, update_record, write_history
 from loglik.spaces import Space
@@ -25,6 +25,7 @@ from loglik.training.gradient import Watch
 from loglik.training.history import History
 from loglik.training.more import LIMITS, further, remaining
 from loglik.training.options import Options
+from loglik.training.precision import check_half_precision
 from loglik.zoo import build, default_model, entry
 
 TRAINING, FINISHED, INTERRUPTED, DIVERGED = "training", "finished", "interrupted", "diverged"
@@ -72,6 +73,8 @@ def fit_run(
         stored = Options.of(**given)
         with seeded(stored.seed):
             fitted = build_for(model or default_model(data.space), data, hyperparameters or {})
+        if stored.precision == "bfloat16":  # before a run is given up or begun
+            check_half_precision(fitted.to(device or "cpu"), *next(rows_for(fitted, data.train).batches(2)))
         clear(folder)
         about = {"data": data_record(data, source), "fit": {"options": dataclasses.asdict(stored)}, "command": command}
         record = {**describe(fitted), **about, "status": TRAINING}

@@ -18,6 +18,7 @@ from loglik.training.history import History, Step
 from loglik.training.interrupts import Interrupts
 from loglik.training.looks import PASSES, SHARE, Looks
 from loglik.training.options import Options
+from loglik.training.precision import check_half_precision
 from loglik.training.schedule import LEAST_STEPS, Fall, factor
 
 Watch = Callable[[Step], None]
@@ -36,6 +37,8 @@ class GradientTraining:
 
     def __init__(self, model: Model, train: Memory, valid: Memory | None, options: Options) -> None:
         self.model, self.options = model, options
+        if options.precision == "bfloat16":
+            check_half_precision(model, train.x, train.context)
         carry = options.carry and train.stream and model.carries
         rows = options.batch_rows(train.rows, model.space.dims, carry=carry)
         self.batches = Batches(model, train, rows, seed=options.seed, carry=carry)
