@@ -40,7 +40,7 @@ class Case:
         return "-".join(parts)
 
     def model(self, x: Tensor | None = None, context: Tensor | None = None) -> Model:
-        """A new model that has seen data (or x, context): initialised, then three passes of EM or some steps of Adam."""
+        """A new model that has seen data (or x, context): initialised, then three passes of EM or steps of Adam."""
         torch.manual_seed(0)
         given = {"context": self.context} if self.context else {}
         model = build(self.model_name, self.space, **self.hyperparameters, **given)

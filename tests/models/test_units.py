@@ -21,7 +21,7 @@ EXACT_UP_TO = 1e-6
 
 
 def one_scale_for_all(case: Case) -> bool:
-    """Whose model is about values in one unit: pixels that share weights, variances that are equal in all directions."""
+    """Whose model is about values in one unit: pixels that share weights, variances equal in all directions."""
     return case.model_name == "ride" or case.hyperparameters.get("covariance") == "spherical"
 
 
