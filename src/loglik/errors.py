@@ -104,6 +104,10 @@ class NewerRun(RunError):
     exit_code = 23
 
 
+class OlderRun(RunError):
+    exit_code = 26
+
+
 class PickleRefused(RunError):
     exit_code = 24
 

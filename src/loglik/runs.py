@@ -12,10 +12,9 @@ from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor
 
 from loglik.contract import Model
-from loglik.errors import CorruptRun, NewerRun, PickleRefused, RunNotFound, UsageError
+from loglik.errors import CorruptRun, NewerRun, OlderRun, PickleRefused, RunNotFound, UsageError
 from loglik.hyperparameters import with_defaults
 from loglik.inference.randomness import seeded
 from loglik.nets.causal import CausalNet
@@ -25,7 +24,7 @@ from loglik.training.history import History
 from loglik.version import __version__
 from loglik.zoo import build, entry
 
-FORMAT = 1  # of the folder; raised when an older loglik could not read it
+FORMAT = 2  # of the folder; raised when another loglik could not read it
 RUN, WEIGHTS, HISTORY, STATE = "run.json", "model.safetensors", "history.csv", "training.safetensors"
 
 
@@ -69,7 +68,7 @@ def load(folder: str | Path) -> Model:
     """The model saved in a folder, in evaluation mode.
 
     Raises:
-        RunNotFound, CorruptRun, NewerRun, PickleRefused: what is there is no run that this version can read.
+        RunNotFound, CorruptRun, NewerRun, OlderRun, PickleRefused: what is there is no run that this version can read.
     """
     folder = Path(folder)
     record = read_record(folder)
@@ -82,16 +81,10 @@ def load(folder: str | Path) -> Model:
         recipe = record["model"]
         with seeded(0):  # what the builder draws is replaced by the saved tensors
             model = build(recipe["name"], space_from_json(recipe["space"]), **recipe["hyperparameters"])
-        model.load_state_dict(_with_fitted(model, tensors), assign=True)
+        model.load_state_dict(tensors, assign=True)
     except (KeyError, TypeError, RuntimeError) as error:
         raise CorruptRun(f"{folder} does not hold together: run.json and the weights disagree ({error}).") from None
     return model.eval()
-
-
-def _with_fitted(model: Model, tensors: dict[str, Tensor]) -> dict[str, Tensor]:
-    """Runs from before models knew that they are fitted hold no word of it; they were fitted."""
-    unsaid = [name for name in model.state_dict() if name.split(".")[-1] == "_fitted" and name not in tensors]
-    return {**tensors, **{name: torch.tensor(True) for name in unsaid}}
 
 
 def read_record(folder: Path) -> dict[str, Any]:
@@ -110,6 +103,11 @@ def read_record(folder: Path) -> dict[str, Any]:
     if record["format"] > FORMAT:
         raise NewerRun(
             f"{folder} has format {record['format']}; this loglik {__version__} reads up to {FORMAT}. Upgrade loglik."
+        )
+    if record["format"] < FORMAT:
+        raise OlderRun(
+            f"{folder} has format {record['format']}, of an older loglik whose models kept scales in single precision; "
+            f"this loglik {__version__} reads format {FORMAT}. Fit again."
         )
     return record
 

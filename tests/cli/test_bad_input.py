@@ -147,6 +147,11 @@ def write_a_newer_record(folder: Path) -> None:
     (folder / "run.json").write_text(json.dumps({**record, "format": 99}))
 
 
+def write_an_older_record(folder: Path) -> None:
+    record = json.loads((folder / "run.json").read_text())
+    (folder / "run.json").write_text(json.dumps({**record, "format": 1}))
+
+
 def pickle_the_weights(folder: Path) -> None:
     torch.save({"theta": torch.zeros(3)}, folder / "model.safetensors")
 

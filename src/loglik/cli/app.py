@@ -12,7 +12,7 @@ from loglik.errors import FitWarning, LoglikError
 from loglik.version import __version__
 
 EPILOG = (
-    "Exit codes: 0 done; 2 wrong usage; 3 unknown name; 4 context; 10-17 the data; 20-25 the run; 30 writing failed; "
+    "Exit codes: 0 done; 2 wrong usage; 3 unknown name; 4 context; 10-17 the data; 20-26 the run; 30 writing failed; "
     "40 training diverged; 50 a law is broken; 130 interrupted. `loglik COMMAND --help` shows examples."
 )
 
