@@ -42,8 +42,8 @@ def by_parts(model: Model, x: Tensor, context: Tensor | None) -> str:
 def _change_of_variables(model: Flow, x: Tensor, context: Tensor | None) -> str:
     with torch.no_grad():
         z, log_det = model.bijection(model.events(x, context), model.condition(context))
-        apart = model.base.log_prob(z, context) + log_det
-    _same(scores(model, x, context), apart, "log_prob is not log p(z) + log|det dz/dx|")
+        apart = model.base.log_likelihood(z, context) + log_det
+    _same(scores(model, x, context), apart, "log p(x) is not log p(z) + log|det dz/dx|")
     for law in (inverse, log_determinant):
         try:
             found = law(model, x, context)
@@ -58,7 +58,7 @@ def _conditionals(model: Autoregressive, x: Tensor, context: Tensor | None) -> s
     with torch.no_grad():
         params = model.conditionals(model.events(x, context), context)
         log_p = model.head.log_prob(params, model.by_site(model.events(x, context)))
-    _same(scores(model, x, context), log_p.flatten(1).sum(1), "log_prob is not the sum of the conditionals")
+    _same(scores(model, x, context), log_p.flatten(1).sum(1), "log p(x) is not the sum of the conditionals")
     flat = params.flatten(0, -2)
     chosen = flat[torch.randperm(len(flat), device=flat.device)[:CONDITIONALS]]
     worst = _of_levels(model, chosen) if isinstance(model.space, Discrete) else _of_reals(model, chosen[:QUADRATURES])
