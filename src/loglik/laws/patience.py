@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import TypeVar
 from weakref import WeakKeyDictionary
 
+import torch
 from torch import Tensor
 
 from loglik.contract import Model
@@ -19,7 +20,7 @@ from loglik.laws.verdict import Undecided
 T = TypeVar("T")
 
 SECONDS = 1.0  # of the processor, that one part of one law takes, about
-SAMPLES = 6_000
+SAMPLES, FEWEST = 6_000, 100
 VALUES = 4_000_000  # of samples times dims
 
 _pools: WeakKeyDictionary[Model, dict[bytes, Tensor]] = WeakKeyDictionary()
@@ -36,7 +37,8 @@ def pool(model: Model, context: Tensor | None, at_least: int) -> Tensor:
     if key not in pools:
         most = max(1_000, min(SAMPLES, VALUES // model.space.dims))
         n = affordable(lambda n: draws(model, n, in_turn(context, n)), most)
-        pools[key] = draws(model, n, in_turn(context, n), seed=2)
+        few = n < FEWEST  # too few for any law: not even drawn
+        pools[key] = torch.empty(n, 0) if few else draws(model, n, in_turn(context, n), seed=2)
     return enough(pools[key], at_least, "drawn")
 
 
@@ -64,9 +66,8 @@ def affordable(work: Callable[[int], object], most: int) -> int:
     """How many events `work` manages in SECONDS, at least one; measured in batches that grow."""
     if most <= 1:
         return most
-    work(1)  # what is compiled, or set up, at the first call
-    size = 1
-    took = _seconds(work, size)
+    first = _seconds(work, 1)  # with what is compiled, or set up, at the first call
+    size, took = 1, first if first > 4.0 * SECONDS else _seconds(work, 1)
     while size < most and took < 0.4 * SECONDS:
         size = min(4 * size, most)
         took = _seconds(work, size)
