@@ -22,14 +22,30 @@ from torch import Tensor
 
 from loglik.contract import Model
 from loglik.laws.patience import affordable, enough, pool
-from loglik.laws.subject import in_turn, scores
+from loglik.laws.subject import scores
 from loglik.laws.verdict import Result, require, within
 from loglik.ops import sum_event
 from loglik.spaces import Discrete
 
 STANDARD_ERRORS = 5.0
 FEWEST, PILOT = 100, 400
+SCORINGS = 5  # of each sample
 EACH = 50  # samples given one context, of which a mean has a standard error
+
+
+def _drawn(model: Model, context: Tensor | None) -> tuple[Tensor, Tensor, Tensor | None, Tensor]:
+    """A pilot (P, D), samples (N, *event) that can be scored in time, their contexts, and which row each context is."""
+    drawn = pool(model, context, FEWEST)
+    few = max(FEWEST // 4, min(PILOT, len(drawn) // 4))
+    which = torch.arange(len(drawn), device=drawn.device)[few:] % (1 if context is None else len(context))
+    pilot, x, c = drawn[:few].double().flatten(1), drawn[few:], None if context is None else context[which]
+
+    def work(k: int) -> None:
+        rows = torch.arange(SCORINGS * k, device=x.device) % len(x)
+        scores(model, x[rows], None if c is None else c[rows])
+
+    n = affordable(work, len(x))
+    return pilot, enough(x[:n], FEWEST // 2, "scored"), None if c is None else c[:n], which[:n]
 
 
 @dataclass(frozen=True)
@@ -53,16 +69,8 @@ def detailed_balance(model: Model, context: Tensor | None) -> Result:
     Samples are given the rows of the context in turn, so that neighbours in a batch differ; means are judged over all
     and for each context.
     """
-    drawn = pool(model, context, FEWEST)
     # Where T mirrors and stretches must not depend on the samples it is applied to.
-    few = min(PILOT, len(drawn) // 4)
-    if context is not None:
-        few -= few % len(context)
-    few = max(few, FEWEST // 4)
-    pilot, x, c = drawn[:few].double().flatten(1), drawn[few:], in_turn(context, len(drawn))
-    c = None if c is None else c[few:]
-    n = affordable(lambda k: scores(model, x[:k], None if c is None else c[:k]), len(x))
-    x, c = enough(x[:n], FEWEST // 2, "scored"), None if c is None else c[:n]
+    pilot, x, c, which = _drawn(model, context)
     centre, spread = pilot.mean(0), pilot.std(0)
     spread = torch.where(spread > 0, spread, torch.ones_like(spread))
     values = _mirror(model, c, x, centre, spread)
@@ -70,7 +78,6 @@ def detailed_balance(model: Model, context: Tensor | None) -> Result:
         values |= _stretch(model, c, x, centre)
     deviations = {name: _standard_errors(value) for name, value in values.items()}
     if context is not None and len(x) >= EACH * len(context) > EACH:
-        which = (torch.arange(len(x)) + few) % len(context)
         for i in range(len(context)):
             own = {f"{name}, context {i}": value.of(which == i) for name, value in values.items()}
             deviations |= {name: _standard_errors(value) for name, value in own.items()}
