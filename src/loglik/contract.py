@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from loglik.contexts import ContextReader, check_contexts, contexts_of_samples
-from loglik.errors import UsageError
+from loglik.errors import ContextError, UsageError
 from loglik.ops import log_mean_exp, repeat_rows, sum_event
 from loglik.spaces import Space
 
