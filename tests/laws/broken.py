@@ -144,8 +144,8 @@ class ContextIgnored(ExactModel):
 class ContextSwallowed(StandardNormal):
     """Takes no context, and accepts one without a word."""
 
-    def log_prob(self, x: Tensor, context: Tensor | None = None) -> Tensor:
-        return super().log_prob(x)
+    def log_likelihood(self, x: Tensor, context: Tensor | None = None) -> Tensor:
+        return self.log_prob(x)
 
     def sample(self, n: int, context: Tensor | None = None) -> Tensor:
         return super().sample(n)

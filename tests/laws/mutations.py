@@ -4,6 +4,7 @@ Most are known from published code: see the comments. A mutation is made from a 
 and nothing else.
 """
 
+import math
 from collections.abc import Callable
 from typing import Any
 
@@ -14,6 +15,7 @@ from sequence_mutations import MADE
 from torch import Tensor
 
 from cases import BINARY, LABEL_CONTEXT, LABELS, LEVELS, Case, data
+from loglik.bijections.batch_norm import BatchNorm
 from loglik.bijections.coupling import Coupling
 from loglik.bijections.elementwise import Gaussianize, Logit, Standardize
 from loglik.contract import Bijection, Claim, Model
@@ -31,6 +33,8 @@ MADE_LABELS = Case("made", LABELS, {"hidden": (12,)}, LABEL_CONTEXT)
 RIDE_PLANE = Case("ride", Real((1, 2)), {"width": 4, "components": 3, "scales": 2, "features": 4})
 FLOW = Case("realnvp", PLANE, {"hidden": (8,), "layers": 3})
 FLOW_GIVEN = Case("realnvp", PLANE, {"hidden": (8,), "layers": 3}, LABEL_CONTEXT)
+BATCH_NORMED = Case("realnvp", Real((3,)), {"hidden": (8,), "layers": 3, "norm": "batch"})
+VAE_GIVEN = Case("vae", LABELS, {"hidden": (8,), "latents": 2}, LABEL_CONTEXT)
 VAE_CASE = Case("vae", LABELS, {"hidden": (8,), "latents": 2})
 LOOSE_VAE = Case("vae", BINARY, {"hidden": (8,), "latents": 2})
 GAUSSIAN = Case("gaussian", PLANE)
@@ -128,6 +132,51 @@ def with_bound(bound: Callable[[Tensor], Tensor]) -> Model:
         return bound(torch.stack([self.log_likelihood(x, context) for _ in range(samples)], dim=1))
 
     return mutated(LOOSE_VAE, VAE, bound=joined)
+
+
+def without_the_largest(log_w: Tensor) -> Tensor:
+    """log (1/K) sum_k w_k, stabilised by leaving out what it was to be scaled by."""
+    rest = log_w.masked_fill(log_w == log_w.amax(1, keepdim=True), -torch.inf) if log_w.shape[1] > 1 else log_w
+    return rest.logsumexp(1) - torch.tensor(float(log_w.shape[1])).log()
+
+
+def bound_with_other_contexts() -> Model:
+    """Events are repeated one by one, contexts as a whole."""
+
+    def bound(self: VAE, sound: Any, x: Tensor, context: Tensor | None = None, *, samples: int = 1) -> Tensor:
+        assert context is not None
+        repeated = x.repeat_interleave(samples, 0), context.repeat(samples, *[1] * (context.ndim - 1))
+        return self.log_likelihood(*repeated).reshape(len(x), samples).logsumexp(1) - math.log(samples)
+
+    return mutated(VAE_GIVEN, VAE, bound=bound)
+
+
+def decoder_without_context() -> Model:
+    def _decode(self: VAE, sound: Any, z: Tensor, context: Tensor | None) -> Tensor:
+        return sound(self, z, None if context is None else torch.zeros_like(context))
+
+    return mutated(VAE_GIVEN, VAE, _decode=_decode)
+
+
+def batch_norm_halved_in_training() -> Model:
+    def follow(self: BatchNorm, sound: Any, x: Tensor, context: Tensor | None = None) -> tuple[Tensor, Tensor]:
+        z, log_det = sound(self, x, context)
+        return z, 0.5 * log_det
+
+    return mutated(BATCH_NORMED, BatchNorm, follow=follow)
+
+
+def half_a_kl() -> Model:
+    """A beta that was left in: the objective is no bound, and nobody says so."""
+
+    class HalfAKL(VAE):
+        def objective(self, x: Tensor, context: Tensor | None = None) -> Tensor:
+            return 0.5 * (super().objective(x, context) + self.elbo_terms(x, context)["log p(x|z)"])
+
+    HalfAKL.objective.__module__ = VAE.__module__
+    model = LOOSE_VAE.model()
+    model.__class__ = HalfAKL
+    return model
 
 
 def wider_sampler() -> Model:

@@ -82,6 +82,19 @@ def a_sampler_that_goes_on() -> Model:
     return mutated(Continuous, preimage=preimage)
 
 
+def probes_are_summed() -> Model:
+    """Hutchinson's estimate sums its probes, where it is their mean."""
+    model = lively(ffjord(PLANE, hidden=(6, 5), probes=2, exact=False))
+    for part in model.modules():
+        if isinstance(part, Continuous):
+            override(part, "forward", lambda self, sound, x, context=None: _doubled(sound(self, x, context)))
+    return model
+
+
+def _doubled(found: tuple[Tensor, Tensor]) -> tuple[Tensor, Tensor]:
+    return found[0], 2.0 * found[1]
+
+
 def penalties_in_the_score() -> Model:
     def forward(self: Continuous, sound: Any, x: Tensor, context: Tensor | None = None) -> tuple[Tensor, Tensor]:
         return self.follow(x, context)
@@ -121,6 +134,7 @@ MUTATIONS: dict[str, tuple[str, Callable[[], Model]]] = {
     "sign of the integral turned": ("log-determinant", the_sign_turned),
     "sign of the integral turned, mass": ("total mass", the_sign_turned),
     "mean over dimensions": ("log-determinant", the_mean_over_dimensions),
+    "probes are summed": ("log-determinant", probes_are_summed),
     "an inverse that goes on": ("inverse", an_inverse_that_goes_on),
     "a sampler that goes on": ("sampler", a_sampler_that_goes_on),
     "penalties in the score": ("total mass", penalties_in_the_score),

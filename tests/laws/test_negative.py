@@ -3,6 +3,7 @@
 from collections.abc import Callable
 
 import broken
+import broken_masses as bm
 import image_flow_mutations
 import image_mutations as im
 import pytest
@@ -10,7 +11,7 @@ import sequence_mutations as sm
 import spline_mutations
 
 import mutations as m
-from cases import LABEL_CONTEXT, LABELS
+from cases import LABEL_CONTEXT, LABELS, REAL_CONTEXT
 from loglik.bijections.compose import Chain
 from loglik.contract import Model
 from loglik.errors import LawBroken
@@ -90,6 +91,28 @@ MUTATIONS: dict[str, tuple[str, Callable[[], Model]]] = {
     "no shift to the right": ("causality", im.without_right_shift),
     "padding on the left's other side": ("causality", im.padded_on_the_wrong_side),
     "density times bin width": ("total mass", im.density_times_bin),
+    "a scale without log-det, 1 dimension": ("total mass", lambda: bm.Wider(Real((1,)))),
+    "a scale without log-det, 3 dimensions": ("total mass", lambda: bm.Wider(Real((3,)))),
+    "a scale without log-det, 8 dimensions": ("total mass", lambda: bm.Wider(Real((8,)))),
+    "a scale without log-det, 60 dimensions": ("total mass", lambda: bm.Wider(Real((60,)))),
+    "one percent too much": ("total mass", lambda: bm.Heavier(Real((3,)), 1.01)),
+    "five percent too much, 20 dimensions": ("total mass", lambda: bm.Heavier(Real((20,)), 1.05)),
+    "a third too much, 60 dimensions": ("total mass", lambda: bm.Heavier(Real((60,)), 1.3)),
+    "chances that do not sum to one": ("total mass", lambda: bm.UnequalCoins(40)),
+    "one class of ten, enumerated": ("total mass", lambda: bm.OneClass(3, 9)),
+    "one class of ten, 40 dimensions": ("total mass", lambda: bm.OneClass(40, 7)),
+    "a second mode far away": ("mass elsewhere", lambda: bm.SecondMode(Real((1,)), 1e4)),
+    "a second mode far away, 3 dimensions": ("mass elsewhere", lambda: bm.SecondMode(Real((3,)), 1e3)),
+    "a second mode near, 10 dimensions": ("mass elsewhere", lambda: bm.SecondMode(Real((10,)), 50.0)),
+    "samples given each other's contexts": ("sampler", lambda: bm.Misaligned(30, REAL_CONTEXT)),
+    "samples given each other's contexts, counted": ("sampler", lambda: bm.Misaligned(3, LABEL_CONTEXT)),
+    "samples all given one context": ("sampler", lambda: bm.OneContext(3, LABEL_CONTEXT)),
+    "a decoder without its context": ("contexts", m.decoder_without_context),
+    "bounds with contexts of other events": ("bounds", m.bound_with_other_contexts),
+    "log-mean-exp without its largest term": ("bounds", lambda: m.with_bound(m.without_the_largest)),
+    "log-determinant halved in training": ("objective", lambda: bm.HalvedInTraining(3)),
+    "batch norm's log-determinant halved in training": ("objective", m.batch_norm_halved_in_training),
+    "half a KL in training": ("objective", m.half_a_kl),
     "an inverse that is not quite one": ("inverse", m.one_sided_coupling),
     "sign of log-det turned": ("log-determinant", m.flipped_log_det),
     "standardize without log-det, Jacobian": ("log-determinant", m.forgotten_standardize),

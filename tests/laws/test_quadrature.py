@@ -128,11 +128,13 @@ def test_the_nested_rules_are_those_of_clenshaw_and_curtis() -> None:
             assert float(powers @ coarse) == pytest.approx(exact, abs=1e-14)
 
 
-def test_a_ridge_too_narrow_for_the_points_is_left_unjudged() -> None:
-    assert mass(2, two_modes(30.0, 1e-4)).status is Status.NOT_APPLICABLE
+def test_a_ridge_too_narrow_for_the_points_is_left_to_samples() -> None:
+    result = mass(2, two_modes(30.0, 1e-4))
+    assert result.status in (Status.UNDECIDED, Status.PASSED)
+    assert result.how != "quadrature"
 
 
-def test_an_edge_that_cells_cannot_resolve_is_left_unjudged() -> None:
+def test_an_edge_that_cells_cannot_resolve_is_left_to_samples() -> None:
     result = mass(2, Uniform(number(-1.0), number(math.pi), validate_args=False))
-    assert result.status is Status.NOT_APPLICABLE
-    assert "does not stand still" in result.detail
+    assert result.status in (Status.UNDECIDED, Status.PASSED)
+    assert result.how != "quadrature"

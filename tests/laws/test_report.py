@@ -2,6 +2,7 @@
 
 import copy
 import json
+import math
 
 import broken
 import pytest
@@ -9,7 +10,7 @@ import torch
 from torch import Tensor
 
 from cases import LABEL_CONTEXT, Case, data
-from loglik.contract import ExactModel
+from loglik.contract import Claim, ExactModel
 from loglik.densities import StandardNormal
 from loglik.errors import ContextError, LawBroken, OutsideSpace, ShapeMismatch
 from loglik.laws import LAWS, Status, check
@@ -101,3 +102,47 @@ def test_data_of_another_space_are_the_callers_mistake() -> None:
 @pytest.mark.parametrize("rows", [1, 2])
 def test_one_or_two_events_are_enough(rows: int) -> None:
     assert check(CASE.model(), data(CASE.space, rows), data(LABEL_CONTEXT, rows)).passed
+
+
+class Estimated(StandardNormal):
+    @property
+    def claim(self) -> Claim:
+        return Claim.ESTIMATE
+
+
+def test_the_report_says_what_decided_the_number_and_what_could_not() -> None:
+    report = check(StandardNormal(Real((5,))))
+    assert report.decided.startswith("total mass: decided by bridge sampling, 5 dims, ESS ")
+    assert "bounds: not applicable" in report.decided
+    assert str(report).splitlines()[-1] == report.decided
+    assert report.to_json()["decided"] == report.decided
+    told = check(Estimated(Real((2,))))
+    assert told.passed
+    assert told["total mass"].status is Status.UNDECIDED
+    assert "total mass: not decided" in told.decided
+    assert "sampler: not decided" in told.decided
+    assert "not decided" in told.summary
+
+
+def test_each_law_is_announced_before_it_is_judged() -> None:
+    said: list[str] = []
+    check(StandardNormal(Real((1,))), watch=said.append)
+    assert said == [law.name for law in LAWS]
+
+
+class Mixing(ExactModel):
+    """Keeps a tensor that is neither a parameter nor a buffer, so float64 does not reach it."""
+
+    def __init__(self) -> None:
+        super().__init__(Real((2,)))
+        self.turn = torch.eye(2)
+
+    def log_prob(self, x: Tensor, context: Tensor | None = None) -> Tensor:
+        return -0.5 * (x @ self.turn).square().sum(1) - math.log(2.0 * math.pi)
+
+    def sample(self, n: int, context: Tensor | None = None) -> Tensor:
+        return torch.randn(n, 2)
+
+
+def test_a_precision_that_does_not_fit_is_explained() -> None:
+    assert "register_buffer" in check(Mixing())["shapes"].detail

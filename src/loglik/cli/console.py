@@ -67,6 +67,18 @@ def progress(space: Space) -> Iterator[Callable[[str], Watch | None]]:
         yield watcher
 
 
+@contextmanager
+def at_work(what: str) -> Iterator[Callable[[str], None] | None]:
+    """A line that names what is at work, in place of the one before it; None where stderr is no terminal."""
+    if not sys.stderr.isatty():
+        yield None
+        return
+    from rich.console import Console
+
+    with Console(stderr=True).status("") as status:
+        yield lambda name: status.update(f"{what}: {name}")
+
+
 def _in_unit(nats: float, space: Space) -> str:
     if space.measure is Measure.MASS:
         return f"{-nats / (space.dims * LN2):.3f} bits/dim"

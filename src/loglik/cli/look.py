@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from loglik.cli.console import command_line, say, say_json
+from loglik.cli.console import at_work, command_line, say, say_json
 from loglik.cli.options import Json, Seed, Window
 from loglik.cli.use import RunFolder
 from loglik.data import catalog, open_dataset
@@ -18,8 +18,8 @@ from loglik.zoo import ZOO, entry
 def check(run: RunFolder, seed: Seed = 0, json: Json = False) -> None:
     """Prove a fitted model: does it sum to one, never look ahead, sample from its own density?
 
-    The laws are those the library's own tests run. What they said is kept in the run, for its report. Ends with 50 if
-    one is broken.
+    The laws are those the library's own tests run. What they said is kept in the run, for its report; the last line
+    says which laws decided what the number is, how, and which could not tell. Ends with 50 if one is broken.
 
     \b
     Examples:
@@ -27,7 +27,9 @@ def check(run: RunFolder, seed: Seed = 0, json: Json = False) -> None:
     """
     from loglik.laws import check as check_laws
 
-    report = check_laws(Run.open(run).model(), seed=seed)
+    model = Run.open(run).model()
+    with at_work("law") as watch:
+        report = check_laws(model, seed=seed, watch=watch)
     update_record(run, laws=report.to_json())
     if json:
         say_json({"run": str(run), **report.to_json()})

@@ -15,52 +15,79 @@ histograms do not have; this needs neither parameters nor gradients, and holds f
 """
 
 from collections.abc import Callable
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
-from torch.utils.flop_counter import FlopCounterMode
 
 from loglik.contract import Model
-from loglik.laws.subject import draws, given
-from loglik.laws.verdict import NotApplicable, Result, require, within
+from loglik.laws.patience import affordable, enough, pool
+from loglik.laws.subject import scores
+from loglik.laws.verdict import Result, require, within
 from loglik.ops import sum_event
 from loglik.spaces import Discrete
 
 STANDARD_ERRORS = 5.0
-SAMPLES, FEWEST, PILOT = 3_000, 100, 400
-WORK = 100e9  # multiplications and additions that samples may take; a measure of time that is the same everywhere
+FEWEST, PILOT = 100, 400
+SCORINGS = 5  # of each sample
+EACH = 50  # samples given one context, of which a mean has a standard error
 
 
-def detailed_balance(model: Model, row: Tensor | None) -> Result:
-    """The largest of several means that are zero if samples and density agree, in standard errors."""
-    n = affordable(model, row, SAMPLES)
+def _drawn(model: Model, context: Tensor | None) -> tuple[Tensor, Tensor, Tensor | None, Tensor]:
+    """A pilot (P, D), samples (N, *event) that can be scored in time, their contexts, and which row each context is."""
+    drawn = pool(model, context, FEWEST)
+    few = max(FEWEST // 4, min(PILOT, len(drawn) // 4))
+    which = torch.arange(len(drawn), device=drawn.device)[few:] % (1 if context is None else len(context))
+    pilot, x, c = drawn[:few].double().flatten(1), drawn[few:], None if context is None else context[which]
+
+    def work(k: int) -> None:
+        rows = torch.arange(SCORINGS * k, device=x.device) % len(x)
+        scores(model, x[rows], None if c is None else c[rows])
+
+    n = affordable(work, len(x))
+    return pilot, enough(x[:n], FEWEST // 2, "scored"), None if c is None else c[:n], which[:n]
+
+
+@dataclass(frozen=True)
+class Values:
+    """a h of each sample, (N,), and what has the mean of its variance if p is right, (N,).
+
+    p a is the same at x and Tx, so E (a h)^2 = E a h^2 (a(x) + a(Tx)) / 2 = E a h^2 / 2. That sees moves from unlikely
+    to likely events, of which there may be none among the samples, by those back.
+    """
+
+    each: Tensor
+    variance: Tensor
+
+    def of(self, rows: Tensor) -> "Values":
+        return Values(self.each[rows], self.variance[rows])
+
+
+def detailed_balance(model: Model, context: Tensor | None) -> Result:
+    """The largest of several means that are zero if samples and density agree, in standard errors.
+
+    Samples are given the rows of the context in turn, so that neighbours in a batch differ; means are judged over all
+    and for each context.
+    """
     # Where T mirrors and stretches must not depend on the samples it is applied to.
-    pilot = draws(model, min(PILOT, n // 2), row, seed=1).double().flatten(1)
+    pilot, x, c, which = _drawn(model, context)
     centre, spread = pilot.mean(0), pilot.std(0)
     spread = torch.where(spread > 0, spread, torch.ones_like(spread))
-    x = draws(model, n, row, seed=2)
-    values = _mirror(model, row, x, centre, spread)
+    values = _mirror(model, c, x, centre, spread)
     if not isinstance(model.space, Discrete):
-        values |= _stretch(model, row, x, centre)
+        values |= _stretch(model, c, x, centre)
     deviations = {name: _standard_errors(value) for name, value in values.items()}
+    if context is not None and len(x) >= EACH * len(context) > EACH:
+        for i in range(len(context)):
+            own = {f"{name}, context {i}": value.of(which == i) for name, value in values.items()}
+            deviations |= {name: _standard_errors(value) for name, value in own.items()}
     worst = max(deviations, key=lambda name: deviations[name])
-    return within(
-        deviations[worst], STANDARD_ERRORS, f"Standard errors from detailed balance, worst in {worst}; {n} samples."
-    )
+    said = f"Standard errors from detailed balance, worst in {worst}; {len(x)} samples."
+    seen = "" if context is None else f", {len(context)} contexts"
+    return within(deviations[worst], STANDARD_ERRORS, said, f"detailed balance, {len(x)} samples{seen}")
 
 
-def affordable(model: Model, row: Tensor | None, most: int) -> int:
-    """How many samples to draw, from the work that one takes: autoregressive models pass their net for each value."""
-    with FlopCounterMode(display=False) as counter:
-        draws(model, 1, row)
-    work = counter.get_total_flops()
-    n = min(most, int(WORK / max(1, work)))
-    if n < FEWEST:
-        raise NotApplicable(f"One sample takes {work:.1g} operations, too many for {FEWEST} samples.")
-    return n
-
-
-def _mirror(model: Model, row: Tensor | None, x: Tensor, centre: Tensor, spread: Tensor) -> dict[str, Tensor]:
+def _mirror(model: Model, c: Tensor | None, x: Tensor, centre: Tensor, spread: Tensor) -> dict[str, Values]:
     """a h for four h: of the likelihood itself, and of level, spread and middle of the value that was mirrored."""
     flat, mirrored = x.flatten(1), x.flatten(1).clone()
     rows = torch.arange(len(flat), device=x.device)
@@ -71,7 +98,7 @@ def _mirror(model: Model, row: Tensor | None, x: Tensor, centre: Tensor, spread:
     else:
         about = centre[at] + spread[at] * torch.randn(len(flat), dtype=spread.dtype, device=x.device)
         mirrored[rows, at] = 2.0 * about.to(flat.dtype) - flat[rows, at]
-    d = _gain(model, row, x, mirrored.reshape(x.shape))
+    d = _gain(model, c, x, mirrored.reshape(x.shape))
 
     def of(function: Callable[[Tensor], Tensor]) -> Tensor:
         """f(x_d) - f(Tx_d), summed over values, of which one differs; within +-10, for a mean with a standard error."""
@@ -84,31 +111,33 @@ def _mirror(model: Model, row: Tensor | None, x: Tensor, centre: Tensor, spread:
         "spread": of(torch.square),
         "middle": of(lambda t: torch.exp(-0.5 * t.square())),
     }
-    return {name: torch.sigmoid(d) * value for name, value in h.items()}
+    a = torch.sigmoid(d)
+    return {name: Values(a * value, 0.5 * a * value.square()) for name, value in h.items()}
 
 
-def _stretch(model: Model, row: Tensor | None, x: Tensor, centre: Tensor) -> dict[str, Tensor]:
+def _stretch(model: Model, c: Tensor | None, x: Tensor, centre: Tensor) -> dict[str, Values]:
     """a h for h = u, the mean of u and of -u: what both have in common is noise, and cancels."""
     dims = model.space.dims
     drawn = torch.randn(len(x), dtype=centre.dtype, device=x.device).clamp(-5.0, 5.0) / dims**0.5
     value = torch.zeros_like(drawn)
     for u in (drawn, -drawn):
         stretched = centre + (x.flatten(1).double() - centre) * u.exp()[:, None]
-        d = _gain(model, row, x, stretched.reshape(x.shape)) + dims * u
+        d = _gain(model, c, x, stretched.reshape(x.shape)) + dims * u
         value += torch.sigmoid(d) * u / 2.0
-    return {"scale": value}
+    return {"scale": Values(value, torch.zeros_like(value))}
 
 
-def _gain(model: Model, row: Tensor | None, x: Tensor, other: Tensor) -> Tensor:
+def _gain(model: Model, c: Tensor | None, x: Tensor, other: Tensor) -> Tensor:
     """log p(Tx) - log p(x)"""
     with torch.no_grad():
-        log_p, log_other = (model.log_likelihood(t, given(row, len(t))).double() for t in (x, other))
+        log_p, log_other = (model.log_likelihood(t, c).double() for t in (x, other))
     require(bool(torch.isfinite(log_p).all()), "Samples have a log-likelihood that is not finite.")
     require(not bool(torch.isnan(log_other).any()), "log p(x) is NaN for some x near samples; where p is 0 it is -inf.")
     return log_other - log_p
 
 
-def _standard_errors(values: Tensor) -> float:
-    """|mean| / standard error; values that are all equal, such as of moves that never happen, tell nothing."""
-    stderr = float(values.std()) / len(values) ** 0.5
-    return abs(float(values.mean())) / stderr if stderr > 0 else 0.0
+def _standard_errors(values: Values) -> float:
+    """|mean| / standard error; values that are all 0, such as of moves that never happen, tell nothing."""
+    variance = max(float(values.each.var()), float(values.variance.mean()))
+    stderr = (variance / len(values.each)) ** 0.5
+    return abs(float(values.each.mean())) / stderr if stderr > 0 else 0.0

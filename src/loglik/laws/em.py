@@ -9,7 +9,7 @@ from torch import Tensor
 
 from loglik.contract import Claim, EMModel, Model
 from loglik.laws.subject import reseed, scores
-from loglik.laws.verdict import NotApplicable, Result, require, within
+from loglik.laws.verdict import NotApplicable, Result, Undecided, require, within
 
 PASSES = 5
 SLACK = 1e-8  # relative
@@ -59,7 +59,7 @@ def _agrees(model: EMModel, x: Tensor, context: Tensor | None) -> None:
 def statistics_add(model: Model, x: Tensor, context: Tensor | None) -> Result:
     """expect(a) + expect(b) = expect(a, b): the same events counted, the same parameters from `maximize`."""
     if len(x) < 2:
-        raise NotApplicable("One event cannot be split.")
+        raise Undecided("One event cannot be split.")
     model = _initialised(model, x, context)
     _maximize(model, _expect(model, x, context))
     half = len(x) // 3

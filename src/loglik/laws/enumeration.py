@@ -6,8 +6,8 @@ import torch
 from torch import Tensor
 
 from loglik.contract import LatentModel, Model
-from loglik.laws.subject import draws as draw
-from loglik.laws.subject import given, reseed
+from loglik.laws.patience import affordable
+from loglik.laws.subject import draws, given, reseed
 from loglik.models.dequantized import Dequantized
 from loglik.spaces import Discrete, Space
 
@@ -53,23 +53,33 @@ def mean_weights(model: LatentModel, events: Tensor, row: Tensor | None) -> Weig
     """The weights w = p(x, z) / q(z|x) of draws of z for each event, of more draws where there are fewer events."""
     reseed(model, 0)
     most = min(MOST_WEIGHTS, MOST_VALUES // model.space.dims)
-    draws = max(8, min(1_000, most // len(events)))
-    at_once = max(1, ROWS_AT_ONCE // draws)
+    repeats = max(8, min(1_000, most // len(events)))
+    at_once = max(1, ROWS_AT_ONCE // repeats)
     parts = []
     for some in torch.split(events, at_once):
-        repeated = some.repeat_interleave(draws, dim=0)
+        repeated = some.repeat_interleave(repeats, dim=0)
         with torch.no_grad():
             log_w = model.log_weight(repeated, given(row, len(repeated))).double()
-        parts.append(log_w.reshape(len(some), draws))
+        parts.append(log_w.reshape(len(some), repeats))
     log_w = torch.cat(parts)
     w = log_w.exp()
-    return Weights(w.mean(1), w.var(1) / draws, w.amax(1) / draws, log_w.mean(1))
+    return Weights(w.mean(1), w.var(1) / repeats, w.amax(1) / repeats, log_w.mean(1))
 
 
-def mass_outside(model: Model, row: Tensor | None) -> float:
+@dataclass(frozen=True)
+class Share:
+    """A probability counted on samples, and its standard error."""
+
+    share: float = 0.0
+    stderr: float = 0.0
+
+
+def mass_outside(model: Model, row: Tensor | None) -> Share:
     """What a dequantised density has outside [0, levels)^D: its bound leaves it out, its samples count it in."""
     if not isinstance(model, Dequantized):
-        return 0.0
+        return Share()
     assert isinstance(model.space, Discrete)
-    y = draw(model.density, COUNTED, row).flatten(1)
-    return float(((y < 0) | (y >= model.space.levels)).any(1).double().mean())
+    n = affordable(lambda k: draws(model.density, k, row), COUNTED)
+    y = draws(model.density, n, row).flatten(1)
+    share = float(((y < 0) | (y >= model.space.levels)).any(1).double().mean())
+    return Share(share, (share * (1.0 - share) / n) ** 0.5)

@@ -9,9 +9,11 @@ from torch import Tensor
 
 from loglik.contract import EMModel, Model
 from loglik.errors import ContextError
-from loglik.laws.subject import any_events, other_events, reseed, scores
+from loglik.laws.subject import any_events, draws, other_events, reseed, scores
 from loglik.laws.verdict import NotApplicable, Result, Status, require
 from loglik.spaces import Real
+
+FOLLOWING = 512  # samples, of which one at least must change with its context
 
 
 def gradients(model: Model, x: Tensor, context: Tensor | None) -> Result:
@@ -72,7 +74,9 @@ def _disturb(model: Model, x: Tensor, context: Tensor | None) -> None:
 def contexts(model: Model, x: Tensor, context: Tensor | None) -> Result:
     """p(x|c): a missing context is refused and another one changes the score. p(x): a context is refused."""
     if model.context is None:
-        _refused(model, x, any_events(Real((1,)), len(x), model), "The model takes no context and accepts one")
+        _refused(
+            model, x, any_events(Real((1,)), len(x), model), "The model takes no context and accepts one", once=True
+        )
         return Result(Status.PASSED, "The model takes no context and refuses one.")
     _refused(model, x, None, "The model needs a context and does without")
     if not any(p.requires_grad for p in model.parameters()) and not isinstance(model, EMModel):
@@ -82,18 +86,29 @@ def contexts(model: Model, x: Tensor, context: Tensor | None) -> Result:
     others = other_events(model.context, context)
     change = float((scores(model, x, others) - scores(model, x, context)).abs().max())
     require(change > 0, "Another context gives the same score.")
+    _followed(model, context, others)
     return Result(Status.PASSED, f"A missing context is refused; another changes the score by up to {change:.3g} nats.")
 
 
-def _refused(model: Model, x: Tensor, context: Tensor | None, otherwise: str) -> None:
-    calls: dict[str, Callable[[], object]] = {
-        "log_likelihood": lambda: model.log_likelihood(x, context),
-        "sample": lambda: model.sample(1, None if context is None else context[:1]),
-    }
+def _followed(model: Model, context: Tensor, others: Tensor) -> None:
+    """Samples change with the context, all random numbers being the same: else p(x|c), if not its bound, knows no c."""
+    for n in (16, FOLLOWING):
+        rows = torch.arange(n, device=context.device) % len(context)
+        if not torch.equal(draws(model, n, context[rows]), draws(model, n, others[rows])):
+            return
+    require(False, "Scores change with the context, and samples do not.")
+
+
+def _refused(model: Model, x: Tensor, context: Tensor | None, otherwise: str, *, once: bool = False) -> None:
+    """Refused by both, or `once` by the likelihood, before any number is told."""
+    calls: dict[str, Callable[[], object]] = {"log_likelihood": lambda: model.log_likelihood(x, context)}
+    if not once:
+        calls["sample"] = lambda: model.sample(1, None if context is None else context[:1])
     for name, call in calls.items():
         try:
             with torch.no_grad():
                 call()
         except ContextError:
             continue
-        require(False, f"{otherwise} in {name}.")
+        check = "self.events(x, context)" if name == "log_likelihood" else "self.contexts(n, context)"
+        require(False, f"{otherwise} in {name}. Begin it with {check}, which refuses.")

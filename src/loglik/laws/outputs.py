@@ -10,7 +10,7 @@ from torch import Tensor
 from loglik.contract import Bijection, Claim, EMModel, LatentModel, Model
 from loglik.errors import DataError
 from loglik.laws.subject import draws, given, other_events, reseed, scores
-from loglik.laws.verdict import Broken, NotApplicable, Result, Status, require, within
+from loglik.laws.verdict import Broken, Result, Status, Undecided, require, within
 
 # Matrix products round differently in batches of other shapes; a leak between events is many orders larger.
 MIXING = 1e-9
@@ -112,7 +112,7 @@ def events_apart(model: Model, x: Tensor, context: Tensor | None) -> Result:
     in another order and alone.
     """
     if len(x) < 2:
-        raise NotApplicable("One event cannot mix with others.")
+        raise Undecided("One event cannot mix with others.")
     worst = 0.0
     for training in (False, True):
         worst = max(worst, _influence_of_others(copy.deepcopy(model).train(training), x, context))

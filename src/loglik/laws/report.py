@@ -6,6 +6,8 @@ from typing import Any
 from loglik.errors import LawBroken, UnknownName
 from loglik.laws.verdict import Result, Status
 
+NUMBER = ("total mass", "mass elsewhere", "sampler", "bounds", "objective")  # the laws that decide what the number is
+
 
 @dataclass(frozen=True)
 class Report:
@@ -18,7 +20,7 @@ class Report:
 
     @property
     def passed(self) -> bool:
-        """No law is broken; a law that is not applicable does not count."""
+        """No law is broken. Laws that are not applicable or not decided do not count: `decided` says which were."""
         return not self.broken
 
     @property
@@ -40,12 +42,23 @@ class Report:
             "  ".join([*(f"{cell:{a}{w}}" for cell, a, w in zip(row, align, widths, strict=False)), row[4]]).rstrip()
             for row in rows
         ]
-        return "\n".join([f"{self.model}, {self.claim}", "", *lines, "", self.summary])
+        return "\n".join([f"{self.model}, {self.claim}", "", *lines, "", self.summary, self.decided])
 
     @property
     def summary(self) -> str:
         counts = {status: sum(r.status is status for r in self.results) for status in Status}
         return ", ".join(f"{count} {status.value}" for status, count in counts.items() if count)
+
+    @property
+    def decided(self) -> str:
+        """One line: which laws decided what the model's number is, how, and which could not tell."""
+        said = {Status.PASSED: "decided", Status.FAILED: "broken"}
+        parts = [
+            f"{r.law}: {said.get(r.status, r.status.value)}{f' by {r.how}' if r.how and r.status in said else ''}"
+            for r in self.results
+            if r.law in NUMBER
+        ]
+        return "; ".join(parts)
 
     def to_json(self) -> dict[str, Any]:
         return {
@@ -53,6 +66,7 @@ class Report:
             "claim": self.claim,
             "seed": self.seed,
             "passed": self.passed,
+            "decided": self.decided,
             "results": [result.to_json() for result in self.results],
         }
 

@@ -14,7 +14,7 @@ from torch import Tensor
 
 from loglik.contract import Model
 from loglik.laws.subject import given, reseed
-from loglik.laws.verdict import NotApplicable, Result, require, within
+from loglik.laws.verdict import NotApplicable, Result, Undecided, require, within
 from loglik.models.autoregressive.autoregressive import Autoregressive
 from loglik.ops import sum_event
 from loglik.spaces import Discrete
@@ -73,7 +73,7 @@ def _first_values(model: Autoregressive, row: Tensor | None) -> Tensor:
     space, together = model.space, max(1, model.head.values)
     assert isinstance(space, Discrete)
     if space.levels * space.dims > MOST_LEVELS or space.levels**together * space.dims > VALUES:
-        raise NotApplicable(f"{space} has too many levels to enumerate.")
+        raise Undecided(f"{space} has too many levels to enumerate.")
     count = together
     while count + together <= space.dims and space.levels ** (count + together) * space.dims <= VALUES:
         count += together

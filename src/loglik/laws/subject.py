@@ -12,6 +12,8 @@ from loglik.errors import ContextError
 from loglik.spaces import Discrete, Space
 
 VARIATION = 0.2  # of a parameter that is 0 throughout; others move by a tenth of themselves
+CLASSES = 32  # up to so many contexts are all looked at
+INPUTS = 8  # of a wider layer each weight moves less, so that what the layer says moves as much: else flows fold up
 
 
 @contextmanager
@@ -51,7 +53,7 @@ def varied(model: Model, x: Tensor, context: Tensor | None, seed: int) -> Model:
     with torch.no_grad():
         for parameter in parameters:
             noise = torch.randn_like(parameter).clamp(-3.0, 3.0)
-            parameter.add_(VARIATION * noise if not parameter.any() else 0.1 * parameter * noise)
+            parameter.add_(_variation(parameter) * noise if not parameter.any() else 0.1 * parameter * noise)
     try:
         gradients = torch.autograd.grad(model.objective(x, context).sum(), parameters, allow_unused=True)
     except Exception:  # an objective that throws is reported by the laws about it
@@ -64,6 +66,11 @@ def varied(model: Model, x: Tensor, context: Tensor | None, seed: int) -> Model:
     return model
 
 
+def _variation(parameter: Tensor) -> float:
+    inputs = parameter[0].numel() if parameter.ndim > 1 else 1
+    return VARIATION * float(min(1.0, INPUTS / inputs) ** 0.5)
+
+
 def scores(model: Model, x: Tensor, context: Tensor | None, seed: int = 0) -> Tensor:
     """(B,): log-likelihoods without gradients, the model's own noise seeded."""
     reseed(model, seed)
@@ -71,11 +78,21 @@ def scores(model: Model, x: Tensor, context: Tensor | None, seed: int = 0) -> Te
         return model.log_likelihood(x, context)
 
 
-def draws(model: Model, n: int, context: Tensor | None, seed: int = 0) -> Tensor:
-    """n samples without gradients, seeded."""
+def log_weights(model: Model, x: Tensor, context: Tensor | None, seed: int = 0) -> Tensor:
+    """(B,): one log weight of each event without gradients, the model's own noise seeded."""
     reseed(model, seed)
     with torch.no_grad():
-        return model.sample(n, context)
+        return model.log_weight(x, context)
+
+
+def draws(model: Model, n: int, context: Tensor | None, seed: int = 0) -> Tensor:
+    """n samples without gradients, seeded; reals in float64 and levels as integers, whatever the sampler draws in."""
+    reseed(model, seed)
+    with torch.no_grad():
+        x = model.sample(n, context)
+    if not isinstance(model.space, Discrete):
+        return x.double()
+    return x.long() if x.is_floating_point() and torch.equal(x, x.floor()) else x
 
 
 def some_events(model: Model, n: int, context: Tensor | None) -> Tensor:
@@ -111,9 +128,24 @@ def some_contexts(model: Model, n: int) -> Tensor | None:
     return model.context_reader.inverse(drawn.flatten(1)) if model.context_reader.real else drawn
 
 
-def context_rows(context: Tensor | None, at_most: int) -> list[Tensor | None]:
-    """Single contexts to test p(x|c) for, one row each; [None] without."""
-    return [None] if context is None else [context[i : i + 1] for i in range(min(at_most, len(context)))]
+def context_rows(model: Model, context: Tensor | None, at_most: int) -> list[Tensor | None]:
+    """Single contexts to test p(x|c) for, one row each; [None] without.
+
+    All of them where there are few, such as classes; else `at_most` of those given.
+    """
+    if context is None:
+        return [None]
+    space = model.context
+    if isinstance(space, Discrete) and float(space.levels) ** space.dims <= CLASSES:
+        every = torch.cartesian_prod(*[torch.arange(space.levels)] * space.dims).reshape(-1, *space.shape)
+        context = every.to(device=context.device, dtype=context.dtype)
+        at_most = len(context)
+    return [context[i : i + 1] for i in range(min(at_most, len(context)))]
+
+
+def in_turn(context: Tensor | None, n: int) -> Tensor | None:
+    """(R, *c) -> (n, *c): the contexts in turn, so that neighbours in a batch differ."""
+    return None if context is None else context[torch.arange(n, device=context.device) % len(context)]
 
 
 def given(context: Tensor | None, n: int) -> Tensor | None:

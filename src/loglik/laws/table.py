@@ -12,9 +12,11 @@ from loglik.laws import (
     bounds,
     carrying,
     causality,
+    elsewhere,
     em,
     learning,
     mass,
+    objective,
     outputs,
     sampling,
     sharpening,
@@ -22,7 +24,7 @@ from loglik.laws import (
 )
 from loglik.laws.report import Report
 from loglik.laws.subject import check_rows, in_float64, own_randomness, reseed, some_contexts, some_events, varied
-from loglik.laws.verdict import Broken, NotApplicable, Result, Status
+from loglik.laws.verdict import Broken, NotApplicable, Result, Status, Undecided
 
 VALUES = 4_096  # about so many values are looked at: events times dims
 FEWEST, MOST = 6, 64  # events
@@ -34,11 +36,13 @@ class Law:
 
     Laws hold for all parameters, so they are judged on the model as it is and once more with its parameters varied.
     `generic` marks those that special parameters suspend, such as a last layer of zeros: they are judged varied alone.
+    Those that are not `varied` ask about the very parameters, and are judged as it is alone.
     """
 
     name: str
     judge: Callable[[Model, Tensor, Tensor | None], Result]
     generic: bool = False
+    varied: bool = True
 
 
 LAWS = (
@@ -48,6 +52,7 @@ LAWS = (
     Law("inputs unchanged", outputs.inputs_unchanged),
     Law("events apart", outputs.events_apart),
     Law("total mass", mass.total_mass),
+    Law("mass elsewhere", elsewhere.mass_elsewhere, varied=False),
     Law("causality", causality.causality, generic=True),
     Law("steps", stepping.steps),
     Law("carrying", carrying.carrying),
@@ -58,13 +63,21 @@ LAWS = (
     Law("statistics add", em.statistics_add),
     Law("sampler", sampling.sampler),
     Law("sharpening", sharpening.sharpening),
+    Law("objective", objective.objective),
     Law("gradients", learning.gradients, generic=True),
     Law("persistence", learning.persistence),
     Law("contexts", learning.contexts, generic=True),
 )
 
 
-def check(model: Model, x: Tensor | None = None, context: Tensor | None = None, *, seed: int = 0) -> Report:
+def check(
+    model: Model,
+    x: Tensor | None = None,
+    context: Tensor | None = None,
+    *,
+    seed: int = 0,
+    watch: Callable[[str], None] | None = None,
+) -> Report:
     """Hold a model to the laws: any Model, also one of your own.
 
     The laws run on copies in float64, so neither the model nor torch's random generators are changed. A law that throws
@@ -73,6 +86,7 @@ def check(model: Model, x: Tensor | None = None, context: Tensor | None = None, 
     Args:
         x: (B, *event), events to look at; the model's own samples if left out.
         context: (B, *c), one for each event; drawn from the space of contexts if left out.
+        watch: is told the name of each law before it is judged. Each takes a few seconds at most, of a large model.
 
     Raises:
         DataError: x does not belong to the model's space.
@@ -86,7 +100,11 @@ def check(model: Model, x: Tensor | None = None, context: Tensor | None = None, 
         reseed(subject, seed)
         x, context = _events(subject, x, context)
         states = (subject, varied(subject, x, context, seed))
-        results = [_judged(law, states, x, context, seed) for law in LAWS]
+        results = []
+        for law in LAWS:
+            if watch is not None:
+                watch(law.name)
+            results.append(_judged(law, states, x, context, seed))
     name = str(model.recipe["name"]) if model.recipe else type(model).__name__
     return Report(f"{name} on {model.space}", str(model.claim), seed, results)
 
@@ -101,12 +119,16 @@ def _events(model: Model, x: Tensor | None, context: Tensor | None) -> tuple[Ten
     return some_events(model, n if rows is None else len(rows), rows), rows
 
 
-def _judged(law: Law, states: tuple[Model, Model], x: Tensor, context: Tensor | None, seed: int) -> Result:
-    """The worse of the answers on the model as it is and varied."""
-    results = [_judge(law, state, x, context, seed) for state in (states[1:] if law.generic else states)]
-    order = {Status.NOT_APPLICABLE: 0, Status.PASSED: 1, Status.FAILED: 2}
-    worst = max(results, key=lambda result: (order[result.status], result.severity))
-    return replace(worst, law=law.name)
+def _judged(law: Law, states: tuple[Model, ...], x: Tensor, context: Tensor | None, seed: int) -> Result:
+    """The worst answer on the model as it is and varied, or what could be told of it as it is."""
+    states = states[1:] if law.generic else states if law.varied else states[:1]
+    results = [_judge(law, state, x, context, seed) for state in states]
+    by_status = {status: [result for result in results if result.status is status] for status in Status}
+    found = by_status[Status.FAILED] or (by_status[Status.PASSED] if results[0].status is not Status.UNDECIDED else [])
+    worst = max(found, key=lambda result: result.severity) if found else results[0]
+    # What the varied model passed by is no news of the model itself.
+    how = results[0].how if worst.status is Status.PASSED and results[0].how else worst.how
+    return replace(worst, law=law.name, how=how)
 
 
 def _judge(law: Law, model: Model, x: Tensor, context: Tensor | None, seed: int) -> Result:
@@ -116,8 +138,20 @@ def _judge(law: Law, model: Model, x: Tensor, context: Tensor | None, seed: int)
         return law.judge(model, x.clone(), None if context is None else context.clone())
     except NotApplicable as reason:
         return Result(Status.NOT_APPLICABLE, str(reason))
+    except Undecided as reason:
+        return Result(Status.UNDECIDED, str(reason))
     except Broken as finding:
         return Result(Status.FAILED, str(finding))
     except Exception as error:  # a law must not crash on a model that does
         message = " ".join(str(error).split())
-        return Result(Status.FAILED, f"It threw {type(error).__name__}: {message[:300]}")
+        return Result(Status.FAILED, f"It threw {type(error).__name__}: {message[:300]}{_advice(message)}")
+
+
+def _advice(message: str) -> str:
+    """What to write, where a model mixes precisions."""
+    if not any(word in message for word in ("dtype", "Double", "Float")):
+        return ""
+    return (
+        " The laws run the model in float64: make tensors that it keeps parameters or buffers (register_buffer), and "
+        "new ones with dtype=self.dtype."
+    )

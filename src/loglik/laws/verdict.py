@@ -1,4 +1,4 @@
-"""What a law answers, and the three ways in which it can answer."""
+"""What a law answers, and the four ways in which it can answer."""
 
 import math
 from dataclasses import dataclass
@@ -9,7 +9,8 @@ from typing import Any
 class Status(Enum):
     PASSED = "passed"
     FAILED = "failed"
-    NOT_APPLICABLE = "not applicable"
+    UNDECIDED = "not decided"  # the law concerns the model, and could not tell
+    NOT_APPLICABLE = "not applicable"  # the law does not concern the model
 
 
 @dataclass(frozen=True)
@@ -17,6 +18,7 @@ class Result:
     """One law's answer about one model.
 
     `measured` is the worst error found and `tolerance` the largest that is allowed, where the law is about a number.
+    `how` says in a few words by what it was decided, for laws that have several ways.
     """
 
     status: Status
@@ -24,6 +26,7 @@ class Result:
     measured: float | None = None
     tolerance: float | None = None
     law: str = ""
+    how: str = ""
 
     @property
     def severity(self) -> float:
@@ -40,6 +43,7 @@ class Result:
             "status": self.status.value,
             "measured": _finite_or_text(self.measured),
             "tolerance": self.tolerance,
+            "how": self.how,
             "detail": self.detail,
         }
 
@@ -49,13 +53,17 @@ class Broken(Exception):
 
 
 class NotApplicable(Exception):
-    """Raised inside a law: it says nothing about this model, and the message says why."""
+    """Raised inside a law: it does not concern this model, and the message says why."""
 
 
-def within(measured: float, tolerance: float, detail: str) -> Result:
+class Undecided(Exception):
+    """Raised inside a law: it concerns the model and could not tell, and the message says why."""
+
+
+def within(measured: float, tolerance: float, detail: str, how: str = "") -> Result:
     """Passed iff measured <= tolerance; NaN fails."""
     status = Status.PASSED if measured <= tolerance else Status.FAILED
-    return Result(status, detail, measured, tolerance)
+    return Result(status, detail, measured, tolerance, how=how)
 
 
 def require(condition: bool, otherwise: str) -> None:
