@@ -34,13 +34,9 @@ def fit(
         str | None, typer.Option(help="A name of the zoo (`loglik models`); by default what suits the data.")
     ] = None,
     out: Annotated[Path | None, typer.Option("-o", "--out", help="The run folder; by default runs/DATA-MODEL.")] = None,
-    steps: Annotated[
-        int | None, typer.Option(help="Gradient steps, or EM passes; with --resume the new total of a finished run.")
-    ] = None,
+    steps: Annotated[int | None, typer.Option(help="Gradient steps, or EM passes; in all, if resumed.")] = None,
     epochs: Annotated[float | None, typer.Option(help="Passes over the training rows, also of EM.")] = None,
-    budget: Annotated[
-        str | None, typer.Option(help="Time to train, with looks at validation, such as 60s, 5m or 1h.")
-    ] = None,
+    budget: Annotated[str | None, typer.Option(help="Time to train in all, such as 60s, 5m or 1h.")] = None,
     seed: Seed = 0,
     set_: Annotated[
         list[str] | None, typer.Option("--set", help="A hyperparameter, KEY=VALUE; `loglik models NAME` lists them.")
