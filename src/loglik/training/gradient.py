@@ -13,7 +13,7 @@ from loglik.data import Memory
 from loglik.errors import Diverged
 from loglik.inference.randomness import seeded
 from loglik.training.average import AveragedWeights
-from loglik.training.batches import Batches, fitting_batch
+from loglik.training.batches import LEAST_BATCH, Batches, fitting_batch
 from loglik.training.history import History, Step
 from loglik.training.interrupts import Interrupts
 from loglik.training.looks import PASSES, SHARE, Looks
@@ -230,7 +230,9 @@ class GradientTraining:
         with seeded(self.options.seed):
             if self.options.batch is None:
                 size = fitting_batch(size, budget - self.seconds, timed)
-            timed(size)
+            else:
+                timed(min(size, LEAST_BATCH))  # the first one may compile
+                timed(size)
         self.batches.size = self.history.batch = size
         self.carried = None
         self.optimizer.zero_grad(set_to_none=True)
