@@ -156,7 +156,7 @@ def test_where_it_overfits_the_learning_rate_falls_from_the_best_weights_and_it_
     history = fit(model, x[:30], valid=x[30:], steps=5000, lr=0.02, watch=seen.append)
     assert history.stopped == "no better on validation"
     rates = [step.lr or 0.0 for step in seen]
-    jump = next(step for step in range(300, len(rates)) if rates[step] < 0.5 * rates[step - 1])
+    jump = next(step for step in range(160, len(rates)) if rates[step] < 0.5 * rates[step - 1])
     assert rates[jump] == pytest.approx(0.1 * 0.02)
     assert all(later <= rate for rate, later in pairwise(rates[jump:]))
     assert rates[-1] < 1e-4 * 0.02

@@ -48,10 +48,11 @@ class GradientTraining:
         self.parameters = [p for p in model.parameters() if p.requires_grad]
         decayed = [p for p in self.parameters if p.ndim >= 2]
         plain = [p for p in self.parameters if p.ndim < 2]
-        groups = [{"params": decayed, "weight_decay": options.weight_decay}, {"params": plain, "weight_decay": 0.0}]
+        decay = options.decay(sum(p.numel() for p in decayed), train.rows * model.space.dims)
+        groups = [{"params": decayed, "weight_decay": decay}, {"params": plain, "weight_decay": 0.0}]
         self.optimizer = torch.optim.AdamW([g for g in groups if g["params"]], lr=options.lr, fused=True)
         self.average = AveragedWeights(self.parameters, options.ema)
-        self.history = History("gradients", batch=self.batches.size)
+        self.history = History("gradients", batch=self.batches.size, weight_decay=decay)
         self.carried: Tensor | None = None  # what the model remembers of each stream
         self.step = 0
         self.recent: list[float] = []  # training objectives since the last look
