@@ -93,7 +93,7 @@ def test_divergence_names_the_step_and_the_quantity_and_keeps_the_last_good_weig
         nonlocal seen
         seen = step.step
         if step.step == 5 and what == "objective":
-            model.bijection.scale.fill_(float("nan"))
+            next(t for name, t in model.named_buffers() if name.endswith("scale")).fill_(float("nan"))
         elif step.step == 5:
             next(model.base.net.parameters()).register_hook(lambda g: g * float("inf"))
 
@@ -124,11 +124,11 @@ def test_ctrl_c_ends_at_the_next_step_with_valid_weights() -> None:
     assert bool(torch.isfinite(model.log_likelihood(coupled())).all())
 
 
-def test_bfloat16_inside_nets_keeps_the_density_in_float32() -> None:
+def test_bfloat16_inside_nets_keeps_the_density_in_float64() -> None:
     model = build("made", Integer((2,), 2), hidden=(16,))
     fit(model, coupled(), steps=200, batch=64, lr=0.02, precision="bfloat16")
     assert float(-model.log_likelihood(coupled()).mean().detach()) == pytest.approx(math.log(2), abs=0.06)
-    assert model.log_likelihood(coupled()).dtype == torch.float32
+    assert model.log_likelihood(coupled()).dtype == torch.float64
 
 
 def test_a_few_rows_are_enough() -> None:
@@ -155,3 +155,13 @@ def test_options_are_checked() -> None:
         Options.of(steps=3, epochs=2)
     with pytest.raises(UsageError, match="lr > 0"):
         Options.of(lr=-1.0)
+
+
+def test_weights_decay_where_there_are_more_of_them_than_values() -> None:
+    assert Options().decay(1000, 1000) == 1e-4
+    assert Options().decay(21_000, 1000) == 0.5
+    assert Options().decay(10**6, 1000) == 1.0
+    assert Options(weight_decay=0.0).decay(10**6, 1000) == 0.0
+    few, many = build("made", Integer((2,), 2), hidden=(64, 64)), build("made", Integer((2,), 2), hidden=(4,))
+    assert fit(few, coupled(40), steps=2).weight_decay == 1.0
+    assert fit(many, coupled(), steps=2).weight_decay == 1e-4

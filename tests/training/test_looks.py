@@ -2,6 +2,7 @@
 
 import math
 from itertools import pairwise
+from pathlib import Path
 
 import pytest
 import torch
@@ -9,8 +10,11 @@ from torch import Tensor
 
 from loglik import Integer, Real, build, fit
 from loglik.data import Memory
+from loglik.training.gradient import GradientTraining
 from loglik.training.history import History, Step
 from loglik.training.looks import ROWS, Looks, counts
+from loglik.training.options import Options
+from loglik.training.state import restore_state, save_state
 
 
 def looks_at(steps: int, valid_rows: int = 50, batch: int = 100) -> list[int]:
@@ -115,3 +119,44 @@ def test_more_steps_are_not_worse() -> None:
     many, rows = held_out(6000)
     assert rows[-1].step < 3000  # it stops by itself
     assert many > few - 0.5
+
+
+def test_resumed_while_the_learning_rate_falls_equals_unbroken_bit_for_bit(tmp_path: Path) -> None:
+    x = torch.randint(3, (40, 4), generator=torch.Generator().manual_seed(0))  # nothing to learn but by heart
+    rows, valid = Memory(Integer((4,), 3), x[:30]), Memory(Integer((4,), 3), x[30:])
+
+    def training() -> GradientTraining:
+        torch.manual_seed(3)
+        model = build("made", rows.space, hidden=(16,), dropout=0.1)
+        return GradientTraining(model, rows, valid, Options(steps=5000, lr=0.02, patience=1))
+
+    unbroken = training()
+    while unbroken.fall is None or unbroken.step < unbroken.fall.step + 10:
+        unbroken._advance()
+    save_state(tmp_path / "state", unbroken)
+    expected = [unbroken._advance() for _ in range(40)]
+    torch.manual_seed(99)
+    resumed = training()
+    restore_state(tmp_path / "state", resumed)
+    told = [resumed._advance() for _ in range(40)]
+    assert [(step.nats, step.valid_nats, step.lr) for step in told] == [
+        (step.nats, step.valid_nats, step.lr) for step in expected
+    ]
+    assert any(step.valid_nats is not None for step in told)
+    unbroken.finish()
+    resumed.finish()
+    for name, weight in unbroken.model.state_dict().items():
+        assert torch.equal(weight, resumed.model.state_dict()[name]), name
+
+
+def test_where_it_overfits_the_learning_rate_falls_from_the_best_weights_and_it_stops() -> None:
+    x = torch.randint(3, (40, 4), generator=torch.Generator().manual_seed(0))
+    seen: list[Step] = []
+    model = build("made", Integer((4,), 3), hidden=(16,))
+    history = fit(model, x[:30], valid=x[30:], steps=5000, lr=0.02, watch=seen.append)
+    assert history.stopped == "no better on validation"
+    rates = [step.lr or 0.0 for step in seen]
+    jump = next(step for step in range(160, len(rates)) if rates[step] < 0.5 * rates[step - 1])
+    assert rates[jump] == pytest.approx(0.1 * 0.02)
+    assert all(later <= rate for rate, later in pairwise(rates[jump:]))
+    assert rates[-1] < 1e-4 * 0.02

@@ -34,14 +34,16 @@ def fit(
         str | None, typer.Option(help="A name of the zoo (`loglik models`); by default what suits the data.")
     ] = None,
     out: Annotated[Path | None, typer.Option("-o", "--out", help="The run folder; by default runs/DATA-MODEL.")] = None,
-    steps: Annotated[int | None, typer.Option(help="Gradient steps, or EM passes.")] = None,
-    epochs: Annotated[float | None, typer.Option(help="Passes over the training rows.")] = None,
-    budget: Annotated[str | None, typer.Option(help="Time to train, such as 60s, 5m or 1h.")] = None,
+    steps: Annotated[int | None, typer.Option(help="Gradient steps, or EM passes; in all, if resumed.")] = None,
+    epochs: Annotated[float | None, typer.Option(help="Passes over the training rows, also of EM.")] = None,
+    budget: Annotated[str | None, typer.Option(help="Time to train in all, such as 60s, 5m or 1h.")] = None,
     seed: Seed = 0,
     set_: Annotated[
         list[str] | None, typer.Option("--set", help="A hyperparameter, KEY=VALUE; `loglik models NAME` lists them.")
     ] = None,
-    batch: Annotated[int | None, typer.Option(help="Rows in a gradient step.")] = None,
+    batch: Annotated[
+        int | None, typer.Option(help="Rows in a gradient step; by default fewer where --budget is short.")
+    ] = None,
     lr: Annotated[float | None, typer.Option(help="The highest learning rate.")] = None,
     precision: Annotated[str | None, typer.Option(help="auto, float32 or bfloat16 (inside nets).")] = None,
     option: Annotated[
@@ -60,7 +62,8 @@ def fit(
     """Fit one model and keep it as a run: a folder with weights, history and scores.
 
     The rows are split into train, valid and test; the score is that of the test rows. A run survives Ctrl-C and even
-    `kill -9`: --resume continues it as if nothing had happened.
+    `kill -9`: --resume continues it as if nothing had happened. A finished run goes on from the weights it kept when it
+    is given a greater total: --resume --steps MORE (or --epochs, --budget).
 
     \b
     Examples:
@@ -68,6 +71,7 @@ def fit(
       loglik fit table.csv --model gmm --set components=20
       loglik fit digits --model made --set hidden=256,256 --budget 60s -o my-run
       loglik fit digits --model made -o my-run --resume
+      loglik fit digits --model made -o my-run --resume --steps 6000
       loglik fit book.txt --model char-rnn --window 256
     """
     before = read_record(out) if resume and out and (out / RUN).exists() else {}

@@ -10,7 +10,9 @@ from loglik.data import Memory
 from loglik.data.windows import side_by_side
 
 RESIDENT_BYTES = 2 << 30  # training rows of up to so many bytes stay on the model's device
-STEPS_WANTED = 1000  # in a budget of time; where fewer would fit, batches are made smaller
+STEPS_WANTED = 3000  # in a budget of time; where fewer would fit, batches are made smaller
+CHEAP = 1.25  # twice the rows for a time so much longer
+DEAR = 0.01  # of the budget, for one step
 LEAST_BATCH = 8
 
 
@@ -54,13 +56,20 @@ class Batches:
 def fitting_batch(most: int, seconds: float, timed: Callable[[int], float]) -> int:
     """The largest of 8, 16, ... rows, up to `most`, at which STEPS_WANTED steps fit into so many seconds; at least 8.
 
+    Twice the rows are taken anyway where they cost next to no time, and not tried where a step is dear already.
+
     Args:
         timed: how many seconds a step of so many rows takes.
     """
     size = min(LEAST_BATCH, most)
     timed(size)  # the first one may compile
-    while size < most and timed(min(2 * size, most)) * STEPS_WANTED <= seconds:
-        size = min(2 * size, most)
+    took = timed(size)
+    while size < most and took <= DEAR * seconds:
+        larger = min(2 * size, most)
+        takes = timed(larger)
+        if takes * STEPS_WANTED > seconds and takes > CHEAP * took:
+            break
+        size, took = larger, takes
     return size
 
 

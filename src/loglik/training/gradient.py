@@ -13,7 +13,7 @@ from loglik.data import Memory
 from loglik.errors import Diverged
 from loglik.inference.randomness import seeded
 from loglik.training.average import AveragedWeights
-from loglik.training.batches import Batches, fitting_batch
+from loglik.training.batches import LEAST_BATCH, Batches, fitting_batch
 from loglik.training.history import History, Step
 from loglik.training.interrupts import Interrupts
 from loglik.training.looks import PASSES, SHARE, Looks
@@ -48,10 +48,11 @@ class GradientTraining:
         self.parameters = [p for p in model.parameters() if p.requires_grad]
         decayed = [p for p in self.parameters if p.ndim >= 2]
         plain = [p for p in self.parameters if p.ndim < 2]
-        groups = [{"params": decayed, "weight_decay": options.weight_decay}, {"params": plain, "weight_decay": 0.0}]
+        decay = options.decay(sum(p.numel() for p in decayed), train.rows * model.space.dims)
+        groups = [{"params": decayed, "weight_decay": decay}, {"params": plain, "weight_decay": 0.0}]
         self.optimizer = torch.optim.AdamW([g for g in groups if g["params"]], lr=options.lr, fused=True)
         self.average = AveragedWeights(self.parameters, options.ema)
-        self.history = History("gradients", batch=self.batches.size)
+        self.history = History("gradients", batch=self.batches.size, weight_decay=decay)
         self.carried: Tensor | None = None  # what the model remembers of each stream
         self.step = 0
         self.recent: list[float] = []  # training objectives since the last look
@@ -230,7 +231,9 @@ class GradientTraining:
         with seeded(self.options.seed):
             if self.options.batch is None:
                 size = fitting_batch(size, budget - self.seconds, timed)
-            timed(size)
+            else:
+                timed(min(size, LEAST_BATCH))  # the first one may compile
+                timed(size)
         self.batches.size = self.history.batch = size
         self.carried = None
         self.optimizer.zero_grad(set_to_none=True)

@@ -40,6 +40,7 @@ class History:
     best_step: int | None = None
     set_aside: int = 0
     batch: int | None = None
+    weight_decay: float | None = None
     epochs: float = 0.0
 
     @property
