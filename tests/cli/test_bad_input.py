@@ -167,6 +167,7 @@ def remove_the_weights(folder: Path) -> None:
         (truncate_weights, 22, ("cut short",)),
         (damage_record, 22, ("run.json",)),
         (write_a_newer_record, 23, ("99", "Upgrade")),
+        (write_an_older_record, 26, ("format 1", "Fit again")),
         (pickle_the_weights, 24, ("pickle",)),
         (remove_the_weights, 21, ("model.safetensors",)),
     ],
