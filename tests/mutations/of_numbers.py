@@ -193,7 +193,7 @@ MUTATIONS = (
     # Storage.
     mistake(
         "damage-unnoticed", "storage", "the checksum of weights is not looked at", "storage.py",
-        'if said.get("checksum") != _checksum(tensors):', "if False:", ("tests/cli/test_bad_input.py",),
+        'if said.get("checksum") != _checksum(tensors):', "if False:", ("tests/test_tensors_in_files.py",),
     ),
     mistake(
         "loaded-in-training-mode", "storage", "a loaded model scores with dropout on", "runs.py",
@@ -201,6 +201,6 @@ MUTATIONS = (
     ),
     mistake(
         "saved-in-half-precision", "storage", "weights lose digits in the file", "storage.py",
-        "t.detach().cpu().contiguous()", "t.detach().cpu().contiguous().half().to(t.dtype)", ("tests/test_zoo.py",),
+        "t.detach().cpu().contiguous()", "t.detach().cpu().contiguous().half().to(t.dtype)", ("tests/test_tensors_in_files.py",),
     ),
 )  # fmt: skip
