@@ -81,6 +81,12 @@ def tried(mutation: Mutation, copy: Copy, *, suite: bool, check: bool) -> Trial:
     return Trial(mutation.name, failed, broken, (round(between - started, 1), round(ended - between, 1)))
 
 
+def false_alarms(mutation: Mutation, copy: Copy) -> list[str]:
+    """The laws that `check` finds broken by the same model without the mistake: there should be none."""
+    broken: list[str] = apart(laws_broken, mutation, copy)
+    return broken
+
+
 def apart(question: Callable[[Mutation], Any], mutation: Mutation, copy: Copy) -> Any:
     """What a process of its own answers, which finds the copy before any other loglik.
 
