@@ -82,7 +82,7 @@ MUTATIONS = (
         "glow-convolution-of-one-place", "glow",
         "the log-determinant of a 1 x 1 convolution is counted for one pixel", "bijections/convolution.py",
         "x.shape[2] * x.shape[3] * self.weight.log_abs_det()", "self.weight.log_abs_det()", MODEL, PARTS,
-        "glow-Real-2x4x4", Case("glow", Real((2, 2, 2)), CONVOLUTIONS),
+        "glow-Real-2x4x4", Case("glow", Real((2, 4, 4)), CONVOLUTIONS),
     ),
     Mutation(
         "glow-actnorm-of-one-place", "glow", "ActNorm of an image counts its channels once, not at every pixel",
@@ -209,7 +209,7 @@ MUTATIONS = (
         "flow-trains-on-the-base-alone", "nice", "training maximises the density of z, without the log-determinant",
         "models/flows/flow.py", "return self.base.objective(z, context) + log_det",
         "return self.base.objective(z, context) + 0.0 * log_det", MODEL,
-        ("tests/models/test_nice.py", "tests/models/test_realnvp.py"), "nice-Real-2", Case("nice", PLANE, NARROW),
+        ("tests/models/test_objectives.py",), "nice-Real-2", Case("nice", PLANE, NARROW),
     ),
     Mutation(
         "rk4-even-weights", "solvers", "the classical method weighs its four slopes equally", "ode/tableaus.py",
