@@ -202,14 +202,15 @@ MUTATIONS = (
     ),
     Mutation(
         "flow-log-determinant-forgotten", "nice", "a flow gives the density of z for that of x",
-        "models/flows/flow.py", "(z, context) + log_det  #", "(z, context) + 0.0 * log_det  #", MODEL,
-        ("tests/models/test_nice.py",), "nice-Real-1", Case("nice", Real((1,)), NARROW, REAL_CONTEXT),
+        "models/flows/flow.py", "return self.base.log_likelihood(z, context) + log_det",
+        "return self.base.log_likelihood(z, context) + 0.0 * log_det", MODEL, ("tests/models/test_nice.py",),
+        "nice-Real-1", Case("nice", Real((1,)), NARROW, REAL_CONTEXT),
     ),
     Mutation(
         "flow-trains-on-the-base-alone", "nice", "training maximises the density of z, without the log-determinant",
         "models/flows/flow.py", "return self.base.objective(z, context) + log_det",
-        "return self.base.objective(z, context) + 0.0 * log_det", MODEL,
-        ("tests/models/test_objectives.py",), "nice-Real-2", Case("nice", PLANE, NARROW),
+        "return self.base.objective(z, context) + 0.0 * log_det", MODEL, ("tests/models/test_objectives.py",),
+        "nice-Real-2", Case("nice", PLANE, NARROW),
     ),
     Mutation(
         "rk4-even-weights", "solvers", "the classical method weighs its four slopes equally", "ode/tableaus.py",
