@@ -35,7 +35,7 @@ MUTATIONS = (
     ),
     mistake(
         "text-vocabulary-of-all", "data", "the vocabulary holds characters of the test part", "data/text.py",
-        'vocabulary_of(text[parts["train"]])', "vocabulary_of(text)", TEXTS,
+        "vocabulary_of(_training_text(text, window or WINDOW))", "vocabulary_of(text)", TEXTS,
     ),
     mistake(
         "text-test-holds-validation", "data", "the test part of a text begins where the validation part does",
