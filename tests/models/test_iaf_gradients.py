@@ -34,3 +34,20 @@ def test_gradients_are_those_of_finite_differences(context: Space | None) -> Non
                 tensor.sub_(direction, alpha=sign * STEP)
         by_differences = (ends[0] - ends[1]) / (2.0 * STEP)
         torch.testing.assert_close((found * direction).sum(), by_differences, rtol=1e-5, atol=1e-6)
+
+
+def test_the_density_is_that_of_the_change_of_variables() -> None:
+    """Solved value by value without gradients, against the Jacobian that autograd finds of the same map."""
+    model = build("iaf", Real((3,)), layers=2, hidden=(6,))
+    with torch.no_grad():
+        for parameter in model.parameters():
+            parameter.add_(0.3 * torch.randn_like(parameter))
+    x = torch.randn(3)
+
+    def noise(row: Tensor) -> Tensor:
+        return model.noise(row[None])[0][0]  # type: ignore[operator, no-any-return]
+
+    log_det = torch.linalg.slogdet(torch.autograd.functional.jacobian(noise, x)).logabsdet
+    truth = torch.distributions.Normal(0.0, 1.0).log_prob(noise(x)).sum() + log_det
+    with torch.no_grad():
+        torch.testing.assert_close(model.log_likelihood(x[None])[0], truth.detach())

@@ -1,7 +1,8 @@
 """The table of mutations, tried one by one: python -m tests.mutations [--suite | --check] [--missing] [NAME ...].
 
 Without names all of them. `--suite` and `--check` run only that half, and keep what is on record of the other one;
-`--missing` leaves out what is on record already. `--page` writes docs/mutations.md from the record and runs nothing.
+`--missing` leaves out what is on record already. `--sound` shows `check` the same models without any mistake, and
+records nothing. `--page` writes docs/mutations.md from the record and runs nothing.
 """
 
 import argparse
@@ -23,6 +24,7 @@ def main() -> int:
     half = parser.add_mutually_exclusive_group()
     half.add_argument("--suite", action="store_true")
     half.add_argument("--check", action="store_true")
+    half.add_argument("--sound", action="store_true")
     parser.add_argument("--missing", action="store_true")
     parser.add_argument("--page", action="store_true")
     asked = parser.parse_args()
@@ -33,6 +35,11 @@ def main() -> int:
     trials = trial.recorded()
     chosen = [m for m in MUTATIONS if not asked.names or m.name in asked.names]
     copy = None if asked.page else trial.Copy()
+    if asked.sound and copy:
+        models = {str(m.case): m for m in chosen if m.case}
+        alarms = {name: trial.false_alarms(mutation, copy) for name, mutation in models.items()}
+        print(*(f"{name}: {broken}" for name, broken in alarms.items() if broken), f"{len(models)} models", sep="\n")
+        return int(any(alarms.values()))
     for mutation in chosen if copy else []:
         assert copy is not None
         before = trials.get(mutation.name)

@@ -66,8 +66,9 @@ MUTATIONS = (
     ),
     Mutation(
         "temperature-ignored", "made", "samples are drawn at temperature 1, whatever is asked",
-        "models/autoregressive/autoregressive.py", "(params, noise, self.temperature, self.top_k)",
-        "(params, noise, 1.0, self.top_k)", MODEL, ("tests/models/test_guided_draws.py",), "",
+        "models/autoregressive/autoregressive.py",
+        "self.head.draw_sharpened(params, noise, self.temperature, self.top_k)",
+        "self.head.draw_sharpened(params, noise, 1.0, self.top_k)", MODEL, ("tests/models/test_guided_draws.py",), "",
         Case("made", LABELS, NARROW),
     ),
     Mutation(
@@ -227,9 +228,9 @@ MUTATIONS = (
         Case("ride", Real((2, 1)), SPATIAL | {"layers": 2}, LABEL_CONTEXT),
     ),
     Mutation(
-        "transformer-not-causal", "transformer", "positions attend to later ones", "nets/causal_attention.py",
-        "is_causal=True", "is_causal=False", MODEL, ATTENDING, "transformer-Integer-1x3x3",
-        Case("transformer", BINARY, ATTENTION),
+        "transformer-not-causal", "transformer", "positions attend to later ones", "nets/attention.py",
+        "causal_attention(query, key, value)", "F.scaled_dot_product_attention(query, key, value)", MODEL, ATTENDING,
+        "transformer-Integer-1x3x3", Case("transformer", BINARY, ATTENTION),
     ),
     Mutation(
         "transformer-reads-the-value-itself", "transformer",
@@ -240,9 +241,9 @@ MUTATIONS = (
     ),
     Mutation(
         "transformer-scale-in-one-place", "transformer",
-        "attention without 1 / sqrt(d) in one pass, with it in samples", "nets/causal_attention.py",
-        "(query, key, value, is_causal=True)", "(query, key, value, is_causal=True, scale=1.0)", MODEL, ATTENDING,
-        "transformer-Integer-1x3x3", Case("transformer", BINARY, ATTENTION),
+        "attention without 1 / sqrt(d) in one pass, with it in samples", "nets/attention.py",
+        "causal_attention(query, key, value)", "causal_attention(query * query.shape[-1] ** 0.5, key, value)", MODEL,
+        ATTENDING, "transformer-Integer-1x3x3", Case("transformer", BINARY, ATTENTION),
     ),
     Mutation(
         "transformer-without-scale", "transformer", "attention without 1 / sqrt(d), everywhere", "nets/attention.py",

@@ -183,8 +183,8 @@ MUTATIONS = (
     ),
     Mutation(
         "standardising-wrong-sign", "rescaling", "the log-determinant of standardising has the other sign",
-        ELEMENTWISE, "-self.scale.log()", "self.scale.log()", MODEL, BIJECTIONS, "nice-Real-2",
-        Case("nice", PLANE, NARROW),
+        ELEMENTWISE, "(-self.places * self.scale.log().sum())", "(self.places * self.scale.log().sum())", MODEL,
+        BIJECTIONS, "nice-Real-2", Case("nice", PLANE, NARROW),
     ),
     Mutation(
         "logit-range-unpaid", "rescaling", "the logit's log-determinant leaves out the range of the levels",

@@ -4,9 +4,11 @@ from mutation import Mutation, Reach
 
 BESIDE = Reach.BESIDE
 EVALUATE, EVALUATING = "inference/evaluate.py", ("tests/inference/test_modes.py", "tests/inference/test_evaluate.py")
+MEAN, DIFFERENCE = "uncertainty/mean_error.py", "difference.py"
 SCORE, SCORES, RANKS = "score.py", ("tests/test_score.py",), ("tests/tasks/test_ranking.py",)
 FIT, FITS = "training/fit.py", ("tests/training/test_which_rows.py", "tests/training/test_gradient.py")
 RESUMED, STREAMS = ("tests/training/test_resume.py",), ("tests/training/test_streams.py",)
+SPLITS = ("tests/data/test_splits.py",)
 TEXTS, SOUNDS = ("tests/data/test_text.py",), ("tests/data/test_wav.py",)
 FILES, STANDARD = ("tests/data/test_files.py",), ("tests/data/test_standard.py",)
 ARRAYS, SOURCES = ("tests/data/test_arrays.py",), ("tests/data/test_source.py",)
@@ -33,11 +35,11 @@ MUTATIONS = (
     ),
     mistake(
         "text-vocabulary-of-all", "data", "the vocabulary holds characters of the test part", "data/text.py",
-        'vocabulary_of(text[parts["train"]])', "vocabulary_of(text)", TEXTS,
+        "vocabulary_of(_training_text(text, window or WINDOW))", "vocabulary_of(text)", TEXTS,
     ),
     mistake(
         "text-test-holds-validation", "data", "the test part of a text begins where the validation part does",
-        "data/sequences.py", '"test": slice(second, length)', '"test": slice(first, length)', TEXTS,
+        "data/splits.py", '"test": place[windows - n_test :]', '"test": place[n_train + 1 :]', SPLITS,
     ),
     mistake(
         "windows-interleaved", "data", "windows take every n-th value, not neighbours", "data/sequences.py",
@@ -48,8 +50,8 @@ MUTATIONS = (
         "max(2, self.high + 1)", "max(2, self.high)", ("tests/data/test_infer.py", *ARRAYS),
     ),
     mistake(
-        "train-holds-validation", "data", "the training rows hold those that validate", "data/source.py",
-        '"train": order[n_test + n_valid :]', '"train": order[n_test:]', (*SOURCES, "tests/data/test_catalog.py"),
+        "train-holds-validation", "data", "the training rows hold those that validate", "data/splits.py",
+        '"train": order[n_test + n_valid :]', '"train": order[n_test:]', (*SPLITS, *SOURCES),
     ),
     mistake(
         "csv-first-row-for-a-header", "data", "the first row of a file without names is taken for names",
@@ -75,8 +77,8 @@ MUTATIONS = (
     ),
     mistake(
         "last-weights-kept", "training", "training ends with the last weights, not with the best",
-        "training/gradient.py", "self.model.load_state_dict(self.best)", "self.average._load(self.average.average)",
-        FITS,
+        "training/gradient.py", "if best is None:\n            self.average.load",
+        "if True:\n            self.average.load", FITS,
     ),
     mistake(
         "gradients-never-shortened", "training", "clipping measures and does not shorten", "training/gradient.py",
@@ -115,7 +117,7 @@ MUTATIONS = (
     # Streams.
     mistake(
         "stream-never-forgets", "streams", "an epoch goes on with the state in which the last one ended",
-        "training/gradient.py", "state = self.carried if self._epoch_and_place()[1] else None",
+        "training/gradient.py", "state = None if self.batches.begins_epoch(self.step) else self.carried",
         "state = self.carried", STREAMS,
     ),
     mistake(
@@ -146,9 +148,9 @@ MUTATIONS = (
         "inference/randomness.py", "torch.manual_seed(seed)", "pass", EVALUATING,
     ),
     mistake(
-        "rows-that-fail-dropped", "scores", "rows without a finite score are left out of the mean", SCORE,
-        '"""Mean log-likelihood per event."""\n        return float(self.values.mean())',
-        '"""Mean log-likelihood per event."""\n        return float(self.values[self.values.isfinite()].mean())',
+        "rows-that-fail-dropped", "scores", "rows without a finite score are left out of the mean", MEAN,
+        "n = len(values)\n    mean = float(values.mean())\n    if n < 2",
+        "values = values[values.isfinite()]\n    n = len(values)\n    mean = float(values.mean())\n    if n < 2",
         SCORES,
     ),
     mistake(
@@ -156,21 +158,19 @@ MUTATIONS = (
         "-self.nats / (self.space.dims * LN2)", "-self.nats / self.space.dims", SCORES,
     ),
     mistake(
-        "deviation-for-error", "scores", "the standard error is the standard deviation", SCORE,
-        "return float(values.std()) / math.sqrt(n)", "return float(values.std())", SCORES,
+        "deviation-for-error", "scores", "the standard error is the standard deviation", MEAN,
+        "float(values.std()) / math.sqrt(n), n", "float(values.std()), n", SCORES,
     ),
     mistake(
-        "significant-at-one", "scores", "a difference counts from one standard error on", SCORE,
-        "abs(self.nats) > 2.0 * self.stderr", "abs(self.nats) > 1.0 * self.stderr",
-        ("tests/inference/test_equal_models.py",),
+        "significant-at-one", "scores", "a difference counts from one standard error on", DIFFERENCE,
+        "return self.differs(0.05)", "return self.differs(0.317)", ("tests/inference/test_equal_models.py",),
     ),
     mistake(
-        "significant-at-a-half", "scores", "a difference counts from half a standard error on", SCORE,
-        "abs(self.nats) > 2.0 * self.stderr", "abs(self.nats) > 0.5 * self.stderr",
-        ("tests/inference/test_equal_models.py",),
+        "significant-at-a-half", "scores", "a difference counts from half a standard error on", DIFFERENCE,
+        "return self.differs(0.05)", "return self.differs(0.617)", ("tests/inference/test_equal_models.py",),
     ),
     mistake(
-        "bounds-lose-for-sure", "ranking", "a model known by a bound is called beaten", SCORE,
+        "bounds-lose-for-sure", "ranking", "a model known by a bound is called beaten", DIFFERENCE,
         "and self.claim_b is Claim.EXACT", "and self.claim_b is not Claim.ESTIMATE", (*SCORES, *RANKS),
     ),
     mistake(
@@ -183,17 +183,17 @@ MUTATIONS = (
     ),
     mistake(
         "scored-on-validation", "compare", "models are compared on the rows that chose their weights",
-        "tasks/compare.py", "evaluate(entrant.model, data, samples=samples, seed=seed)",
-        "evaluate(entrant.model, data.valid, samples=samples, seed=seed)", COMPARED,
+        "tasks/compare.py", "evaluate(entrant.model, data, samples=k, seed=seed)",
+        "evaluate(entrant.model, data.valid, samples=k, seed=seed)", COMPARED,
     ),
     mistake(
         "truth-of-other-rows", "compare", "the source's own score is that of the validation rows", "tasks/compare.py",
-        "self.data.log_density(self.data.test.x)", "self.data.log_density(self.data.valid.x)", COMPARED,
+        "self.data.log_density(test.x)", "self.data.log_density(self.data.valid.x)", COMPARED,
     ),
     # Storage.
     mistake(
         "damage-unnoticed", "storage", "the checksum of weights is not looked at", "storage.py",
-        'if said.get("checksum") != _checksum(tensors):', "if False:", ("tests/cli/test_bad_input.py",),
+        'if said.get("checksum") != _checksum(tensors):', "if False:", ("tests/test_tensors_in_files.py",),
     ),
     mistake(
         "loaded-in-training-mode", "storage", "a loaded model scores with dropout on", "runs.py",
@@ -201,6 +201,7 @@ MUTATIONS = (
     ),
     mistake(
         "saved-in-half-precision", "storage", "weights lose digits in the file", "storage.py",
-        "t.detach().cpu().contiguous()", "t.detach().cpu().contiguous().half().to(t.dtype)", ("tests/test_zoo.py",),
+        "t.detach().cpu().contiguous()", "t.detach().cpu().contiguous().half().to(t.dtype)",
+        ("tests/test_tensors_in_files.py",),
     ),
 )  # fmt: skip

@@ -11,7 +11,7 @@ PAGE = SOURCE.parents[1] / "docs" / "mutations.md"
 HEAD = """# Mistakes made on purpose
 
 A test that cannot fail proves nothing, and neither does a law. So mistakes are made on purpose: {count} small edits of
-the source, each in a copy of the package, most of them taken from published code or from papers. Of each this page
+the source, each in a copy of the package, many of them known from published code. Of each this page
 says whether the project's own tests notice it, and whether `loglik check` does, which a user can run on any model.
 
 `make mutations` tries all of them again and writes this page; `python -m tests.mutations NAME` tries one. The edits

@@ -3,6 +3,8 @@
 import pytest
 from mutation import SOURCE, Mutation, Reach
 from mutation_table import MUTATIONS
+from page import PAGE, text
+from trial import recorded
 
 from loglik.zoo import ZOO
 
@@ -41,3 +43,10 @@ def test_an_edit_that_fits_nowhere_or_twice_is_refused() -> None:
     for source in ("nothing of the kind", 2 * first.old):
         with pytest.raises(ValueError, match="expected"):
             first.applied(source)
+
+
+def test_the_page_says_what_is_on_record_and_nothing_survives_the_tests() -> None:
+    trials = recorded()
+    assert [mutation.name for mutation in MUTATIONS if mutation.name not in trials] == []
+    assert [name for name, trial in trials.items() if not trial.caught] == []
+    assert PAGE.read_text() == text(MUTATIONS, trials)

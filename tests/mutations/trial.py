@@ -71,14 +71,26 @@ class Copy:
 
 
 def tried(mutation: Mutation, copy: Copy, *, suite: bool, check: bool) -> Trial:
-    """Run against the tests that should notice the mistake, and against `check` if it is asked."""
+    """Run against the tests that should notice the mistake, and against `check` if it is asked.
+
+    Raises:
+        RuntimeError: the test that noticed it fails without the mistake too.
+    """
     with copy.mutated(mutation):
         started = time.perf_counter()
         failed = apart(first_failure, mutation, copy) if suite else ""
         between = time.perf_counter()
         broken = apart(laws_broken, mutation, copy) if check and mutation.case is not None else None
         ended = time.perf_counter()
+    if failed and apart(lambda _: failure_of([failed]), mutation, copy):
+        raise RuntimeError(f"{failed} fails without {mutation.name} too, so it says nothing.")
     return Trial(mutation.name, failed, broken, (round(between - started, 1), round(ended - between, 1)))
+
+
+def false_alarms(mutation: Mutation, copy: Copy) -> list[str]:
+    """The laws that `check` finds broken by the same model without the mistake: there should be none."""
+    broken: list[str] = apart(laws_broken, mutation, copy)
+    return broken
 
 
 def apart(question: Callable[[Mutation], Any], mutation: Mutation, copy: Copy) -> Any:
