@@ -11,9 +11,11 @@ from loglik.contract import Bijection, Claim, EMModel, LatentModel, Model
 from loglik.errors import DataError
 from loglik.laws.subject import draws, given, other_events, reseed, scores
 from loglik.laws.verdict import Broken, Result, Status, Undecided, require, within
+from loglik.ops import repeat_rows
 
 # Matrix products round differently in batches of other shapes; a leak between events is many orders larger.
 MIXING = 1e-9
+MANY, MANY_VALUES = 1024, 1 << 15  # events, and values, of a large batch
 
 
 def shapes(model: Model, x: Tensor, context: Tensor | None) -> Result:
@@ -109,7 +111,7 @@ def events_apart(model: Model, x: Tensor, context: Tensor | None) -> Result:
 
     All other events (and contexts) are replaced and the same random numbers drawn: the event's score must stay. That
     tells for bounds and dropout too, whose noise belongs to a place in the batch. Exact models must also give the same
-    in another order and alone.
+    in another order, alone, and in a large batch.
     """
     if len(x) < 2:
         raise Undecided("One event cannot mix with others.")
@@ -140,7 +142,10 @@ def _influence_of_batch(model: Model, x: Tensor, context: Tensor | None) -> floa
     whole = scores(model, x, context)
     turned = scores(model, x.flip(0), None if context is None else context.flip(0)).flip(0)
     alone = scores(model, x[:1], given(None if context is None else context[:1], 1))
-    return max(_relative(turned, whole), _relative(alone, whole[:1]))
+    # Operations may have a compiled form for large batches, which is to say the same.
+    times = -(-min(MANY, MANY_VALUES // model.space.dims) // len(x))
+    many = scores(model, x.repeat_interleave(times, 0), repeat_rows(context, times))[::times] if times > 1 else whole
+    return max(_relative(turned, whole), _relative(alone, whole[:1]), _relative(many, whole))
 
 
 def _objective(model: Model, x: Tensor, context: Tensor | None) -> Tensor:
