@@ -120,6 +120,27 @@ def test_parquet_types() -> None:
     assert open_file("a.parquet", columns=["h.k"]).read().x.dtype == torch.float32
 
 
+@pytest.mark.parametrize("first", [2**53 + 1, -(2**53) - 1, 2**60 + 1])
+@pytest.mark.parametrize("suffix", ["csv", "parquet"])
+def test_numbers_that_float64_merges_are_refused(first: int, suffix: str) -> None:
+    name, ids = f"ids.{suffix}", [first + i if first > 0 else first - i for i in range(20)]
+    assert len({float(number) for number in ids}) < 20  # two of them are one as reals
+    if suffix == "csv":
+        write(name, "id,x\n" + "".join(f"{number},{i}.5\n" for i, number in enumerate(ids)))
+    else:
+        pq.write_table(pa.table({"id": ids, "x": [i + 0.5 for i in range(20)]}), name)
+    with pytest.raises(OutsideSpace, match="column 'id'"):
+        open_file(name).read()
+    with pytest.raises(OutsideSpace, match="column 'id'"):
+        open_file(name, context=("id",)).read()
+
+
+def test_whole_numbers_below_2_to_53_are_read_exactly() -> None:
+    ids = [2**53 - 1 - i for i in range(20)]
+    source = open_file(write("ids.csv", "id,x\n" + "".join(f"{number},0.5\n" for number in ids)))
+    assert source.read().x[:, 0].long().tolist() == ids
+
+
 def test_npy_and_npz() -> None:
     np.save("a.npy", np.arange(12).reshape(3, 2, 2))
     assert open_file("a.npy").space == Integer((2, 2), 12)

@@ -65,8 +65,8 @@ class TableSource(Source):
         self.columns = tuple(events) if reader.named else None
         self._origin = Origin(reader.name, self.columns)
         _check_types(reader, self._names)
-        types = [reader.schema.field(name).type for name in self._names]
-        self._dtype = np.float32 if all(str(t) in ("float", "halffloat") for t in types) else np.float64
+        self._types = [reader.schema.field(name).type for name in self._names]
+        self._dtype = np.float32 if all(str(t) in ("float", "halffloat") for t in self._types) else np.float64
         shape = (len(events),)
         self.context_space = Real((len(self._contexts),)) if self._contexts else None
         self.context_columns = tuple(self._contexts) or None
@@ -90,7 +90,7 @@ class TableSource(Source):
         held: list[Tensor] = []
         at_once = max(1, min(VALUES_AT_ONCE // len(self._names), max(size, 4096)))
         for batch in self._reader.read(self._names, at_once):
-            held.append(torch.from_numpy(_matrix(batch, self._names, self._dtype)))
+            held.append(torch.from_numpy(_matrix(batch, self._names, self._types, self._dtype)))
             while sum(map(len, held)) >= size:
                 rows = held[0] if len(held) == 1 else torch.cat(held)
                 yield rows[:size]
@@ -179,8 +179,10 @@ def _is_whole(kind: Any) -> bool:
     return bool(pa.types.is_integer(kind) or pa.types.is_boolean(kind))
 
 
-def _matrix(batch: "pa.RecordBatch", names: Sequence[str], dtype: Any) -> "np.ndarray[Any, Any]":
-    """The columns side by side, (B, D); what is missing becomes NaN."""
+def _matrix(
+    batch: "pa.RecordBatch", names: Sequence[str], declared: Sequence[Any], dtype: Any
+) -> "np.ndarray[Any, Any]":
+    """The columns side by side, (B, D), of the `declared` types; what is missing becomes NaN."""
     import pyarrow as pa
 
     out = np.empty((batch.num_rows, len(names)), dtype=dtype)
@@ -189,12 +191,19 @@ def _matrix(batch: "pa.RecordBatch", names: Sequence[str], dtype: Any) -> "np.nd
         plain = pa.types.is_integer(column.type) or pa.types.is_floating(column.type)
         # Of booleans with gaps numpy would make objects, of decimals always.
         values = (column if plain else _as_double(column)).to_numpy(zero_copy_only=False)
-        if pa.types.is_integer(column.type) and (far := np.abs(values.astype(np.float64)) > EXACT_IN_FLOAT64).any():
-            raise OutsideSpace(
-                f"Expected whole numbers within +-2^53 in column {names[j]!r}; got {values[far.argmax()]}. {APART}"
-            )
+        if pa.types.is_integer(declared[j]) and (far := _too_far(values)).any():
+            value = values[far.argmax()]
+            got = f"{value:.0f} as float64" if values.dtype.kind == "f" else str(value)
+            raise OutsideSpace(f"Expected whole numbers within +-2^53 in column {names[j]!r}; got {got}. {APART}")
         out[:, j] = values
     return out
+
+
+def _too_far(values: "np.ndarray[Any, Any]") -> "np.ndarray[Any, Any]":
+    """Where whole numbers may be others as float64. Read as such, from a CSV, 2^53 may have been 2^53 + 1."""
+    if values.dtype.kind == "f":
+        return (values >= EXACT_IN_FLOAT64) | (values <= -EXACT_IN_FLOAT64)
+    return (values > EXACT_IN_FLOAT64) | (values < -EXACT_IN_FLOAT64)
 
 
 def _as_double(column: Any) -> Any:
