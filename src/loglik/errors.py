@@ -134,7 +134,7 @@ class Diverged(LoglikError, ArithmeticError):
 
 
 class FitWarning(UserWarning):
-    """A fit came out, and there is something to know of it (`Model.remark`)."""
+    """A fit came out, and there is something to know of it or its data (`Model.remark`)."""
 
 
 class NotSolved(LoglikError, ArithmeticError):

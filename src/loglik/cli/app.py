@@ -50,7 +50,7 @@ def main(arguments: list[str] | None = None) -> None:
 def run(arguments: list[str] | None = None) -> int:
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("always", FitWarning)
+            warnings.simplefilter("default", FitWarning)  # what holds for all models of a table is said once
             warnings.showwarning = _warn
             return int(app(arguments, standalone_mode=False) or 0)
     except LoglikError as error:

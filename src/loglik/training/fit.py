@@ -7,12 +7,14 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from torch import Tensor
 
 from loglik.contract import EMModel, Model
 from loglik.data import Dataset, Memory, Source, hold_out
 from loglik.errors import FitWarning, UsageError
 from loglik.inference.evaluate import rows_for
 from loglik.inference.randomness import seeded
+from loglik.spaces import Real
 from loglik.training.gradient import GradientTraining, Watch
 from loglik.training.history import History
 from loglik.training.interrupts import interrupts
@@ -21,6 +23,7 @@ from loglik.training.passes import fit_by_em
 from loglik.training.state import restore_state, save_state
 
 INITIAL_ROWS = 50_000  # so many rows are shown to `initialize`
+LISTED = 5  # so many constant columns are named
 LEAST_TO_SPLIT = 20  # fewer rows than this are all trained on, without validation
 
 
@@ -130,3 +133,22 @@ def _initialize(model: Model, source: Source) -> None:
             x.to(model.device), None if context is None or model.context is None else context.to(model.device)
         )
     model.train(was_training)
+    if isinstance(model.space, Real):
+        _warn_of_constants(source.x if isinstance(source, Memory) else x, source.columns)
+
+
+def _warn_of_constants(x: Tensor, columns: tuple[str, ...] | None) -> None:
+    """Of one value a density may be as high as one likes: what a model makes of it is no finding."""
+    flat = x.flatten(1)
+    places = torch.nonzero(flat.amin(0) == flat.amax(0)).flatten().tolist()
+    if not places or len(x) < 2:
+        return
+    names = [repr(columns[place]) if columns else str(place + 1) for place in places[:LISTED]]
+    more = f" and {len(places) - LISTED} more" if len(places) > LISTED else ""
+    said, each, its = ("Column", "is", "it") if len(places) == 1 else ("Columns", "are", "them")
+    warnings.warn(
+        f"{said} {', '.join(names)}{more} {each} constant in the {len(x)} rows looked at. A density there can be as "
+        f"high as one likes, so scores of different models do not compare; leave {its} out.",
+        FitWarning,
+        stacklevel=4,
+    )

@@ -1,0 +1,40 @@
+"""What a fit has to say of the data: a column of one value, whose density means nothing."""
+
+import warnings
+from pathlib import Path
+
+import pytest
+import torch
+from torch import Tensor
+
+from loglik import Integer, Real, build, fit
+from loglik.cli.app import run
+from loglik.errors import FitWarning
+
+
+def with_constant(n: int = 100) -> Tensor:
+    x = torch.randn(n, 3, dtype=torch.float64)
+    x[:, 1] = 7.5
+    return x
+
+
+@pytest.mark.parametrize(("name", "steps"), [("gaussian", None), ("gmm", 3), ("realnvp", 1)])
+def test_a_constant_column_is_named(name: str, steps: int | None) -> None:
+    with pytest.warns(FitWarning, match="^Column 2 is constant in the 100 rows"):
+        fit(build(name, Real((3,))), with_constant(), valid=torch.randn(30, 3).double(), steps=steps)
+
+
+def test_nothing_is_said_of_columns_that_vary_or_of_probabilities() -> None:
+    x = with_constant()
+    x[57, 1] = 7.25
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        fit(build("gaussian", Real((3,))), x)
+        fit(build("histogram", Integer((3,), 9)), torch.full((20, 3), 4))
+
+
+def test_a_table_with_a_constant_column_says_so_once(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    table = tmp_path / "table.csv"
+    table.write_text("a,k,b\n" + "".join(f"{a},{k},{b}\n" for a, k, b in with_constant().tolist()))
+    assert run(["compare", str(table), "--models", "gaussian,gmm", "--budget", "4s", "-o", str(tmp_path / "c")]) == 0
+    assert capsys.readouterr().err.count("Column 'k' is constant") == 1
