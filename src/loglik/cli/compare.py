@@ -18,12 +18,15 @@ from loglik.cli.options import (
     Window,
     device_of,
     opened,
+    tell_split,
 )
 from loglik.tasks.compare import SAMPLES, Entrant
 from loglik.tasks.compare import compare as compare_models
 from loglik.tasks.fitting import check_place, clear
 from loglik.tasks.leaderboard import leaderboard
 from loglik.tasks.saving import free_folder, save_comparison
+from loglik.training.options import seconds
+from loglik.zoo import entry
 
 
 def compare(
@@ -59,10 +62,15 @@ def compare(
     dataset = opened(data, seed, space, context, window, keep_equal_rows_together)
     folder = out or free_folder(Path("runs") / f"compare-{Path(data).stem}")
     check_place(folder, overwrite)
+    names = models.split(",") if models else None
+    for name in names or ():
+        entry(name)
+    budgeted = seconds(budget)
+    tell_split(dataset)
     with progress(dataset.space) as watch:
         result = compare_models(
-            models.split(",") if models else None, dataset,
-            budget=budget, samples=samples, seed=seed, watch=watch, done=_announce, device=device_of(device),
+            names, dataset,
+            budget=budgeted, samples=samples, seed=seed, watch=watch, done=_announce, device=device_of(device),
         )  # fmt: skip
     clear(folder)
     save_comparison(result, folder, data, command_line())

@@ -1,5 +1,6 @@
 """`loglik fit`."""
 
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
@@ -19,6 +20,7 @@ from loglik.cli.options import (
     device_of,
     opened,
     settings,
+    tell_split,
     training_options,
 )
 from loglik.data.splits import FLAG
@@ -95,6 +97,7 @@ def fit(
             samples=samples,
             command=command_line(),
             watch=watcher(f"{name} on {opened_data.name}"),
+            begin=partial(tell_split, opened_data),
             device=device_of(device),
         )
     return _report(run, json)

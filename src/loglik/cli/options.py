@@ -55,16 +55,19 @@ KeepEqual = Annotated[
 def opened(
     data: str, seed: int, space: str | None, context: str | None, window: int | None = None, together: bool = False
 ) -> Dataset:
-    found = open_dataset(
+    return open_dataset(
         data, seed=seed, space=space, context=context_of(data, context), window=window,
         keep_equal_rows_together=together,
     )  # fmt: skip
-    talk(f"Split: {in_words(found)}.")
+
+
+def tell_split(dataset: Dataset) -> None:
+    """Say on stderr how the rows were split, once nothing speaks against the work: a refusal is a line of its own."""
+    talk(f"Split: {in_words(dataset)}.")
     for part in ("train", "valid", "test"):
-        remark = getattr(found, part).remark
+        remark = getattr(dataset, part).remark
         if remark:
             talk(f"{part}: {remark}.")
-    return found
 
 
 def device_of(words: str) -> torch.device:

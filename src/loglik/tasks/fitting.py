@@ -2,7 +2,7 @@
 
 import dataclasses
 import shutil
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -44,6 +44,7 @@ def fit_run(
     samples: int = SAMPLES,
     command: str = "",
     watch: Watch | None = None,
+    begin: Callable[[], None] | None = None,
     device: torch.device | None = None,
 ) -> Run:
     """Fit, score on the test part, and leave a run at `folder`; interrupted, it is a valid run that can be resumed.
@@ -51,6 +52,7 @@ def fit_run(
     Args:
         source: the name or path the data were opened by; written into the run.
         model: a name of the zoo; by default the one that suits the space.
+        begin: called when the work begins, as nothing speaks against it.
         options: of `fit`. On resuming, what was written into the run holds; what is given must agree. Only a finished
             run may be given more steps, epochs or budget than it had: see `training.more`.
 
@@ -80,6 +82,8 @@ def fit_run(
         record = {**describe(fitted), **about, "status": TRAINING}
         write_json(folder / RUN, record)
         write_learnt([folder], data)
+    if begin:
+        begin()
     fitted.to(device or "cpu")
     return _finish(fitted, data, folder, record, stored, resume, samples, watch)
 
