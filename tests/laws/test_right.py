@@ -6,13 +6,20 @@ import broken_masses
 import pytest
 import right
 import torch
+from torch import Tensor
 
 from cases import REAL_CONTEXT
 from loglik.contract import Model
 from loglik.errors import UsageError
 from loglik.laws import Report, Status, check
+from loglik.laws.em import em_ascends
 from loglik.laws.normalisation import EFFECTIVE, _ratio
+from loglik.laws.parts import by_parts
+from loglik.laws.subject import in_float64
+from loglik.laws.verdict import Broken
+from loglik.models.flows.flow import Direction, Flow
 from loglik.spaces import Category, Integer, Real, Space
+from loglik.training.fit import fit
 from loglik.zoo import ZOO, build
 
 SECONDS = 60.0  # of the processor; most take a tenth of it
@@ -51,6 +58,38 @@ def test_models_that_were_called_broken(name: str, dims: int) -> None:
     report = _report(build(name, Real((dims,))))
     report.raise_if_failed()
     assert report["total mass"].status is Status.PASSED, report["total mass"].detail
+
+
+@pytest.mark.parametrize("name", ["maf", "realnvp", "made"])
+def test_the_parts_of_a_fitted_model_make_its_mass(name: str) -> None:
+    """A fitted flow begins with the shift and the scale of its data, which a fresh one does not have yet."""
+    rows = 5.0 + 3.0 * torch.randn(200, 6, dtype=torch.float64)
+    model = build(name, Real((6,)))
+    fit(model, rows, steps=5)
+    subject = in_float64(model)
+    assert "Jacobian and base density" in by_parts(subject, rows[:8], None)
+
+
+def test_a_flow_that_forgets_its_scale_is_not_made_of_its_parts(monkeypatch: pytest.MonkeyPatch) -> None:
+    rows = 5.0 + 3.0 * torch.randn(200, 6, dtype=torch.float64)
+    model = build("realnvp", Real((6,)))
+    fit(model, rows, steps=5)
+
+    def forgetful(self: Flow, bijection: Direction, x: Tensor, context: Tensor | None) -> tuple[Tensor, Tensor]:
+        y, _ = self.rescale(self.events(x, context, torch.float64))
+        return bijection(y.to(self.dtype), self.condition(context))
+
+    monkeypatch.setattr(Flow, "_through", forgetful)
+    with pytest.raises(Broken, match="log p"):
+        by_parts(in_float64(model), rows[:8], None)
+
+
+def test_a_closed_form_of_few_events_owes_its_height_to_the_floor() -> None:
+    """13 events of 300 dims leave 288 directions without variance: narrowed events have a lower floor there."""
+    model = build("gaussian", Real((300,)))
+    fit(model, 5.0 + 3.0 * torch.randn(500, 300, dtype=torch.float64))
+    subject = in_float64(model)
+    assert em_ascends(subject, subject.sample(13), None).status is Status.PASSED
 
 
 @pytest.mark.slow

@@ -193,3 +193,16 @@ def test_rows_say_nothing_of_a_bound_that_would_be_behind() -> None:
     worse[7] = -60000.0
     bound = Score(worse, SPACE, Claim.LOWER_BOUND, 4, "rows")
     assert rank({"good": good, "bound": bound})[1].verdict == "level with good"
+
+
+@pytest.mark.parametrize(
+    "order", [("alone", "first", "second"), ("first", "alone", "second"), ("first", "second", "alone")]
+)
+def test_contexts_that_differ_are_told_apart_whatever_stands_beside(order: tuple[str, ...]) -> None:
+    """A model that takes no context can be compared with either of the two others; they with each other cannot."""
+    rows = {"alone": "rows", "first": "rows-a", "second": "rows-b"}
+    values = -4.0 + 0.1 * NOISE
+    standings = rank({name: Score(values, SPACE, Claim.EXACT, None, rows[name]) for name in order})
+    assert [standing.place for standing in standings] == [1, 2, None]
+    assert "alone" in {standings[0].name, standings[1].name}
+    assert standings[2].verdict == "not ranked: they were scored under different contexts"

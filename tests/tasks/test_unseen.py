@@ -148,3 +148,17 @@ def test_scores_of_chosen_rows_pair_with_their_like_alone() -> None:
     assert (a - b).nats == pytest.approx((evaluate(models[0], x[kept]) - evaluate(models[1], x[kept])).nats, abs=1e-9)
     with pytest.raises(loglik.LoglikError):
         _ = a - score_of_rows(evaluate(models[1], x), ~kept)
+
+
+def test_a_part_of_the_rows_is_compared_as_the_whole_is() -> None:
+    """With and without contexts on the same rows; not under other contexts, and not on other rows."""
+    values = torch.arange(4.0).double()
+
+    def part(rows: str, kept: list[bool]) -> loglik.Score:
+        return score_of_rows(loglik.Score(values, Real((1,)), loglik.Claim.EXACT, rows=rows), torch.tensor(kept))
+
+    some = [True, False, True, True]
+    assert (part("r", some) - part("r-c", some)).nats == 0.0
+    for a, b in ((part("r-c", some), part("r-d", some)), (part("r", some), part("r", [False, True, True, True]))):
+        with pytest.raises(loglik.LoglikError, match="cannot be compared"):
+            a - b

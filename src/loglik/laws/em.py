@@ -16,7 +16,7 @@ PASSES = 5
 SLACK = 1e-8  # relative
 STANDARD_ERRORS = 5.0
 REPEATS = 24  # of a noisy model's statistics
-FEWEST_TO_COMPARE = 8  # events: of fewer the floor decides
+FEWEST_TO_COMPARE, FOR_EACH_DIM = 8, 2  # events: of fewer the floor decides
 WIDENED = 0.02  # a share; the likelihood is flat at its top, so a small step tells a slope from none
 NEAR = 1e-5  # what a floor that is a share of the start's variance may change
 
@@ -64,7 +64,8 @@ def _agrees(model: EMModel, x: Tensor, context: Tensor | None) -> None:
 
 def _is_the_best(model: EMModel, x: Tensor, context: Tensor | None) -> None:
     """Of exact models of reals: none is better that is fitted to the events widened or narrowed, or begun elsewhere."""
-    if model.claim is not Claim.EXACT or isinstance(model.space, Discrete) or len(x) < FEWEST_TO_COMPARE:
+    few = len(x) < max(FEWEST_TO_COMPARE, FOR_EACH_DIM * model.space.dims)
+    if model.claim is not Claim.EXACT or isinstance(model.space, Discrete) or few:
         return
 
     def reached(start: Tensor, events: Tensor) -> float:

@@ -33,15 +33,26 @@ def rank(scores: dict[str, Score]) -> list[Standing]:
     """
     candidates = [name for name, score in scores.items() if not _unrankable(score)]
     # The largest group of scores that can stand in one ranking; the rest are told what separates them from it.
-    groups = [[b for b in candidates if not incomparable(scores[a], scores[b])] for a in candidates]
-    group = max(groups, key=len, default=[])
+    group = max((_with(name, candidates, scores) for name in candidates), key=len, default=[])
     order = sorted(group, key=lambda name: scores[name].nats, reverse=True)
     standings = _standings({name: scores[name] for name in order})
     for name, score in scores.items():
         if name not in group:
-            reason = _unrankable(score) or incomparable(score, scores[order[0]])
+            reason = _unrankable(score) or next(filter(None, (incomparable(score, scores[other]) for other in order)))
             standings.append(Standing(name, score, None, False, None, f"not ranked: {reason}"))
     return standings
+
+
+def _with(name: str, candidates: list[str], scores: dict[str, Score]) -> list[str]:
+    """Scores that can all be compared with this one and with each other.
+
+    One that takes no context can be compared with scores under either of two contexts, which with each other cannot.
+    """
+    group = [name]
+    for other in candidates:
+        if other != name and not any(incomparable(scores[other], scores[member]) for member in group):
+            group.append(other)
+    return group
 
 
 def _unrankable(score: Score) -> str:

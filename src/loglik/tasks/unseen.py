@@ -72,8 +72,9 @@ def score_of_rows(score: Score, kept: Tensor) -> Score:
     """The score of the rows that are True in `kept` (N,), at least one of them; they are numbered anew."""
     each: dict[str, Any] = {f.name: getattr(score, f.name) for f in fields(score)}
     chosen: dict[str, Any] = {name: v[kept] for name, v in each.items() if isinstance(v, Tensor) and v.ndim}
-    digest = blake2b(score.rows.encode() + kept.numpy().tobytes(), digest_size=8).hexdigest()
-    return replace(score, **chosen, rows=digest)
+    # Of rows and of contexts apart, as a score has them: whoever takes no context is still compared with who does.
+    digests = [blake2b(s.encode() + kept.numpy().tobytes(), digest_size=8).hexdigest() for s in score.rows.split("-")]
+    return replace(score, **chosen, rows="-".join(digests))
 
 
 def unseen_part(score: Score, seen: Tensor) -> Score | None:
