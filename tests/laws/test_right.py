@@ -12,7 +12,9 @@ from loglik.contract import Model
 from loglik.errors import UsageError
 from loglik.laws import Report, Status, check
 from loglik.laws.normalisation import EFFECTIVE, _ratio
+from loglik.laws.parts import by_parts
 from loglik.spaces import Category, Integer, Real, Space
+from loglik.training.fit import fit
 from loglik.zoo import ZOO, build
 
 SECONDS = 60.0  # of the processor; most take a tenth of it
@@ -51,6 +53,14 @@ def test_models_that_were_called_broken(name: str, dims: int) -> None:
     report = _report(build(name, Real((dims,))))
     report.raise_if_failed()
     assert report["total mass"].status is Status.PASSED, report["total mass"].detail
+
+
+def test_the_mass_of_a_fitted_flow_follows_from_its_parts() -> None:
+    """Also where the data lie far from 0, and are shifted and scaled first."""
+    x = 5.0 + 3.0 * torch.randn(500, 60, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
+    model = build("realnvp", Real((60,)), seed=0)
+    fit(model, x, steps=5)
+    assert by_parts(model.double(), x[:4], None) == "Jacobian and base density"
 
 
 @pytest.mark.slow

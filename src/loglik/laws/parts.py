@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from loglik.contract import Model
+from loglik.densities import StandardNormal
 from loglik.laws.bijectivity import inverse, log_determinant
 from loglik.laws.causality import causality
 from loglik.laws.quadrature import resolved_integral
@@ -41,7 +42,7 @@ def by_parts(model: Model, x: Tensor, context: Tensor | None) -> str:
 
 def _change_of_variables(model: Flow, x: Tensor, context: Tensor | None) -> str:
     with torch.no_grad():
-        z, log_det = model.bijection(model.events(x, context), model.condition(context))
+        z, log_det = model.noise(x, context)
         apart = model.base.log_likelihood(z, context) + log_det
     _same(scores(model, x, context), apart, "log p(x) is not log p(z) + log|det dz/dx|")
     for law in (inverse, log_determinant):
@@ -50,7 +51,7 @@ def _change_of_variables(model: Flow, x: Tensor, context: Tensor | None) -> str:
         except NotApplicable as reason:
             raise Undecided(str(reason)) from None
         require(found.status is Status.PASSED, found.detail)
-    base = "" if type(model.base).__name__ == "StandardNormal" else by_parts(model.base, z, context)
+    base = "" if isinstance(model.base, StandardNormal) else by_parts(model.base, z, context)
     return "Jacobian and base density" + (f" ({base})" if base else "")
 
 
