@@ -13,7 +13,7 @@ from loglik.difference import Difference
 from loglik.errors import UsageError
 from loglik.ops import LN2
 from loglik.spaces import Measure, Space, space_from_json
-from loglik.uncertainty import Few, MeanError, few_rows, mean_error, median
+from loglik.uncertainty import Few, MeanError, carry_the_mean, few_rows, mean_error, median
 
 LISTED_ROWS = 20  # so many non-finite rows are listed by number; all are counted
 STRANGEST = 5  # so many rows of the lowest log-likelihood are recorded with a score
@@ -95,9 +95,8 @@ class Score:
         """That few rows carry the mean, in words, with the median; empty where they do not."""
         if self.few is None:
             return ""
-        rows = "1 row carries" if self.few.rows == 1 else f"{self.few.rows} rows carry"
         share = f"{math.floor(100.0 * self.few.share)} % of the squared deviations"
-        return f"{rows} the mean ({share}); median {self.median:.4f} nats"
+        return f"{carry_the_mean(self.few.rows)} ({share}); median {self.median:.4f} nats"
 
     def strangest(self, n: int = STRANGEST) -> list[tuple[int, float]]:
         """The n rows of the lowest log-likelihood, lowest first: (row counted from 0, nats); NaN comes before all."""

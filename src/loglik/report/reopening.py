@@ -3,12 +3,12 @@
 from typing import Any
 
 from loglik.data import Dataset, open_dataset
+from loglik.data.splits import TOGETHER
 from loglik.errors import LoglikError
 from loglik.report import record as told
 from loglik.report.record import Record, table
 from loglik.spaces import Space
 
-TOGETHER = "equal rows kept together"  # the entry of a split that says so
 ONLY_THE_RUN = "Only what the run itself holds is shown."
 
 
