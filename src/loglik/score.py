@@ -194,12 +194,20 @@ def incomparable(a: Score, b: Score) -> str:
         )
     if a.space != b.space:
         return f"the events differ, {a.space} against {b.space}"
-    (rows_a, _, contexts_a), (rows_b, _, contexts_b) = a.rows.partition("-"), b.rows.partition("-")
-    if a.events != b.events or rows_a != rows_b:
+    if a.events != b.events or a.rows.partition("-")[0] != b.rows.partition("-")[0]:
         return "they were scored on different rows"
-    if contexts_a and contexts_b and contexts_a != contexts_b:
+    if not same_rows(a.rows, b.rows):
         return "they were scored under different contexts"
     return ""
+
+
+def same_rows(a: str, b: str) -> bool:
+    """Whether two fingerprints, "ROWS" or "ROWS-CONTEXTS", can be of the same rows.
+
+    Of a model that takes no contexts only the rows are known.
+    """
+    (rows_a, _, contexts_a), (rows_b, _, contexts_b) = a.partition("-"), b.partition("-")
+    return rows_a == rows_b and (contexts_a == contexts_b or not contexts_a or not contexts_b)
 
 
 def score_from_json(fields: dict[str, Any]) -> dict[str, Any]:

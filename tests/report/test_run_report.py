@@ -5,8 +5,8 @@ import pytest
 
 from loglik.data import open_dataset
 from loglik.report import run_report
-from loglik.report.reopening import same_rows
 from loglik.runs import update_record
+from loglik.score import same_rows
 from loglik.tasks.fitting import fit_run
 
 ROWS = 50
