@@ -35,7 +35,7 @@ class Model(nn.Module, ABC):
     """A distribution over the events of one space, possibly given a context c.
 
     A subclass calls `super().__init__(space, context)`, states its `claim`, and implements `log_likelihood` (through
-    one of the kinds below) and `sample`. What it may override: `objective`, `initialize`; `carries` and
+    one of the kinds below) and `sample`. What it may override: `objective`, `initialize`, `remark`; `carries` and
     `log_likelihood_from` together; `has_weights` and `log_weight` together.
     """
 

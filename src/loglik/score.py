@@ -148,7 +148,7 @@ class Score:
         kind += f" with {self.evaluations:.0f} evaluations" if self.evaluations else ""
         what = "log density" if self.measure is Measure.DENSITY else "log probability"
         text = f"{what} {sign} {self.nats:.4f} +- {self.stderr:.4f} nats per event ({kind}, {self.events} events"
-        text += self.error.source
+        text += f", {self.error.source}" if self.error.source else ""
         text += ", may exceed 0: it is a density)" if self.measure is Measure.DENSITY else ")"
         if self.bits_per_dim is not None:
             sign = {"=": "=", ">=": "<=", "~": "~"}[sign]
