@@ -55,6 +55,7 @@ KeepEqual = Annotated[
 def opened(
     data: str, seed: int, space: str | None, context: str | None, window: int | None = None, together: bool = False
 ) -> Dataset:
+    """The data set; how it is split, and what there is to know of how it was read, goes to stderr."""
     found = open_dataset(
         data, seed=seed, space=space, context=context_of(data, context), window=window,
         keep_equal_rows_together=together,
