@@ -16,7 +16,6 @@ import numpy as np
 import torch
 
 import loglik
-from loglik.inference.randomness import seeded
 
 SKLEARN = ("wine", "diabetes", "breast_cancer")
 UCI = ("concrete", "wine")
@@ -39,8 +38,7 @@ def tables() -> dict[str, np.ndarray]:
 
 def parts(x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Rows to train on, and rows held out."""
-    generator = np.random.default_rng(0)
-    order = generator.permutation(len(x))
+    order = np.random.default_rng(0).permutation(len(x))
     x = (x - x.mean(0)) / (x.std(0) + 1e-9)
     x = x + NOISE * np.random.default_rng(1).normal(size=x.shape)
     held_out = len(x) // 5
@@ -54,8 +52,7 @@ def main() -> None:
         train, test = parts(x)
         said = []
         for steps in map(int, sys.argv[2:] or STEPS):
-            with seeded(0):
-                flow = loglik.build(model, loglik.Real((x.shape[1],)))
+            flow = loglik.build(model, loglik.Real((x.shape[1],)), seed=0)
             history = loglik.fit(flow, train, steps=steps, seed=0)
             nats = loglik.evaluate(flow, test).nats
             said.append(f"{steps}: {nats:.3f} (stopped at {history.steps}, kept {history.best_step})")

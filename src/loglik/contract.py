@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from loglik.contexts import ContextReader, check_contexts, contexts_of_samples
-from loglik.errors import ContextError, UsageError
+from loglik.errors import UsageError
 from loglik.ops import log_mean_exp, repeat_rows, sum_event
 from loglik.spaces import Space
 
@@ -35,7 +35,7 @@ class Model(nn.Module, ABC):
     """A distribution over the events of one space, possibly given a context c.
 
     A subclass calls `super().__init__(space, context)`, states its `claim`, and implements `log_likelihood` (through
-    one of the kinds below) and `sample`. What it may override: `objective`, `initialize`; `carries` and
+    one of the kinds below) and `sample`. What it may override: `objective`, `initialize`, `remark`; `carries` and
     `log_likelihood_from` together; `has_weights` and `log_weight` together.
     """
 
@@ -171,8 +171,7 @@ class ExactModel(Model):
         """(B, *event) -> (B,): log p(x) or log p(x|c), exactly."""
 
     def log_likelihood(self, x: Tensor, context: Tensor | None = None) -> Tensor:
-        if context is not None and self.context is None:  # a `log_prob` that ignores it need not say so
-            raise ContextError("This model takes no context; got one. Build it with context=..., or leave it out.")
+        check_contexts(context, self.context, len(x))  # a `log_prob` that ignores them need not say so
         return self.log_prob(x, context)
 
     @property

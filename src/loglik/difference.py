@@ -99,5 +99,5 @@ class Difference:
 
     def __str__(self) -> str:
         text = f"{self.nats:+.4f} +- {self.stderr:.4f} nats per event, paired over {len(self.values)} rows"
-        text += self.error.source
+        text += f", {self.error.source}" if self.error.source else ""
         return text + (f" ({' against '.join(past or 'rows alone' for past in self.pasts)})" if self.pasts else "")

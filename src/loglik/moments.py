@@ -5,6 +5,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+DECISIVE = 100.0  # a variance of so many floors or less owes a hundredth or more to the floor
+
 
 @dataclass(frozen=True)
 class Moments:

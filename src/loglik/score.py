@@ -13,7 +13,7 @@ from loglik.difference import Difference
 from loglik.errors import UsageError
 from loglik.ops import LN2
 from loglik.spaces import Measure, Space, space_from_json
-from loglik.uncertainty import Few, MeanError, few_rows, mean_error, median
+from loglik.uncertainty import Few, MeanError, carry_the_mean, few_rows, mean_error, median
 
 LISTED_ROWS = 20  # so many non-finite rows are listed by number; all are counted
 STRANGEST = 5  # so many rows of the lowest log-likelihood are recorded with a score
@@ -95,9 +95,8 @@ class Score:
         """That few rows carry the mean, in words, with the median; empty where they do not."""
         if self.few is None:
             return ""
-        rows = "1 row carries" if self.few.rows == 1 else f"{self.few.rows} rows carry"
         share = f"{math.floor(100.0 * self.few.share)} % of the squared deviations"
-        return f"{rows} the mean ({share}); median {self.median:.4f} nats"
+        return f"{carry_the_mean(self.few.rows)} ({share}); median {self.median:.4f} nats"
 
     def strangest(self, n: int = STRANGEST) -> list[tuple[int, float]]:
         """The n rows of the lowest log-likelihood, lowest first: (row counted from 0, nats); NaN comes before all."""
@@ -149,7 +148,7 @@ class Score:
         kind += f" with {self.evaluations:.0f} evaluations" if self.evaluations else ""
         what = "log density" if self.measure is Measure.DENSITY else "log probability"
         text = f"{what} {sign} {self.nats:.4f} +- {self.stderr:.4f} nats per event ({kind}, {self.events} events"
-        text += self.error.source
+        text += f", {self.error.source}" if self.error.source else ""
         text += ", may exceed 0: it is a density)" if self.measure is Measure.DENSITY else ")"
         if self.bits_per_dim is not None:
             sign = {"=": "=", ">=": "<=", "~": "~"}[sign]
@@ -195,12 +194,20 @@ def incomparable(a: Score, b: Score) -> str:
         )
     if a.space != b.space:
         return f"the events differ, {a.space} against {b.space}"
-    (rows_a, _, contexts_a), (rows_b, _, contexts_b) = a.rows.partition("-"), b.rows.partition("-")
-    if a.events != b.events or rows_a != rows_b:
+    if a.events != b.events or a.rows.partition("-")[0] != b.rows.partition("-")[0]:
         return "they were scored on different rows"
-    if contexts_a and contexts_b and contexts_a != contexts_b:
+    if not same_rows(a.rows, b.rows):
         return "they were scored under different contexts"
     return ""
+
+
+def same_rows(a: str, b: str) -> bool:
+    """Whether two fingerprints, "ROWS" or "ROWS-CONTEXTS", can be of the same rows.
+
+    Of a model that takes no contexts only the rows are known.
+    """
+    (rows_a, _, contexts_a), (rows_b, _, contexts_b) = a.partition("-"), b.partition("-")
+    return rows_a == rows_b and (contexts_a == contexts_b or not contexts_a or not contexts_b)
 
 
 def score_from_json(fields: dict[str, Any]) -> dict[str, Any]:

@@ -5,8 +5,8 @@ import pytest
 
 from loglik.data import open_dataset
 from loglik.report import run_report
-from loglik.report.reopening import same_rows
 from loglik.runs import update_record
+from loglik.score import same_rows
 from loglik.tasks.fitting import fit_run
 
 ROWS = 50
@@ -96,7 +96,7 @@ def test_the_batch_that_was_used_and_every_hyperparameter_stand_in_tables(run):
     _, folder = run
     record = update_record(folder)
     recipe = {**record["model"], "hyperparameters": {**record["model"]["hyperparameters"], "components": 2}}
-    update_record(folder, model=recipe, fit={**record["fit"], "batch": 37})
+    update_record(folder, model=recipe, fit={**record["fit"], "history": {**record["fit"]["history"], "batch": 37}})
     text = page(folder)
     assert '<tr><th scope="row">batch</th><td>37</td></tr>' in text
     for name, value in recipe["hyperparameters"].items():

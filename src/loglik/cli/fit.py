@@ -23,7 +23,7 @@ from loglik.cli.options import (
     tell_split,
     training_options,
 )
-from loglik.data.splits import FLAG
+from loglik.data.splits import TOGETHER
 from loglik.runs import RUN, Run, read_record
 from loglik.tasks.compare import SAMPLES
 from loglik.tasks.fitting import FINISHED, INTERRUPTED, fit_run
@@ -78,8 +78,10 @@ def fit(
     """
     before = read_record(out) if resume and out and (out / RUN).exists() else {}
     about = before.get("data", {})
-    split, context = about.get("split", {}), context or ",".join(about.get("context_columns") or ()) or None
-    window, together = window or split.get("window"), keep_equal_rows_together or bool(split.get(FLAG))
+    split = about.get("split", {})
+    context = context or ",".join(about.get("context_columns") or ()) or None
+    window = window or split.get("window")
+    together = keep_equal_rows_together or bool(split.get(TOGETHER))
     opened_data = opened(data, seed, space, context, window, together)
     name = model or before.get("model", {}).get("name") or default_model(opened_data.space)
     given = {"steps": steps, "epochs": epochs, "budget": budget, "batch": batch, "lr": lr, "precision": precision}

@@ -89,12 +89,6 @@ class Recordings(Source):
             yield _joined(held)
 
 
-def read_recording(path: Path) -> tuple[Tensor, int, int]:
-    """A recording's levels (n,), its sample rate in Hz, and how many levels there are."""
-    info = _header(path)
-    return read_samples(path, info.subtype), int(info.samplerate), LEVELS.get(info.subtype, 65536)
-
-
 def read_samples(path: Path, subtype: str) -> Tensor:
     """All samples of a mono recording as levels (n,): int32, or uint8 of 8 bits.
 

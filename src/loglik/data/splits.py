@@ -20,7 +20,7 @@ from loglik.spaces import Space
 PARTS = ("train", "valid", "test")
 ROWS = {"train": 20_000, "valid": 2_000, "test": 10_000}  # of the data sets that are drawn
 SEEDS = {"train": 0, "valid": 1, "test": 2}
-FLAG = "equal rows kept together"  # the entry of `Dataset.split` that says so
+TOGETHER = "equal rows kept together"  # the entry of `Dataset.split` that says so
 
 
 def split_source(name: str, whole: Memory, seed: int = 0, *, keep_equal_rows_together: bool = False) -> Dataset:
@@ -48,7 +48,7 @@ def split_source(name: str, whole: Memory, seed: int = 0, *, keep_equal_rows_tog
         index = split_rows(whole.rows, seed)
         split = {"how": "rows shuffled by numpy's PCG64, then cut", "seed": seed}
     if keep_equal_rows_together:
-        split[FLAG] = True
+        split[TOGETHER] = True
     part = {key: whole.subset(index[key]) for key in PARTS}
     split |= {key: memory.rows for key, memory in part.items()}
     return Dataset(name, part["train"], part["valid"], part["test"], split)

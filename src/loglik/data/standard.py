@@ -19,9 +19,8 @@ from loglik.errors import UnreadableData
 from loglik.spaces import Category, Integer, Space
 
 LABELS = Category((), levels=10)
-FRAMES_ALIKE = (
-    50  # of a video: a frame is much more like those nearer than these (distance to the nearest 248, then 362)
-)
+# Of a video: a frame is much more like those nearer than these (distance to the nearest 248, then 362).
+FRAMES_ALIKE = 50
 
 
 def load_idx(name: str, context: bool = False) -> Dataset:

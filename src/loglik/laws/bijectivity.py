@@ -123,9 +123,8 @@ def _bias(call: Call) -> float:
     for row in in_time(range(len(call.x)), fewest=1):
         x, context = call.x[row : row + 1], None if call.context is None else call.context[row : row + 1]
         _, truth, _ = _with_jacobian(call.bijection, x[0], context, inverse=False)
-        many = Call(call.name, call.bijection, x.repeat_interleave(ESTIMATES, 0), None)
-        many = replace(many, context=None if context is None else context.repeat_interleave(ESTIMATES, 0))
-        estimates = _without_gradients(many)[1]
+        repeated = None if context is None else context.repeat_interleave(ESTIMATES, 0)
+        _, estimates = _without_gradients(replace(call, x=x.repeat_interleave(ESTIMATES, 0), context=repeated))
         off = abs(float(estimates.mean() - truth))
         noise = float(estimates.std()) / ESTIMATES**0.5 + LOG_DET * max(1.0, abs(float(truth)))
         worst = max(worst, off / noise)

@@ -57,6 +57,7 @@ def scored(
 
 
 def enough(x: Tensor, at_least: int, done: str) -> Tensor:
+    """x, if they are so many; `done` says what was done with them in time."""
     if len(x) < at_least:
         raise Undecided(f"In {SECONDS} seconds {len(x)} events are {done}; it takes {at_least}.")
     return x

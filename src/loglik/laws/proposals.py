@@ -27,6 +27,8 @@ MOST_CELLS = 20_000_000  # of tables
 
 
 class Proposal(ABC):
+    """A density of mass one, in float64."""
+
     @abstractmethod
     def log_prob(self, x: Tensor) -> Tensor:
         """(B, *event) -> (B,), in nats."""
@@ -87,14 +89,14 @@ def fitted(space: Space, x: Tensor) -> Proposal:
 
 def _of_reals(space: Space, x: Tensor) -> list[Proposal]:
     flat = x.double().flatten(1)
+    scaled = flat / flat.std(0).clamp(min=1e-300)
     shrinkage = SHRINKAGE if space.dims <= FULL else (1.0,)
     found: list[Proposal] = [_normals(space, flat, torch.ones_like(flat[:, :1]), share) for share in shrinkage]
     for k in COMPONENTS:
         if len(flat) < LEAST * k or space.dims > FULL // 4:
             continue
         share = SHRINKAGE[0] if len(flat) > 4 * k * space.dims else SHRINKAGE[1]
-        nearest = torch.cdist(flat / flat.std(0).clamp(min=1e-300), (flat / flat.std(0).clamp(min=1e-300))[:k])
-        belongs = torch.nn.functional.one_hot(nearest.argmin(1), k).double()
+        belongs = torch.nn.functional.one_hot(torch.cdist(scaled, scaled[:k]).argmin(1), k).double()
         for _ in range(PASSES):
             proposal = _normals(space, flat, belongs, share)
             mixture = proposal.density
@@ -106,7 +108,6 @@ def _of_reals(space: Space, x: Tensor) -> list[Proposal]:
 
 def _normals(space: Space, x: Tensor, belongs: Tensor, shrinkage: float) -> Normals:
     """Weighted means and covariances, x (B, D), belongs (B, K); a component of few is drawn to the spread of all."""
-    dims = x.shape[1]
     total = belongs.sum(0)
     means = (belongs.T @ x + x.mean(0)) / (total + 1.0)[:, None]
     around = x.var(0, correction=0).clamp(min=1e-12 * (1.0 + x.square().mean(0)))
@@ -117,7 +118,6 @@ def _normals(space: Space, x: Tensor, belongs: Tensor, shrinkage: float) -> Norm
         diagonal = torch.diag(covariance.diagonal())
         covariances.append((1.0 - shrinkage) * covariance + shrinkage * diagonal)
     factors = torch.linalg.cholesky(torch.stack(covariances))
-    assert factors.shape[1] == dims
     return Normals(space.shape, (total + 1.0) / (total + 1.0).sum(), means, factors)
 
 

@@ -1,6 +1,5 @@
 """What run.json says, in words; whatever an entry lacks is left out."""
 
-import csv
 import math
 from pathlib import Path
 from typing import Any
@@ -11,7 +10,8 @@ from loglik.report.wording import Unit
 from loglik.runs import HISTORY
 from loglik.score import score_from_json
 from loglik.spaces import Space
-from loglik.training.history import History, Step
+from loglik.training.history import History
+from loglik.uncertainty import carry_the_mean
 
 Record = dict[str, Any]
 Facts = list[tuple[str, str]]
@@ -61,7 +61,7 @@ def fitting(record: Record) -> Facts:
     history = table(fit, "history")
     went = {key: history[key] for key in WENT if history.get(key) is not None}
     options = {key: value for key, value in table(fit, "options").items() if value is not None}
-    batch = fit.get("batch") or history.get("batch")
+    batch = history.get("batch")
     used = {} if batch is None else {"batch": batch}
     return [(key.replace("_", " "), _shown(value)) for key, value in {**options, **used, **went}.items()]
 
@@ -93,7 +93,7 @@ def _carried(score: Record) -> str:
     if not rows:
         return ""
     median = wording.number(score["median"], wording.significant(score["stderr"]))
-    return f"; {rows} row{'s carry' if rows > 1 else ' carries'} the mean, median {median} nats"
+    return f"; {carry_the_mean(rows)}, median {median} nats"
 
 
 def laws(record: Record) -> list[dict[str, str]]:
@@ -114,10 +114,7 @@ def history(folder: Path, record: Record) -> History:
     summary = table(table(record, "fit"), "history")
     told = History(str(summary.get("method", "")), best_step=summary.get("best_step"))
     if (folder / HISTORY).exists():
-        with (folder / HISTORY).open(newline="") as file:
-            for line in csv.DictReader(file):
-                values = {key: float(value) for key, value in line.items() if value}
-                told.rows.append(Step(**{**values, "step": int(values["step"])}))  # type: ignore[arg-type]
+        told.rows = History.rows_from_csv((folder / HISTORY).read_text())
     return told
 
 

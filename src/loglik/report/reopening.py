@@ -3,12 +3,13 @@
 from typing import Any
 
 from loglik.data import Dataset, open_dataset
+from loglik.data.splits import TOGETHER
 from loglik.errors import LoglikError
 from loglik.report import record as told
 from loglik.report.record import Record, table
+from loglik.score import same_rows
 from loglik.spaces import Space
 
-TOGETHER = "equal rows kept together"  # the entry of a split that says so
 ONLY_THE_RUN = "Only what the run itself holds is shown."
 
 
@@ -43,15 +44,6 @@ def reopened(record: Record, space: Space) -> tuple[Dataset | None, str]:
             f"{ONLY_THE_RUN}"
         )
     return data, ""
-
-
-def same_rows(a: str, b: str) -> bool:
-    """Whether two fingerprints, "ROWS" or "ROWS-CONTEXTS", can be of the same rows.
-
-    Of a model that takes no contexts only the rows are known.
-    """
-    (rows_a, _, contexts_a), (rows_b, _, contexts_b) = a.partition("-"), b.partition("-")
-    return rows_a == rows_b and (contexts_a == contexts_b or not contexts_a or not contexts_b)
 
 
 def _opened(record: Record, place: str, space: Space) -> Dataset:

@@ -81,7 +81,7 @@ def significant(error: float) -> int:
 
 def error_source(score: Score) -> str:
     """What the standard error was estimated from; empty where it is the rows."""
-    return score.error.source.removeprefix(", ").replace("+-", "\u00b1")
+    return score.error.source.replace("+-", "\u00b1")
 
 
 def claim(score: Score) -> str:

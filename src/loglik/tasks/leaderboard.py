@@ -54,7 +54,7 @@ def leaderboard(comparison: "Comparison") -> str:
 def _remarks(comparison: "Comparison") -> str:
     """What the standard errors come from, where it is not single rows, and whose mean few rows carry."""
     scores = {e.name: e.score for e in comparison.entrants if e.score is not None}
-    lines = [f"errors {score.error.source.removeprefix(', ')}" for score in scores.values() if score.error.source][:1]
+    lines = [f"errors {score.error.source}" for score in scores.values() if score.error.source][:1]
     lines += [f"{name}: {score.carried}" for name, score in scores.items() if score.carried]
     return "".join(f"\n{line}" for line in lines)
 

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 
 from loglik.contract import Claim
 from loglik.difference import Difference
+from loglik.uncertainty import carry_the_mean
 
 MEAN = 0.04  # the chance that any of a table's verdicts on means is wrong
 ROWS = 0.01  # and any on rows; 5 % together
@@ -39,6 +40,5 @@ def on_most_rows(lead: Difference, models: int) -> str:
     share = lead.share_ahead()
     if (lead.claim_b if share > 0.5 else lead.claim_a) is not Claim.EXACT:
         return ""
-    carried = "1 row carries" if few.rows == 1 else f"{few.rows} rows carry"
     word, of = ("behind", share) if share > 0.5 else ("ahead", 1.0 - share)
-    return f"{word} on {math.floor(100.0 * of)} % of rows, but {carried} the mean"
+    return f"{word} on {math.floor(100.0 * of)} % of rows, but {carry_the_mean(few.rows)}"

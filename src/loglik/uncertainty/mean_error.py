@@ -39,10 +39,10 @@ class MeanError:
 
     @property
     def source(self) -> str:
-        """What the standard error was estimated from, to be added to a text; nothing is to be said of rows."""
+        """What the standard error was estimated from, in words; nothing is to be said of rows."""
         if self.by == "rows":
             return ""
-        return f", +- over {self.units} {self.by if self.units > 1 else self.by.removesuffix('s')}"
+        return f"+- over {self.units} {self.by if self.units > 1 else self.by.removesuffix('s')}"
 
     def interval(self, level: float = 0.95) -> tuple[float, float]:
         """Holds the expectation with probability `level`: Student's interval, made longer where Hall's for skewed

@@ -20,6 +20,11 @@ class Few:
     share: float
 
 
+def carry_the_mean(rows: int) -> str:
+    """That so many rows do, in words."""
+    return f"{rows} row{'s carry' if rows > 1 else ' carries'} the mean"
+
+
 def few_rows(values: Tensor) -> Few | None:
     """The rows that carry the mean of `values` (N,), where they are at most one in 50, or a single one; else None.
 

@@ -9,11 +9,10 @@ from loglik.contract import EMModel, ExactModel, Model
 from loglik.densities import LOG_2PI
 from loglik.models.dequantized import Dequantized, density_space
 from loglik.models.flows.standardized import standardized
-from loglik.moments import Moments, floored
+from loglik.moments import DECISIVE, Moments, floored
 from loglik.spaces import Integer, Real, Space
 
 BIN_VARIANCE = 1.0 / 12.0  # of u ~ U[0, 1)
-DECIDES = 100.0  # a variance of so many floors or less owes a hundredth or more to the floor
 
 
 class Gaussian(ExactModel, EMModel):
@@ -38,7 +37,7 @@ class Gaussian(ExactModel, EMModel):
         """Where the floor decides the density: L_dd^2 is the variance of x_d that the columns before it leave."""
         left = self.cholesky.diagonal().square() / self.cholesky.square().sum(1)
         place = int(left.argmin())
-        if self.floor == 0 or float(left[place]) > DECIDES * self.floor:
+        if self.floor == 0 or float(left[place]) > DECISIVE * self.floor:
             return ""
         return (
             f"The covariance is singular, or nearly so: the columns before it determine column {place + 1} but for "

@@ -11,10 +11,8 @@ from loglik.errors import UsageError
 from loglik.models.dequantized import density_space
 from loglik.models.flows.gaussianized import gaussianized
 from loglik.models.flows.standardized import standardized
-from loglik.moments import Moments, floored
+from loglik.moments import DECISIVE, Moments, floored
 from loglik.spaces import Integer, Real, Space
-
-DECIDES = 100.0  # a noise variance of so many floors or less owes a hundredth or more to the floor
 
 
 @dataclass(frozen=True)
@@ -68,7 +66,7 @@ class ProbabilisticPCA(ExactModel, EMModel):
     @property
     def remark(self) -> str:
         """Where the floor decides the density."""
-        if float(self.variance) > DECIDES * self.floor * float(self._total_variance()):
+        if float(self.variance) > DECISIVE * self.floor * float(self._total_variance()):
             return ""
         return (
             f"The latents leave a variance of {float(self.variance):.1g} in all other directions. The density there "
