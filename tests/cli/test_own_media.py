@@ -53,7 +53,7 @@ def test_sound(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.C
     words(capsys, ["fit", "a.wav", "--model", "uniform", "--window", "12", "-o", "run"])
     assert json.loads(Path("run/run.json").read_text())["data"]["sample_rate"] == 8000
     out, _ = words(capsys, ["score", "run", "a.wav"])
-    assert "50 events); bits/dim = 16.0000" in out
+    assert "50 events, +- over 5 blocks); bits/dim = 16.0000" in out
     words(capsys, ["sample", "run", "-n", "2", "-o", "s.wav"])
     words(capsys, ["sample", "run", "-n", "2", "-o", "s.npy"])
     for number, row in enumerate(np.load("s.npy")):

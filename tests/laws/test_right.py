@@ -92,6 +92,18 @@ def test_a_closed_form_of_few_events_owes_its_height_to_the_floor() -> None:
     assert em_ascends(subject, subject.sample(13), None).status is Status.PASSED
 
 
+def test_contexts_of_any_unit_are_changed_by_as_much() -> None:
+    """Time stamps in nanoseconds, a few hours apart: one that differs by a nanosecond is the same one to every net."""
+    generator = torch.Generator().manual_seed(0)
+    hours = torch.rand(300, 1, generator=generator, dtype=torch.float64)
+    x = hours + 0.1 * torch.randn(300, 1, generator=generator, dtype=torch.float64)
+    model = build("realnvp", Real((1,)), context=Real((1,)), layers=2, hidden=(16,), seed=0)
+    fit(model, x, context=1.7e18 + 1e13 * hours, steps=30)
+    report = _report(model)
+    report.raise_if_failed()
+    assert report["contexts"].status is Status.PASSED
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("kind", SPACES)
 @pytest.mark.parametrize("name", ZOO)

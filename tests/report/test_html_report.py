@@ -1,5 +1,6 @@
 """Reports stand alone, say what every number is, and show what suits the space."""
 
+import math
 import re
 from html.parser import HTMLParser
 from pathlib import Path
@@ -178,6 +179,19 @@ def test_a_score_that_is_not_finite_is_shown_and_not_ranked(tmp_path):
     assert comparison.standings[-1].place is None
     assert "not ranked: the score is not finite" in page.text
     assert "\u2212\u221e" in page.text
+
+
+def test_repeated_rows_are_counted_and_the_others_scored_beside(tmp_path):
+    """Two of the three test rows are training rows; of the third the histogram gives (3.1 / 6.2)^2 (0.1 / 6.2)."""
+    space, train = Integer((3,), levels=2), torch.tensor([[0, 0, 0], [1, 1, 0]] * 3)
+    test = torch.tensor([[0, 0, 0], [1, 1, 0], [0, 1, 1]])
+    data = Dataset("toy", Memory(space, train), Memory(space, train[:1]), Memory(space, test), {"how": "given"})
+    _, page = report(data, ["histogram"], tmp_path)
+    bits = -math.log2((3.1 / 6.2) ** 2 * (0.1 / 6.2)) / 3
+    told = f"of 3 test rows 2 equal training rows; on the other 1, in bits/dim: histogram = {bits:.3f}"
+    assert told in page.text
+    _, page = report(dataset(Real((2,))), ["gaussian"], tmp_path / "reals")
+    assert "equal training rows" not in page.text
 
 
 def test_nothing_scored_still_makes_a_page(tmp_path):

@@ -7,6 +7,7 @@ import torch
 
 import loglik
 from loglik import Claim, Integer, Real, build, compare, fit
+from loglik.data import Memory, split_source
 from loglik.errors import UnknownName, UsageError
 from loglik.tasks.compare import Entrant
 
@@ -117,3 +118,12 @@ def test_a_registered_model_takes_part(monkeypatch: pytest.MonkeyPatch) -> None:
     assert compare(["flat"], "ising").entrant("flat").score.bits_per_dim == pytest.approx(1.0)
     with pytest.raises(UsageError, match="already"):
         loglik.register("made", lambda space: build("uniform", space))
+
+
+def test_by_default_only_models_of_p_given_c_enter_where_there_are_contexts() -> None:
+    c = torch.rand(60, 1, dtype=torch.float64)
+    rows = Memory(Real((1,)), c + torch.randn(60, 1).double(), c, Real((1,)))
+    result = compare(None, split_source("rows", rows), steps=1)
+    assert {e.name for e in result.entrants} >= {"vae", "made", "realnvp", "nsf"}
+    assert not [e.name for e in result.entrants if e.error]
+    assert compare(["gaussian"], split_source("rows", rows)).entrant("gaussian").error  # asked for, it is told why not

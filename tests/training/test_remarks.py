@@ -38,3 +38,9 @@ def test_a_table_with_a_constant_column_says_so_once(tmp_path: Path, capsys: pyt
     table.write_text("a,k,b\n" + "".join(f"{a},{k},{b}\n" for a, k, b in with_constant().tolist()))
     assert run(["compare", str(table), "--models", "gaussian,gmm", "--budget", "4s", "-o", str(tmp_path / "c")]) == 0
     assert capsys.readouterr().err.count("Column 'k' is constant") == 1
+
+
+def test_one_step_is_counted_in_the_singular() -> None:
+    x = torch.randn(50, 2, dtype=torch.float64)
+    assert str(fit(build("gaussian", Real((2,))), x)).startswith("closed form: 1 step in ")
+    assert str(fit(build("gmm", Real((2,)), components=2), x, steps=2, tolerance=0.0)).startswith("EM: 2 steps in ")

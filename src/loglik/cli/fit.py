@@ -112,7 +112,8 @@ def _report(run: Run, json: bool) -> int:
     if json:
         say_json({"run": str(run.folder), **record})
     else:
-        talk(f"{history['method']}, {history['steps']} steps in {history['seconds']:.1f} s: {history['stopped']}.")
+        steps = f"{history['steps']} step{'s' * (history['steps'] != 1)}"
+        talk(f"{history['method']}, {steps} in {history['seconds']:.1f} s: {history['stopped']}.")
         for score in record.get("scores", []):
             if score.get("equal_rows"):
                 talk(f"Of {score['events']} {score['part']} rows {score['equal_rows']} equal training rows.")

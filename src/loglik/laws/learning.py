@@ -9,7 +9,7 @@ from torch import Tensor
 
 from loglik.contract import EMModel, Model
 from loglik.errors import ContextError
-from loglik.laws.subject import any_events, draws, other_events, reseed, scores
+from loglik.laws.subject import any_events, draws, other_contexts, other_events, reseed, scores
 from loglik.laws.verdict import NotApplicable, Result, Status, require
 from loglik.spaces import Real
 
@@ -83,7 +83,7 @@ def contexts(model: Model, x: Tensor, context: Tensor | None) -> Result:
         return Result(Status.PASSED, "A missing context is refused; no parameters for one to act through.")
     assert context is not None
     reseed(model, 0)
-    others = other_events(model.context, context)
+    others = other_contexts(model, context)
     change = float((scores(model, x, others) - scores(model, x, context)).abs().max())
     require(change > 0, "Another context gives the same score.")
     _followed(model, context, others)

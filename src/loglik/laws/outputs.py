@@ -9,7 +9,7 @@ from torch import Tensor
 
 from loglik.contract import Bijection, Claim, EMModel, LatentModel, Model
 from loglik.errors import DataError
-from loglik.laws.subject import draws, given, other_events, reseed, scores
+from loglik.laws.subject import draws, given, other_contexts, other_events, reseed, scores
 from loglik.laws.verdict import Broken, Result, Status, Undecided, require, within
 from loglik.ops import repeat_rows
 
@@ -131,7 +131,7 @@ def _influence_of_others(model: Model, x: Tensor, context: Tensor | None) -> flo
         others[row] = x[row]
         known = context
         if context is not None and model.context is not None:
-            known = other_events(model.context, context)
+            known = other_contexts(model, context)
             known[row] = context[row]
         worst = max(worst, _relative(scores(model, others, known)[row], whole[row]))
         worst = max(worst, _relative(_objective(model, others, known)[row], objective[row]))

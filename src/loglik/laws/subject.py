@@ -128,6 +128,15 @@ def some_contexts(model: Model, n: int) -> Tensor | None:
     return model.context_reader.inverse(drawn.flatten(1)) if model.context_reader.real else drawn
 
 
+def other_contexts(model: Model, context: Tensor) -> Tensor:
+    """Contexts that differ from these in every value; real ones by about a deviation, whatever their unit."""
+    reader = model.context_reader
+    assert reader is not None
+    if not reader.real:
+        return other_events(reader.space, context)
+    return reader.inverse(other_events(reader.space, reader(context, torch.float64)))
+
+
 def context_rows(model: Model, context: Tensor | None, at_most: int) -> list[Tensor | None]:
     """Single contexts to test p(x|c) for, one row each; [None] without.
 

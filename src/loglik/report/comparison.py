@@ -18,6 +18,7 @@ from loglik.report.spread import CAPTION, spread
 from loglik.report.wording import Unit
 from loglik.spaces import Measure
 from loglik.tasks.compare import Comparison
+from loglik.tasks.unseen import repeats_in_words
 
 Facts = list[tuple[str, str]]
 COST = (
@@ -91,7 +92,19 @@ def _facts(comparison: Comparison) -> Facts:
         facts.append(("Interrupted", "a fit did not come to its end, and those after it were not begun"))
     if data.entropy is not None:
         facts.insert(2, ("Entropy", f"{wording.number(data.entropy, 3)} nats per event, known"))
-    return facts + _errors(comparison)
+    return facts + _repeats(comparison) + _errors(comparison)
+
+
+def _repeats(comparison: Comparison) -> Facts:
+    """How many test rows equal training rows, and the scores of the others; nothing where none does."""
+    said = repeats_in_words(comparison.seen)
+    scores = {s.name: unseen for s in comparison.standings if (unseen := comparison.unseen(s.name)) is not None}
+    if not scores:
+        return [("Repeats", said)] if said else []
+    unit = Unit.of(comparison.data.space, [score.stderr for score in scores.values()])
+    told = [f"{n} {unit.sign(s.claim)} {unit.measured(s.nats, s.stderr)}" for n, s in scores.items()]
+    left = int((~comparison.seen).sum())
+    return [("Repeats", f"{said}; on the other {left}, in {unit.name}: {', '.join(told)}")]
 
 
 def _errors(comparison: Comparison) -> Facts:

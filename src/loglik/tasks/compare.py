@@ -137,7 +137,7 @@ def compare(
         models: names of the zoo, which are built and fitted, or models. A model that is fitted (`Model.fitted`, which
             `fit` sets and a run keeps) is scored as it is; any other is fitted in place, as `fit` would. Set `fitted`
             on a model that was trained elsewhere, and see that it was not trained on the rows held out here. A mapping
-            gives other names. None takes all that suit the space.
+            gives other names. None takes all that suit the space, and the contexts.
         data: a name or path that `open_dataset` takes, a Dataset, or rows, which `split_source` cuts in the same way.
         keep_equal_rows_together: rows that are equal lie in one part of the split.
         budget: for all fits together, in even shares; what a fit leaves of its share, the later ones have.
@@ -189,9 +189,14 @@ def build_for(name: str, data: Dataset, given: Mapping[str, Any]) -> Model:
     """A model of the zoo for the events of a data set; if they come with contexts, a model of p(x|c)."""
     if data.context_space is None:
         return build(name, data.space, **given)
-    if "context" not in hyperparameters(entry(name).load()):
+    if not _conditions(name):
         raise ContextError(f"`{name}` does not condition on a context. Leave the context out, or take another model.")
     return build(name, data.space, **{**given, "context": data.context_space})
+
+
+def _conditions(name: str) -> bool:
+    """Whether a model of the zoo can be p(x|c)."""
+    return "context" in hyperparameters(entry(name).load())
 
 
 def _fit(
@@ -231,7 +236,7 @@ def _dataset(data: Any, seed: int, together: bool) -> Dataset:
 
 def _named(models: Any, data: Dataset) -> dict[str, str | Model]:
     if models is None:
-        models = models_for(data.space)
+        models = [name for name in models_for(data.space) if data.context_space is None or _conditions(name)]
     if isinstance(models, str | Model):
         models = [models]
     if isinstance(models, Mapping):

@@ -83,7 +83,7 @@ class History:
         )  # fmt: skip
 
     def __str__(self) -> str:
-        text = f"{self.method}: {self.steps} steps in {self.seconds:.1f} s, {self.stopped}"
+        text = f"{self.method}: {self.steps} step{'s' * (self.steps != 1)} in {self.seconds:.1f} s, {self.stopped}"
         if self.best_nats is not None:
             text += f"; best validation {self.best_nats:.4f} nats per event at step {self.best_step}"
         return text
