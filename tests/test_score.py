@@ -103,9 +103,11 @@ def test_differences_are_taken_by_group_too() -> None:
     assert "paired over 6 rows, +- over 3 groups" in str(a - b)
 
 
-def test_a_lead_within_rounding_is_none() -> None:
-    values = [-100.0 - row for row in range(50)]
-    assert not (score(values) - score([v * (1 + 1e-15) for v in values])).significant
+@pytest.mark.parametrize("size", [1.0, 1e6])
+def test_a_lead_within_rounding_is_none(size: float) -> None:
+    values = [size * (-100.0 - row) for row in range(50)]
+    for rounding in (1e-15, 1e-13):
+        assert not (score(values) - score([v * (1 + rounding) for v in values])).significant
     assert (score(values) - score([v * (1 + 1e-10) for v in values])).significant
 
 

@@ -162,3 +162,15 @@ def test_a_part_of_the_rows_is_compared_as_the_whole_is() -> None:
     for a, b in ((part("r-c", some), part("r-d", some)), (part("r", some), part("r", [False, True, True, True]))):
         with pytest.raises(loglik.LoglikError, match="cannot be compared"):
             a - b
+
+
+def test_a_row_that_trained_and_validated_counts_once(tmp_path: Path) -> None:
+    path = written(tmp_path / "t.csv", wines())
+    data = open_dataset(path)
+    run = fit_run(data, tmp_path / "run", source=str(path), model="gaussian")
+    learnt = learnt_from(run.folder, as_source(path))
+    train, valid = ({tuple(row) for row in part.x.tolist()} for part in (data.train, data.valid))
+    rows = [tuple(row) for row in as_source(path).read().x.tolist()]
+    assert train & valid
+    assert int(learnt["train"].sum()) == sum(row in train for row in rows)
+    assert int(learnt["valid"].sum()) == sum(row in valid - train for row in rows)
