@@ -11,7 +11,8 @@ from torch import Tensor
 from loglik.ops import FAR
 
 # Shares of a normal column below which the inner quantiles are taken, and their distance from the median in deviations.
-TAILS = {0.25: 0.674489750196, 0.10: 1.281551565545, 0.05: 1.644853626951, 0.01: 2.326347874041}
+TAILS = {0.25: 0.674490, 0.10: 1.281552, 0.05: 1.644854, 0.01: 2.326348, 0.001: 3.090232}
+FEWEST = 100  # of fewer rows no value is so rare that it could be left out
 QUANTILE_VALUES = 1 << 22  # about so many values are sorted
 VALUES_AT_ONCE = 1 << 22
 
@@ -19,9 +20,9 @@ VALUES_AT_ONCE = 1 << 22
 def centre_and_scale(x: Tensor) -> tuple[Tensor, Tensor]:
     """(N, *event) -> centre, scale (*event), float64: mean and deviation, values far out held at FAR robust deviations.
 
-    For columns without values far out they are the mean and the standard deviation themselves. One absurd row among
-    3000 moves them by a few thousandths. Both follow the unit: a x + b has centre a c + b and scale |a| s. A column
-    that is constant has the scale 0.
+    Without values far out, and of fewer than a hundred rows, they are the mean and the standard deviation themselves.
+    One absurd row in a thousand moves them little; what is less rare counts in full. Both follow the unit: a x + b has
+    centre a c + b and scale |a| s. A column that is constant has the scale 0.
     """
     flat = x.detach().reshape(len(x), -1)
     centre, width = _robust(flat)
@@ -44,12 +45,12 @@ def _robust(flat: Tensor) -> tuple[Tensor, Tensor]:
     some = flat[:: max(1, math.ceil(flat.numel() / QUANTILE_VALUES))].double()
     ordered, last = some.sort(0).values, len(some) - 1
     width = torch.zeros_like(ordered[0])
-    for share, deviations in TAILS.items():
+    for share, deviations in TAILS.items() if len(some) >= FEWEST else ():
         # Towards the middle, so that in few rows too the outermost values decide nothing.
         low, high = math.ceil(share * last), math.floor((1.0 - share) * last)
         if low < high:
             width = torch.maximum(width, (ordered[high] - ordered[low]) / (2.0 * deviations))
-    # Where nearly all values are equal, the few others are all there is to go by.
+    # Where rows are few or nearly all values are equal, all there are decide.
     span = flat.amax(0).double() - flat.amin(0).double()
     width = torch.where(width > 0, width, torch.where(span > 0, span, torch.ones_like(span)))
     return 0.5 * (ordered[last // 2] + ordered[(last + 1) // 2]), width
