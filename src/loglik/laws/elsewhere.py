@@ -81,12 +81,13 @@ def _judged(model: Model, row: Tensor | None) -> Result:
     where = f"from {len(reached)} starts at 10 to 1e6 spreads; samples end at {radius / REGION:.3g}"
     if not len(places):
         return within(0.0, LEAST, f"All climbs end where samples are, {where}.", "climbs from far away")
-    mass, stderr = max((_mass_about(place, radius, log_p) for place in places), key=lambda m: m[0] - m[1])
+    found = [(*_mass_about(place, radius, log_p), place) for place in places]
+    mass, stderr, place = max(found, key=lambda one: one[0] - one[1])
     certain = mass - STANDARD_ERRORS * stderr
     require(
         certain <= LEAST,
         f"Mass of {mass:.3g} +- {stderr:.1g} lies where no sample goes, about "
-        f"{_shown(centre + spread * places[0])}; {where}.",
+        f"{_shown(centre + spread * place)}; {where}.",
     )
     return within(max(certain, 0.0), LEAST, f"No mass found outside, {where}.", "climbs from far away")
 
