@@ -124,6 +124,7 @@ def test_integers_are_a_bound_and_images_are_flattened() -> None:
     assert isinstance(normal.base, StandardNormal)
 
 
+@pytest.mark.filterwarnings("ignore:Column .* is constant")
 @pytest.mark.parametrize("prior", ["logistic", "gaussian"])
 def test_far_values_constants_and_duplicates_have_finite_scores(prior: str) -> None:
     """In float32, where squares of 1e30 are not numbers any more."""

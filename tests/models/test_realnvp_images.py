@@ -114,6 +114,7 @@ def test_transforms_and_learned_noise() -> None:
         realnvp(Real((4, 4)), images=True, transform="linear")
 
 
+@pytest.mark.filterwarnings("ignore:Column .* is constant")
 def test_far_values_constants_and_duplicates_have_finite_scores() -> None:
     x = data(Real((2, 4, 4)), 60).float()
     x[:, 0, 0, 0] = 7.0
