@@ -21,7 +21,7 @@ from loglik.laws.subject import context_rows, given, scores
 from loglik.laws.verdict import NotApplicable, Result, Undecided, require, within
 from loglik.spaces import Discrete
 
-STARTS = 48
+STARTS, FEWEST_STARTS = 48, 4
 ROUNDS = 40
 SCALES = (1.0, 6.0)  # powers of ten, in spreads
 # Along the gradient, as shares of the distance from the centre; a whole one would jump to where samples are.
@@ -75,6 +75,8 @@ def _judged(model: Model, row: Tensor | None) -> Result:
 
     starts = _starts(model.space.dims, drawn)
     n = affordable(lambda k: (slope(starts[:k]), [log_p(starts[:k]) for _ in STEPS]), len(starts))
+    if n < FEWEST_STARTS:
+        raise Undecided("Far away the density takes too long to compute.")
     reached, height = _climbed(starts[:: max(1, len(starts) // n)], log_p, slope)
     outside = (reached.abs().amax(1) > radius) & (height > LOWEST * model.space.dims)
     places = reached[outside][height[outside].argsort(descending=True)][:PLACES]
