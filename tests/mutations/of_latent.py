@@ -70,17 +70,17 @@ MUTATIONS = (
         "gmm-even-weights-in-samples", "gmm", "samples take all components equally often", GMM,
         "torch.searchsorted(self.weights.cumsum(0), u)",
         "torch.searchsorted((0.0 * self.weights + 1.0 / self.components).cumsum(0), u)", MODEL, GMMS, "gmm",
-        Case("gmm", Real((5,)), {"components": 4}),
+        Case("gmm", PLANE, {"components": 3}),
     ),
     Mutation(
         "gmm-transposed-factor", "gmm", "samples of a component have the covariance L^T L",
         "models/latent/triangular.py", "return self.lower[k % len(self.scale)] @ z",
-        "return self.lower[k % len(self.scale)].mT @ z", MODEL, GMMS, "gmm", Case("gmm", Real((5,)), {"components": 4}),
+        "return self.lower[k % len(self.scale)].mT @ z", MODEL, GMMS, "gmm", Case("gmm", PLANE, {"components": 3}),
     ),
     Mutation(
         "gmm-weights-not-normalised", "gmm", "log pi is the logits as they are, which gradients may have moved", GMM,
         "return (self.logits.log_softmax(0) - volume)", "return (self.logits - volume)", MODEL, GMMS, "gmm",
-        Case("gmm", Real((5,)), {"components": 4}),
+        Case("gmm", PLANE, {"components": 3}),
     ),
     Mutation(
         "gmm-spherical-sum-of-dimensions", "gmm", "a spherical variance is the sum over dimensions, not the mean",

@@ -80,7 +80,7 @@ def short(test: str) -> str:
 
 
 def share(part: int, whole: int) -> str:
-    return f"{100.0 * part / whole:.0f} %" if whole else "-"
+    return f"{100.0 * part / whole:.1f} %" if whole else "-"
 
 
 def write(mutations: Sequence[Mutation], trials: Mapping[str, Trial]) -> None:

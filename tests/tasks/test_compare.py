@@ -82,7 +82,7 @@ def test_a_density_of_the_same_integers_is_not_ranked_with_a_mass() -> None:
 def test_no_fit_takes_the_time_of_the_others() -> None:
     result = compare(["gmm", "made"], "digits", budget="6s", samples=1)
     assert result.entrant("gmm").seconds < 5
-    assert result.entrant("made").seconds > 1
+    assert result.entrant("made").seconds > 2.5  # its half of the budget, whatever the machine makes of it
     assert result.entrant("made").history.steps > 1
 
 
