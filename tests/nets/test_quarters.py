@@ -3,12 +3,18 @@
 import pytest
 import torch
 
+from loglik.nets import quarters
 from loglik.nets.degrees import Degrees, sampled, spread
 from loglik.nets.masked import masked_net
 from loglik.nets.quarters import Quarter
 from loglik.nets.relu_pass import in_steps
 
-pytestmark = pytest.mark.usefixtures("float64")
+pytestmark = pytest.mark.usefixtures("float64", "where_it_gains")
+
+
+@pytest.fixture
+def where_it_gains(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(quarters, "onednn_is_faster", lambda: False)
 
 
 def test_sorted_units_have_a_quarter_and_others_none() -> None:
@@ -24,7 +30,7 @@ def test_the_quarter_is_where_the_mask_is_zero() -> None:
     _, mask, *_ = degrees.masks(1, 1)
     rows, columns = degrees.quarters()[1] or (0, 0)
     assert not mask[:rows, columns:].any()
-    assert mask[:rows, columns - 1].any()
+    assert mask[:rows, columns - quarters.ALIGNED : columns].any()
     assert mask[rows, columns:].any()
 
 

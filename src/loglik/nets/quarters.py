@@ -9,7 +9,10 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
+from loglik.nets.products import linear, onednn_is_faster, product
+
 SMALLEST = 128  # units of a layer; below that two products take longer than one
+ALIGNED = 16  # columns are a multiple of it; products of odd sizes take longer
 
 
 class Quarter(NamedTuple):
@@ -25,28 +28,28 @@ Quarters = tuple[Quarter | None, ...]  # of the hidden layers, from the inputs u
 def quarter_of(below: Tensor, above: Tensor) -> Quarter | None:
     """Of the weights between layers with these degrees; None where it would gain nothing."""
     rows = len(above) // 2
-    if min(len(below), len(above)) < SMALLEST:
+    if min(len(below), len(above)) < SMALLEST or onednn_is_faster():  # its calls cost more than is saved
         return None
     seen = (below <= above[:rows].max()).nonzero()
-    columns = int(seen[-1]) + 1 if len(seen) else 0
-    return Quarter(rows, columns) if columns <= 0.55 * len(below) else None
+    columns = -(-(int(seen[-1]) + 1) // ALIGNED) * ALIGNED if len(seen) else 0
+    return Quarter(rows, columns) if columns <= 0.625 * len(below) else None
 
 
 def outputs(x: Tensor, w: Tensor, bias: Tensor, quarter: Quarter | None) -> Tensor:
     """x W^T + b"""
     if quarter is None:
-        return torch.addmm(bias, x, w.t())
+        return linear(x, w, bias)
     rows, columns = quarter
     out = x.new_empty(len(x), len(w))
-    torch.addmm(bias[:rows], x[:, :columns], w[:rows, :columns].t(), out=out[:, :rows])
-    torch.addmm(bias[rows:], x, w[rows:].t(), out=out[:, rows:])
-    return out
+    torch.mm(x[:, :columns], w[:rows, :columns].t(), out=out[:, :rows])
+    torch.mm(x, w[rows:].t(), out=out[:, rows:])
+    return out.add_(bias)  # into a part of a matrix, addmm would write the biases first, slowly
 
 
 def of_inputs(g: Tensor, w: Tensor, quarter: Quarter | None) -> Tensor:
     """g W"""
     if quarter is None:
-        return g @ w
+        return product(g, w)
     rows, columns = quarter
     found = g.new_empty(len(g), w.shape[1])
     torch.mm(g, w[:, :columns], out=found[:, :columns])
@@ -57,7 +60,7 @@ def of_inputs(g: Tensor, w: Tensor, quarter: Quarter | None) -> Tensor:
 def of_weights(g: Tensor, x: Tensor, quarter: Quarter | None) -> Tensor:
     """g^T x, and zeros in the quarter."""
     if quarter is None:
-        return g.t() @ x
+        return product(g.t(), x)
     rows, columns = quarter
     found = g.new_empty(g.shape[1], x.shape[1])
     torch.mm(g[:, :rows].t(), x[:, :columns], out=found[:rows, :columns])

@@ -16,6 +16,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from loglik.nets import quarters
+from loglik.nets.products import linear, product
 from loglik.nets.quarters import Quarter
 from loglik.ops import gradients_again
 
@@ -86,11 +87,11 @@ def through(layers: Layers, x: Tensor) -> tuple[Tensor, Kept]:
                 h += layers.onto
             read.append(h.relu_())
         if layers.turned:
-            out = torch.addmm(biases[-1].unsqueeze(1), masked[depth - 1], read[-1].t()).t()
+            out = linear(masked[depth - 1], read[-1], biases[-1].unsqueeze(1).expand(-1, len(x))).t()
         else:
-            out = torch.addmm(biases[-1], read[-1], masked[depth - 1].t())
+            out = linear(read[-1], masked[depth - 1], biases[-1])
         if len(masked) > depth:
-            out.addmm_(read[0], masked[-1].t())
+            out = linear(read[0], masked[-1], out)
         if layers.onto_out is not None:
             out += layers.onto_out
     return out, Kept(read, masked)
@@ -109,10 +110,10 @@ def back(
             # In place: the derivative of relu is read off its value.
             torch.ops.aten.threshold_backward.grad_input(above, read[layer], 0, grad_input=above)
     gradients.reverse()
-    of_x = above @ masked[0] if to_x else None
+    of_x = product(above, masked[0]) if to_x else None
     if len(masked) > depth:
         gradients.append(_of_weight(g, read[0], masks[-1]))
-        of_x = None if of_x is None else of_x.addmm_(g, masked[-1])
+        of_x = None if of_x is None else product(g, masked[-1], of_x)
     return of_x, above, gradients if g.dtype == dtype else [gradient.to(dtype) for gradient in gradients]
 
 
