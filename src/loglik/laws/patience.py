@@ -20,7 +20,7 @@ from loglik.laws.verdict import Undecided
 T = TypeVar("T")
 
 SECONDS = 1.0  # of the processor, that one part of one law takes, about
-SAMPLES, FEWEST = 6_000, 100
+SAMPLES, FEWEST = 30_000, 100
 VALUES = 4_000_000  # of samples times dims
 
 _pools: WeakKeyDictionary[Model, dict[bytes, Tensor]] = WeakKeyDictionary()

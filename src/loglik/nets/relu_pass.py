@@ -86,12 +86,13 @@ def through(layers: Layers, x: Tensor) -> tuple[Tensor, Kept]:
             if layer == 0 and layers.onto is not None:
                 h += layers.onto
             read.append(h.relu_())
+        last, bias, direct = masked[depth - 1], biases[-1], masked[depth:]
         if layers.turned:
-            out = linear(masked[depth - 1], read[-1], biases[-1].unsqueeze(1).expand(-1, len(x))).t()
+            out = linear(last, read[-1], bias.unsqueeze(1).expand(-1, len(x)))
+            out = linear(direct[0], read[0], out).t() if direct else out.t()
         else:
-            out = linear(read[-1], masked[depth - 1], biases[-1])
-        if len(masked) > depth:
-            out = linear(read[0], masked[-1], out)
+            out = linear(read[-1], last, bias)
+            out = linear(read[0], direct[0], out) if direct else out
         if layers.onto_out is not None:
             out += layers.onto_out
     return out, Kept(read, masked)
