@@ -4,6 +4,7 @@ Rows and columns are counted from 1, as a reader of the file counts them, the he
 """
 
 import math
+import re
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,6 +16,9 @@ from loglik.errors import NotFinite, NotNumeric, OutsideSpace, UnreadableData
 from loglik.spaces import Discrete, Space
 
 EXACT_IN_FLOAT64 = 2**53
+NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?|[+-]?(nan|inf|infinity)", re.IGNORECASE | re.ASCII)
+WORDS = frozenset(("true", "false", "", "na", "n/a", "#n/a", "null"))
+SWAPPED = str.maketrans(",.", ".,")  # between decimal comma and decimal point
 APART = "As reals larger ones are no longer told apart; subtract a number from the column, or leave it out."
 
 
@@ -134,12 +138,16 @@ def _first(array: np.ndarray[Any, Any], wrong: Any) -> tuple[int, int]:
     return next(found, (0, 0))
 
 
-def is_number(text: Any) -> bool:
-    """Whether a value of a table reads as a number; yes and no count as well, missing values too."""
-    if isinstance(text, str) and text.strip().lower() in ("true", "false", "", "na", "n/a", "null"):
-        return True
+def is_number(value: Any) -> bool:
+    """Whether a value of a table reads as a number; yes and no count as well, missing values too.
+
+    A text must be written as numbers are in files: Python would also take 1_000, which elsewhere is no number.
+    """
+    if isinstance(value, str):
+        text = value.strip()
+        return NUMBER.fullmatch(text) is not None or text.lower() in WORDS
     try:
-        float(text)
+        float(value)
     except (TypeError, ValueError):
         return False
     return True

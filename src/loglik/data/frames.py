@@ -4,8 +4,9 @@ from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 from loglik.data.checks import is_number, one_line
+from loglik.data.columns import index_columns
 from loglik.data.tables import ColumnReader, TableSource
-from loglik.errors import NotNumeric, UsageError
+from loglik.errors import NotNumeric, UnreadableData, UsageError
 from loglik.spaces import Space
 
 if TYPE_CHECKING:
@@ -17,7 +18,7 @@ class FrameReader(ColumnReader):
 
     def __init__(self, table: "pa.Table", name: str) -> None:
         self._table, self.name = table, name
-        self.schema, self.rows = table.schema, table.num_rows
+        self.schema, self.rows, self.labels = table.schema, table.num_rows, index_columns(table.schema)
 
     def read(self, columns: Sequence[str], size: int) -> Iterator["pa.RecordBatch"]:
         yield from self._table.select(list(columns)).to_batches(max_chunksize=size)
@@ -48,11 +49,20 @@ def _arrow(data: Any) -> "pa.Table":
         raise UsageError(
             f"Expected a tensor, array, list, DataFrame, Source or path; got {type(data).__name__}."
         ) from None
+    except (nw.exceptions.NarwhalsError, ValueError) as error:
+        raise _no_table(error) from None
     eager = frame.collect() if isinstance(frame, nw.LazyFrame) else frame
+    eager = nw.maybe_reset_index(eager)  # the numbers of rows that a selection leaves behind are no data
     try:
         return eager.to_arrow()
-    except (pa.ArrowInvalid, pa.ArrowTypeError) as error:
+    except (pa.ArrowException, TypeError, ValueError, nw.exceptions.NarwhalsError) as error:
         raise _mixed(eager, error) from None
+
+
+def _no_table(error: Exception) -> UnreadableData:
+    return UnreadableData(
+        f"Expected a table with distinct names of columns; got another ({one_line(error)}). Rename them."
+    )
 
 
 def _mixed(frame: Any, error: Exception) -> NotNumeric:
