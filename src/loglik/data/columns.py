@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from loglik.data.checks import APART, EXACT_IN_FLOAT64, SWAPPED, is_number
+from loglik.data.checks import APART, EXACT_IN_FLOAT64, MARKS, SWAPPED, is_number
 from loglik.errors import NotNumeric, OutsideSpace
 
 if TYPE_CHECKING:
@@ -83,14 +83,18 @@ def not_numeric(reader: "ColumnReader", names: Sequence[str], reason: str = "") 
 def _remedy(text: str, decimal: str) -> str:
     """What to do with a cell that is no number."""
     bare = text.strip()
+    if is_number(bare):
+        return "Remove the invisible characters around it."
     if GROUPED.fullmatch(bare):
         return "Write numbers without separators between their digits."
     if is_number(bare.replace("_", "")):
         return "Write numbers without underscores."
     if is_number(bare.translate(SWAPPED)):
-        return f"Write one decimal mark throughout; the first rows have {'a comma' if decimal == ',' else 'a point'}."
+        return f"Write all decimals with a {'comma, as in the first rows' if decimal == ',' else 'point'}."
     if is_number(bare.strip("$\u20ac\u00a3%").strip()):
         return "Write the number alone, its unit in the header."
+    if bare in MARKS:
+        return "If it marks a missing value, remove the row or fill in the value."
     if len(bare.split()) > 1 and all(map(is_number, bare.split())):
         return "Put one separator between two values, such as a comma."
     return "Encode it as a number, or leave the column out."
@@ -103,7 +107,8 @@ def as_matrix(
     import pyarrow as pa
 
     out = np.empty((batch.num_rows, len(names)), dtype=dtype)
-    for j, column in enumerate(batch.columns):
+    for j in range(len(names)):
+        column = batch.column(j)
         plain = pa.types.is_integer(column.type) or pa.types.is_floating(column.type)
         # Of booleans with gaps numpy would make objects, of decimals always.
         values = (column if plain else _as_double(column)).to_numpy(zero_copy_only=False)

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 BLOCK_BYTES = 4 << 20  # a row must fit in a block; of long ones a block holds some more
 MOST_BYTES = 1 << 26
 RAGGED = re.compile(r"(?:Row #(\d+): )?Expected (\d+) columns, got (\d+): (.*)", re.DOTALL)  # as pyarrow says it
+BEYOND = re.compile(r"Row #(\d+): CSV conversion error to null: invalid value ('.*')", re.DOTALL)
 
 
 class CsvReader(ColumnReader):
@@ -49,7 +50,12 @@ class CsvReader(ColumnReader):
         names = self._dialect.names
         # Without types pyarrow infers them from the first block.
         declared = {field.name: field.type for field in self._open(None, {}).schema}
-        last = len(names) - self._dialect.empty_last
+        binary = [name for name in names if pa.types.is_binary(declared[name])]
+        if binary:
+            raise UnreadableData(
+                f"Expected a CSV file in UTF-8; got {name}, with bytes in column {binary[0]!r} that are not. Recode it."
+            )
+        last = len(names) - self._dialect.empty
         self.labels = names[: self._dialect.labels]
         self.schema = pa.schema([(n, declared[n]) for n in names[:last]])
         self.about = _rows_about(path, head)
@@ -65,6 +71,12 @@ class CsvReader(ColumnReader):
                 for start in range(0, batch.num_rows, size):
                     yield batch.slice(start, size)
         except pa.ArrowInvalid as error:
+            if beyond := BEYOND.search(str(error)):
+                row, text = int(beyond[1]) - self._dialect.skip, beyond[2]
+                raise UnreadableData(
+                    f"Expected nothing after the last separator of a row; got {text} in row {row} of {self.name}, in a "
+                    "column without a name. Name it, or correct the row."
+                ) from None
             texts = _Texts(self)
             raise not_numeric(texts, list(columns), reason=f"got a value that cannot be converted ({error})") from None
 
@@ -72,7 +84,7 @@ class CsvReader(ColumnReader):
         """The columns as they stand in the file."""
         import pyarrow as pa
 
-        return self._guarded(self._open(columns, dict.fromkeys(columns, pa.string())))
+        return self._guarded(self._open(columns, dict.fromkeys(columns, pa.string()), as_text=True))
 
     def digits_lost(self, column: str) -> str | None:
         found = (digits_lost(batch.column(0)) for batch in self.read_text([column]))
@@ -85,7 +97,7 @@ class CsvReader(ColumnReader):
         number = pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_null(kind)
         return pa.float64() if number else kind if pa.types.is_boolean(kind) else pa.string()
 
-    def _open(self, columns: Sequence[str] | None, types: dict[str, Any]) -> Any:
+    def _open(self, columns: Sequence[str] | None, types: dict[str, Any], as_text: bool = False) -> Any:
         import pyarrow as pa
         from pyarrow import csv as pa_csv
 
@@ -98,8 +110,9 @@ class CsvReader(ColumnReader):
         # pyarrow's own threads may be the last to hold it, and one that wants the interpreter while it ends aborts.
         parse = pa_csv.ParseOptions(delimiter=how.separator, ignore_empty_lines=len(how.names) > 1)
         chosen = None if columns is None else [*columns]
-        if chosen is not None and how.empty_last:  # a value there is an error
-            chosen, types = [*chosen, how.names[-1]], {**types, how.names[-1]: pa.null()}
+        if chosen is not None and how.empty and not as_text:  # a value there is an error
+            ends = how.names[-how.empty :]
+            chosen, types = [*chosen, *ends], {**types, **dict.fromkeys(ends, pa.null())}
         convert = pa_csv.ConvertOptions(column_types=types, include_columns=chosen, decimal_point=how.decimal)
         place = self.path if self._recoded is None else pa.BufferReader(self._recoded)
         try:
@@ -134,9 +147,14 @@ class CsvReader(ColumnReader):
         if ragged := RAGGED.search(str(error)):
             row, expected, got, text = ragged.groups()
             number = "" if row is None else f" in row {int(row) - self._dialect.skip}"
+            advice = "Correct the row."
+            if (expected, got) == ("1", "2"):
+                advice = "Name both columns; or, if the comma is a decimal mark, write points."
+            elif self._dialect.separator == " ":
+                advice = "Put one separator between two values, such as a comma."
+            values = "1 value" if expected == "1" else f"{expected} values"
             return UnreadableData(
-                f"Expected {expected} values in every row; got {got}{number} of {self.name}: {text[:60]!r}. "
-                "Correct the row."
+                f"Expected {values} in every row; got {got}{number} of {self.name}: {text[:40]!r}. {advice}"
             )
         if "straddling" in str(error):
             return UnreadableData(

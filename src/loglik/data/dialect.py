@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from loglik.data.checks import SWAPPED, is_number
 from loglik.data.columns import labels_left_out
-from loglik.data.headers import is_empty_last, is_header, row_labels
+from loglik.data.headers import empty_ends, is_header, row_labels
 from loglik.data.lines import Head
 from loglik.data.separators import SEPARATORS, Rows, cut_rows, decimal_mark, stated_separator
 from loglik.errors import UnreadableData
@@ -20,8 +20,8 @@ from loglik.errors import UnreadableData
 class Dialect:
     """How to read a file: `skip` lines, then rows of all columns of `names`; the `labels` first ones are row labels.
 
-    `named` says that the names are the file's own. `empty_last`: each row ends in a separator, and the last of `names`
-    holds nothing. `said` and `left_out` are what was understood, for the user; `plain` that nobody would wonder at it.
+    `named` says that the names are the file's own. The `empty` last ones have neither name nor values, as rows end in
+    separators. `said` and `left_out` are what was understood, for the user; `plain` that nobody would wonder at it.
     """
 
     separator: str
@@ -30,7 +30,7 @@ class Dialect:
     names: tuple[str, ...]
     named: bool
     labels: int
-    empty_last: bool
+    empty: int
     longest: int
     said: tuple[str, ...]
     left_out: tuple[str, ...]
@@ -56,31 +56,33 @@ def dialect_of(head: Head, name: str, columns: Sequence[str] | None = None, name
     _check_quotations(head, rows, name)
     decimal = decimal_mark(rows.cells[1:] or rows.cells, name)
     cells = [[cell.translate(SWAPPED) for cell in row] for row in rows.cells] if decimal == "," else rows.cells
-    title = 0 if named is not None or set(columns or ("",)) <= set(rows.cells[0]) else _titles(rows)
+    headed = columns is not None and set(columns) <= set(rows.cells[0])
+    title = 0 if headed or named is not None else _titles(rows)
     below = [row for row in cells[title + 1 :] if len(row) == rows.width]
     first = rows.cells[title]
     if named is None:
         named = bool(columns and set(columns) <= set(first)) or is_header(cells[title], _fitting(below, len(first)))
-    skip = rows.ends[title] - (not named)
+    skip = rows.ends[title] if named else rows.starts[title]
     commented = _names_in_comment(lines[comments - 1], separator, rows.width) if comments and not named else None
     names = commented or (list(first) if named else [str(i + 1) for i in range(len(first))])
     named = named or commented is not None
     if named and len(names) == rows.width - 1 and below:
         names = _widened(names, separator, below)
     whole = len(names) == rows.width
-    empty_last = whole and len(names) > 1 and is_empty_last(names if named else None, below)
+    empty = empty_ends(names if named else None, below) if whole else 0
     labels = row_labels(names, below) if named and whole else 0
-    distinct = _distinct(names, labels, empty_last, name)
+    distinct = _distinct(names, labels, empty, name)
     said = (
         *((f"encoding {head.encoding}",) if head.encoding else ()),
         f"header {'yes' if named else 'no'}",
         f"separator {SEPARATORS.get(separator, repr(separator))}",
         *(("decimal comma",) if decimal == "," else ()),
     )
-    left_out = _left_out(comments + title, distinct[:labels], commented is not None)
+    above = sum(bool(line.strip()) for line in lines[: rows.starts[title]]) - (stated is not None)
+    left_out = _left_out(above, distinct[:labels], commented is not None)
     plain = separator == "," and len(said) == 2 and not left_out and not (named and all(map(is_number, names)))
     longest = max(map(len, lines))
-    return Dialect(separator, decimal, skip, distinct, named, labels, empty_last, longest, said, left_out, plain)
+    return Dialect(separator, decimal, skip, distinct, named, labels, empty, longest, said, left_out, plain)
 
 
 def _comments(lines: Sequence[str]) -> int:
@@ -128,20 +130,20 @@ def _names_in_comment(line: str, separator: str, width: int) -> list[str] | None
 
 def _widened(names: list[str], separator: str, rows: Sequence[Sequence[str]]) -> list[str]:
     """Names where rows have a cell more: R writes none above row names, and rows may end in a separator."""
-    if is_empty_last(None, rows):
+    if empty_ends(None, rows):
         return [*names, ""]
     return ["", *names] if separator in "\t " else names
 
 
-def _distinct(names: Sequence[str], labels: int, empty_last: bool, name: str) -> tuple[str, ...]:
+def _distinct(names: Sequence[str], labels: int, empty: int, name: str) -> tuple[str, ...]:
     """All names, each once; columns without one are called by their number."""
     filled = [n if n.strip() else f"column {i + 1}" for i, n in enumerate(names)]
-    data = filled[labels : len(filled) - empty_last]
+    data = filled[labels : len(filled) - empty]
     twice = [n for n, count in Counter(data).items() if count > 1]
     if twice:
         raise UnreadableData(f"Expected distinct column names; got {twice[0]!r} twice in {name}. Rename it.")
     aside = [f"row labels {i + 1}" if n in data else n for i, n in enumerate(filled[:labels])]
-    return (*aside, *data, *(["end of line"] if empty_last else []))
+    return (*aside, *data, *(f"end of line {i + 1}" for i in range(empty)))
 
 
 def _left_out(lines: int, labels: Sequence[str], from_comment: bool) -> tuple[str, ...]:

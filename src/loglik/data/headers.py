@@ -8,11 +8,11 @@ import re
 from collections.abc import Sequence
 from itertools import pairwise
 
-from loglik.data.checks import is_number
+from loglik.data.checks import MARKS, is_number
 
-MISSING = {"", "?", "-", "--", ".", "*"}  # marks of what is missing, beside NA and NaN
 UNNAMED = re.compile(r"|Unnamed: \d+(\.\d+)?")  # as pandas writes, or reads, an index without a name
 WHOLE = re.compile(r"\s*[+-]?\d+\s*")
+YEARS = (1800, 2100)
 APART = 3.0  # ranges of a column that a year lies beyond it
 
 
@@ -27,9 +27,9 @@ def is_header(first: Sequence[str], rows: Sequence[Sequence[str]]) -> bool:
     if any(words):
         # A column of words below its first one, beside numbers below a number: rows of labelled data, without names.
         return any(w and not (c and all(map(_word, c))) for w, c in zip(words, columns, strict=True)) or all(words)
-    if any(cell.strip() not in MISSING and not is_number(cell) for cell in first):
+    if any(cell.strip() not in MARKS and not is_number(cell) for cell in first):
         return bool(rows) and all(is_number(cell) for c in columns for cell in c)
-    return len(rows) > 2 and (_apart(first, columns) or _counts(first, rows))
+    return len(rows) > 2 and (_apart(first, columns) or _counts(first, columns))
 
 
 def _consecutive(cells: Sequence[str]) -> bool:
@@ -52,22 +52,27 @@ def _apart(first: Sequence[str], columns: Sequence[Sequence[str]]) -> bool:
     return all(_beside(cell, column) for cell, column in zip(first, columns, strict=True))
 
 
-def _beside(cell: str, column: Sequence[str]) -> bool:
-    there = [value for value in column if value.strip() not in MISSING]
+def _beside(cell: str, column: Sequence[str], ranges: float = APART) -> bool:
+    """Whether a cell is no value of its column: whole above fractions, or some ranges of the column away from it."""
+    there = [value for value in column if value.strip() not in MARKS]
     if len(there) < 3 or not all(map(is_number, there)):
         return False
     if WHOLE.fullmatch(cell) and not any(map(WHOLE.fullmatch, there)):
         return True
     numbers = [_number(value) for value in there]
     low, high = min(numbers), max(numbers)
-    return max(low - _number(cell), _number(cell) - high) > APART * (high - low) > 0.0
+    return max(low - _number(cell), _number(cell) - high) > ranges * (high - low) > -1.0 and (high > low or not ranges)
 
 
-def _counts(first: Sequence[str], rows: Sequence[Sequence[str]]) -> bool:
-    """0, 1, 2, ... as pandas numbers columns without names; rows that are orders of the same numbers are data."""
-    if len(first) < 3 or list(first) not in ([str(i + begin) for i in range(len(first))] for begin in (0, 1)):
+def _counts(first: Sequence[str], columns: Sequence[Sequence[str]]) -> bool:
+    """0, 1, 2, ... as pandas numbers columns without names, half of them no values of their columns; or years."""
+    if len(first) < 3 or not all(cell.isdecimal() for cell in first):
         return False
-    return any(set(row) != set(first) for row in rows)
+    begin = int(first[0])
+    if list(first) != [str(begin + i) for i in range(len(first))]:
+        return False
+    outside = sum(_beside(cell, column, 0.0) for cell, column in zip(first, columns, strict=True))
+    return YEARS[0] <= begin <= YEARS[1] or (begin <= 1 and 2 * outside >= len(first))
 
 
 def _number(cell: str) -> float:
@@ -89,6 +94,12 @@ def row_labels(names: Sequence[str], rows: Sequence[Sequence[str]]) -> int:
     return count if any(names[count:]) else 0
 
 
-def is_empty_last(names: Sequence[str] | None, rows: Sequence[Sequence[str]]) -> bool:
-    """Whether each line ends in a separator, so that a last column is there without name and values."""
-    return (names is None or not names[-1].strip()) and bool(rows) and not any(row[-1].strip() for row in rows)
+def empty_ends(names: Sequence[str] | None, rows: Sequence[Sequence[str]]) -> int:
+    """How many last columns have neither name nor values, as each line ends in separators."""
+    width, count = len(rows[0]) if rows else 0, 0
+    while count < width - 1:
+        last = -1 - count
+        if (names is not None and names[last].strip()) or any(row[last].strip() for row in rows):
+            break
+        count += 1
+    return count

@@ -59,6 +59,8 @@ def read_head(path: str, name: str) -> Head:
         raise UnreadableData(
             f"Expected a CSV file; got {name}, which is {kind}. Export it as CSV, or correct its name."
         )
+    if path.lower().endswith(".gz") and kind != "gzip":
+        raise UnreadableData(f"Expected a gzipped CSV; got {name}, which is not gzipped. Leave .gz out of its name.")
     start, count = _bytes(path, name, HEAD_BYTES), HEAD_BYTES
     encoding = _encoding(start, name)
     if encoding not in ("utf-8", "utf-8-sig"):

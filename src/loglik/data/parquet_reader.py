@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 
 from loglik.data.checks import one_line
 from loglik.data.columns import index_columns, labels_left_out
+from loglik.data.signatures import true_format
 from loglik.data.tables import ColumnReader
 from loglik.errors import UnreadableData
 
@@ -30,6 +31,11 @@ class ParquetReader(ColumnReader):
             # Pre-buffering would hold all row groups of a pass in memory.
             self._file = parquet.ParquetFile(path, pre_buffer=False, buffer_size=BUFFER_BYTES)
         except (pa.ArrowException, OSError) as error:
+            kind = true_format(path)
+            if kind not in ("", "Parquet"):
+                raise UnreadableData(
+                    f"Expected a Parquet file; got {name}, which is {kind}. Correct its name."
+                ) from None
             raise self._damaged(error) from None
         self.schema = self._file.schema_arrow
         self.labels = index_columns(self.schema)

@@ -14,14 +14,16 @@ SEPARATORS = {",": "','", ";": "';'", "\t": "tab", "|": "'|'", " ": "space"}  # 
 ROWS = 1000  # looked at
 DECIMAL_COMMA = re.compile(r"\s*[+-]?\d*,\d+([eE][+-]?\d+)?\s*")
 DECIMAL_POINT = re.compile(r"\s*[+-]?\d*\.\d+([eE][+-]?\d+)?\s*")
+LIKE_A_NUMBER = re.compile(r"\s*[+-]?(\d{1,3}([., ]\d{3})+|\d*)([.,]\d+)?([eE][+-]?\d+)?\s*")
 THOUSANDS = re.compile(r"\s*[+-]?[1-9]\d{0,2}(,\d{3})+\s*")
 
 
 @dataclass(frozen=True)
 class Rows:
-    """The first rows cut at one separator, and the number of the line, from 1, on which each ends."""
+    """The first rows cut at one separator, and how many lines have passed before and after each."""
 
     cells: list[list[str]]
+    starts: list[int]
     ends: list[int]
 
     @cached_property
@@ -37,9 +39,10 @@ class Rows:
     def table(self) -> float:
         """How much this looks like a table: the share of rows of one length, times that of numbers in them."""
         rows = [row for row in self.cells[1:] or self.cells if len(row) == self.width]
-        cells = [cell for row in rows[:100] for cell in row]
-        numbers = sum(is_number(cell) or DECIMAL_COMMA.fullmatch(cell) is not None for cell in cells)
-        return round(len(rows) / max(1, len(self.cells) - 1) * (0.05 + numbers / len(cells)), 6)
+        cells = [cell for row in rows[:100] for cell in row][:10_000]
+        numbers = sum(is_number(cell) or LIKE_A_NUMBER.fullmatch(cell) is not None for cell in cells)
+        headed = 1.0 if len(self.cells[0]) == self.width else 0.9
+        return round(headed * len(rows) / max(1, len(self.cells) - 1) * (0.05 + numbers / len(cells)), 6)
 
 
 def cut_rows(lines: Sequence[str], before: int, stated: str | None, tabs: bool, name: str) -> tuple[str, Rows]:
@@ -59,20 +62,22 @@ def cut_rows(lines: Sequence[str], before: int, stated: str | None, tabs: bool, 
 
 def _cut(lines: Sequence[str], separator: str, before: int, name: str) -> Rows:
     reader = csv.reader(lines, delimiter=separator, skipinitialspace=separator != " ", strict=False)
-    cells, ends = [], []
+    cells, starts, ends, passed = [], [], [], before
     try:
         for row in reader:
-            if any(row):
+            if any(cell.strip() for cell in row):
                 cells.append(row)
+                starts.append(passed)
                 ends.append(before + reader.line_num)
+            passed = before + reader.line_num
             if len(cells) > ROWS:
                 break
     except csv.Error:
         raise UnreadableData(
             f"Expected cells of at most {csv.field_size_limit()} characters; got a longer one that begins in line "
-            f"{before + 1 + (ends[-1] - before if ends else 0)} of {name}. Close the quotation, or leave the cell out."
+            f"{passed + 1} of {name}. Close the quotation, or leave the cell out."
         ) from None
-    return Rows(cells, ends)
+    return Rows(cells, starts, ends)
 
 
 def stated_separator(lines: Sequence[str]) -> str | None:

@@ -10,6 +10,7 @@ SIGNATURES: tuple[tuple[bytes, str], ...] = (
     (b"\x28\xb5\x2f\xfd", "zstd"),
     (b"7z\xbc\xaf\x27\x1c", "a 7z archive"),
     (b"PK\x03\x04", "a ZIP archive"),
+    (b"PK\x05\x06", "an empty ZIP archive"),
     (b"PAR1\x15", "Parquet"),
     (b"ARROW1\0\0", "Arrow (Feather)"),
     (b"\x93NUMPY", "a NumPy array"),

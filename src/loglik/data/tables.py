@@ -110,8 +110,9 @@ class TableSource(Source):
         source.remark = "" if self._reader.plain else f"read as: {source.read_as}"
 
     def _read_as(self, rows: int | None) -> str:
-        columns = len(self._names)
-        size = f"{'' if rows is None else f'{rows} rows of '}{columns} column{'s' * (columns != 1)}"
+        size = _counted(len(self._names), "column")
+        if rows is not None:
+            size = f"{_counted(rows, 'row')} of {size}"
         return ", ".join([*self._reader.said, size, *self._reader.left_out])
 
     def batches(self, size: int) -> Iterator[Batch]:
@@ -191,6 +192,10 @@ def _choose(reader: ColumnReader, context: Sequence[str], columns: Sequence[str]
 def _listed(names: list[str], most: int = 8) -> str:
     shown = ", ".join(repr(name) for name in names[:most])
     return shown + (f" and {len(names) - most} more" if len(names) > most else "") if names else "no columns"
+
+
+def _counted(number: int, what: str) -> str:
+    return f"{number} {what}{'s' * (number != 1)}"
 
 
 def _is_whole(kind: Any) -> bool:
