@@ -11,7 +11,8 @@
     |   |-- NotFinite       (ArithmeticError)     14    NaN or an infinity in the data
     |   |-- ShapeMismatch                         15    events of another shape than the model's
     |   |-- OutsideSpace                          16    a value that the space does not hold
-    |   `-- UnreadableData                        17    a format that cannot be read, or a damaged file
+    |   |-- UnreadableData                        17    a format that cannot be read, or a damaged file
+    |   `-- TooLarge        (MemoryError)         18    more than the memory at hand holds
     |-- RunError            (ValueError)          20    the run folder cannot be used
     |   |-- RunNotFound     (FileNotFoundError)   21    no run there
     |   |-- CorruptRun                            22    damaged, truncated or changed since it was written
@@ -86,6 +87,10 @@ class OutsideSpace(DataError):
 
 class UnreadableData(DataError):
     exit_code = 17
+
+
+class TooLarge(DataError, MemoryError):
+    exit_code = 18
 
 
 class RunError(LoglikError, ValueError):

@@ -55,7 +55,7 @@ MUTATIONS = (
     ),
     mistake(
         "csv-first-row-for-a-header", "data", "the first row of a file without names is taken for names",
-        "data/csv_reader.py", "column_names=None if self.named else self._names", "column_names=None", FILES,
+        "data/dialect.py", "if named else rows.starts[title]", "if named else rows.ends[title]", FILES,
     ),
     mistake(
         "levels-wrap-around", "data", "300 levels are stored in a byte", "data/checks.py",

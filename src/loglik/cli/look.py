@@ -106,10 +106,12 @@ def data(
     found = open_dataset(name, window=window)
     parts = {part: getattr(found, part).rows for part in ("train", "valid", "test")}
     known = {"entropy in nats per event": found.entropy} if found.entropy is not None else {}
+    read_as = {"read as": found.read_as} if found.read_as else {}
     facts = {
         "name": found.name,
         "about": found.about,
         "space": str(found.space),
+        **read_as,
         **parts,
         "split": found.split,
         **known,

@@ -63,6 +63,8 @@ def opened(
 
 def tell_split(dataset: Dataset) -> None:
     """Say on stderr how the rows were split, once nothing speaks against the work: a refusal is a line of its own."""
+    if dataset.remark:
+        talk(f"{dataset.name}: {dataset.remark}.")
     talk(f"Split: {in_words(dataset)}.")
     for part in ("train", "valid", "test"):
         remark = getattr(dataset, part).remark

@@ -1,15 +1,17 @@
 """Tensors, arrays and lists as rows of events."""
 
+import math
 from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from loglik.data.checks import Origin, as_numbers, check_finite, conform
+from loglik.data.checks import Origin, as_numbers, check_finite, conform, one_line
 from loglik.data.infer import Evidence, stated_space
 from loglik.data.source import Memory
-from loglik.errors import ContextError, EmptyData, NotFinite, NotNumeric, ShapeMismatch, UsageError
+from loglik.errors import ContextError, EmptyData, NotFinite, NotNumeric, ShapeMismatch, UnreadableData, UsageError
+from loglik.memory import check_memory
 from loglik.spaces import Category, Real, Space
 
 
@@ -34,13 +36,7 @@ def in_memory(data: Any, context: Any, space: Space | str | None) -> Memory:
 
 def as_tensor(data: Any, origin: Origin) -> Tensor:
     """Anything array-like as numbers (N, *event), N and all sizes at least 1; (N,) becomes (N, 1)."""
-    if isinstance(data, Tensor):
-        if data.is_complex():
-            raise NotNumeric(f"Expected real numbers; got complex ones in {origin.name}. Split them into two values.")
-        x = data.to(torch.uint8) if data.dtype == torch.bool else data
-        x = x.float() if x.dtype in (torch.bfloat16, torch.float16) else x
-    else:
-        x = _numbers(data, origin)
+    x = _plain(data, origin) if isinstance(data, Tensor) else _numbers(data, origin)
     if x.ndim == 0:
         raise ShapeMismatch(f"Expected rows of events; got a single number in {origin.name}. Put it in a list.")
     if len(x) == 0:
@@ -50,16 +46,58 @@ def as_tensor(data: Any, origin: Origin) -> Tensor:
     return x.unsqueeze(1) if x.ndim == 1 else x
 
 
+def _plain(x: Tensor, origin: Origin) -> Tensor:
+    """A tensor of any layout and type as a dense one of uint8, a signed integer type, float32 or float64."""
+    if x.is_complex():
+        raise NotNumeric(f"Expected real numbers; got complex ones in {origin.name}. Split them into two values.")
+    if x.is_nested or x.is_meta:
+        kind = "a nested tensor" if x.is_nested else "a tensor without values (meta)"
+        raise UnreadableData(f"Expected a tensor of rows of one length; got {kind} in {origin.name}. Convert it first.")
+    if x.is_quantized:
+        x = x.dequantize()
+    if x.layout != torch.strided:
+        _check_dense(x.shape, origin)
+        x = x.to_dense()
+    if x.dtype in (torch.uint16, torch.uint32, torch.uint64):
+        return as_numbers(x.cpu().numpy(), origin)
+    if x.dtype == torch.bool:
+        return x.to(torch.uint8)
+    if not x.is_floating_point() or x.dtype in (torch.float32, torch.float64):
+        return x
+    try:
+        return x.float()
+    except (RuntimeError, NotImplementedError):
+        raise UnreadableData(f"Expected numbers; got {x.dtype} in {origin.name}. Convert it to float32.") from None
+
+
 def _numbers(data: Any, origin: Origin) -> Tensor:
-    if isinstance(data, np.ma.MaskedArray):
+    if isinstance(data, np.ma.MaskedArray) and data.ndim:
         data = _unmasked(data, origin)
+    if isinstance(data, (list, tuple)) and data and all(isinstance(row, Tensor) for row in data):
+        data = [_plain(row, origin).detach().cpu().numpy() for row in data]
+    if hasattr(data, "nnz") and hasattr(data, "toarray"):  # a sparse matrix of scipy
+        _check_dense(data.shape, origin)
+        data = data.toarray()
     try:
         array = np.asarray(data)
     except ValueError as error:  # rows of different lengths
-        raise ShapeMismatch(f"Expected rows of one length; got different ones in {origin.name} ({error}).") from None
-    if array.dtype == object and array.ndim == 0:
+        raise ShapeMismatch(
+            f"Expected rows of one length; got different ones in {origin.name} ({one_line(error)})."
+        ) from None
+    except (TypeError, RuntimeError) as error:
+        raise UsageError(
+            f"Expected a tensor, array, list, DataFrame, Source or path; got {type(data).__name__}, which cannot be "
+            f"converted ({one_line(error)})."
+        ) from None
+    if array.ndim == 0 and array.dtype.kind not in "biufc":
         raise UsageError(f"Expected a tensor, array, list, DataFrame, Source or path; got {type(data).__name__}.")
     return as_numbers(array, origin) if array.size else torch.empty(array.shape)
+
+
+def _check_dense(shape: Any, origin: Origin) -> None:
+    size = math.prod(int(n) for n in shape)
+    what = f"{origin.name}, sparse of shape {tuple(shape)}, with its zeros written out,"
+    check_memory(8.0 * size, what, "Take fewer rows or columns.")
 
 
 def _unmasked(data: np.ma.MaskedArray[Any, Any], origin: Origin) -> np.ndarray[Any, Any]:

@@ -4,7 +4,10 @@ Rows and columns are counted from 1, as a reader of the file counts them, the he
 """
 
 import math
+import re
 from dataclasses import dataclass
+from decimal import Decimal
+from numbers import Integral, Real
 from typing import Any
 
 import numpy as np
@@ -15,6 +18,10 @@ from loglik.errors import NotFinite, NotNumeric, OutsideSpace, UnreadableData
 from loglik.spaces import Discrete, Space
 
 EXACT_IN_FLOAT64 = 2**53
+NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?|[+-]?(nan|inf|infinity)", re.IGNORECASE | re.ASCII)
+WORDS = frozenset(("true", "false", "", "na", "n/a", "#n/a", "null"))
+MARKS = frozenset(("", "?", "-", "--", ".", "*"))  # of what is missing, as people write beside NA and NaN
+SWAPPED = str.maketrans(",.", ".,")  # between decimal comma and decimal point
 APART = "As reals larger ones are no longer told apart; subtract a number from the column, or leave it out."
 
 
@@ -40,7 +47,8 @@ def as_numbers(array: np.ndarray[Any, Any], origin: Origin) -> Tensor:
     """An array of any numeric type as a tensor of a type torch computes with; booleans become 0 and 1.
 
     Raises:
-        NotNumeric: text or complex numbers. UnreadableData: Python objects, structured or date types.
+        NotNumeric: text or complex numbers. UnreadableData: Python objects, structured or date types. OutsideSpace:
+        whole numbers that no type of torch holds.
     """
     kind = array.dtype.kind
     if kind in "US":
@@ -51,21 +59,49 @@ def as_numbers(array: np.ndarray[Any, Any], origin: Origin) -> Tensor:
         )
     if kind == "c":
         raise NotNumeric(f"Expected real numbers; got complex ones in {origin.name}. Split them into two values.")
+    if kind == "O":
+        return torch.from_numpy(_unboxed(array, origin))
+    if array.dtype.names:
+        raise UnreadableData(
+            f"Expected an array of numbers; got one of records with the fields {', '.join(array.dtype.names)[:80]} in "
+            f"{origin.name}. Convert it with numpy.lib.recfunctions.structured_to_unstructured."
+        )
     if kind not in "biuf":
         raise UnreadableData(f"Expected an array of numbers; got {array.dtype} in {origin.name}. Convert it first.")
-    if kind == "u" and array.dtype.itemsize == 8 and int(array.max(initial=0)) > np.iinfo(np.int64).max:
-        row, flat = _first(array, lambda value: value > np.iinfo(np.int64).max)
-        raise OutsideSpace(
-            f"Expected whole numbers below 2^63; got {array.reshape(len(array), -1)[row, flat]} at "
-            f"{origin.place(row, flat, array.shape[1:])}. {APART}"
-        )
+    if kind == "u" and array.dtype.itemsize == 8 and int(array.max(initial=0)) > EXACT_IN_FLOAT64:
+        raise _beyond(array, origin)
     width = {"b": np.uint8, "i": np.int64, "u": np.int64, "f": np.float32}[kind]
     if kind == "f" and array.dtype.itemsize > 4:
         width = np.float64
     if array.dtype == np.uint8:
         width = np.uint8
     # A copy: torch refuses read-only memory (memory maps), foreign byte orders and negative strides.
-    return torch.from_numpy(np.array(array, dtype=width, order="C"))
+    with np.errstate(over="ignore"):  # of long doubles; an infinity is refused by its place
+        return torch.from_numpy(np.array(array, dtype=width, order="C"))
+
+
+def _unboxed(array: np.ndarray[Any, Any], origin: Origin) -> np.ndarray[Any, Any]:
+    """Python's numbers as float64."""
+    row, flat = _first(array, lambda value: not isinstance(value, (Real, Decimal)))
+    value = array.reshape(len(array), -1)[row, flat]
+    if not isinstance(value, (Real, Decimal)):
+        shown = " ".join(repr(value).split())[:40]
+        raise UnreadableData(
+            f"Expected an array of numbers; got Python objects, such as {shown} at "
+            f"{origin.place(row, flat, array.shape[1:])}. Convert them to numbers."
+        )
+    if any(isinstance(value, Integral) and abs(int(value)) > EXACT_IN_FLOAT64 for value in array.flat):
+        raise _beyond(array, origin)
+    return array.astype(np.float64)
+
+
+def _beyond(array: np.ndarray[Any, Any], origin: Origin) -> OutsideSpace:
+    """The error for the first whole number that float64 may merge with others."""
+    row, flat = _first(array, lambda value: isinstance(value, Integral) and abs(int(value)) > EXACT_IN_FLOAT64)
+    return OutsideSpace(
+        f"Expected whole numbers within +-2^53; got {array.reshape(len(array), -1)[row, flat]} at "
+        f"{origin.place(row, flat, array.shape[1:])}. {APART}"
+    )
 
 
 def conform(x: Tensor, space: Space, origin: Origin, first_row: int = 0) -> Tensor:
@@ -134,12 +170,16 @@ def _first(array: np.ndarray[Any, Any], wrong: Any) -> tuple[int, int]:
     return next(found, (0, 0))
 
 
-def is_number(text: Any) -> bool:
-    """Whether a value of a table reads as a number; yes and no count as well, missing values too."""
-    if isinstance(text, str) and text.strip().lower() in ("true", "false", "", "na", "n/a", "null"):
-        return True
+def is_number(value: Any) -> bool:
+    """Whether a value of a table reads as a number; yes and no count as well, missing values too.
+
+    A text must be written as numbers are in files: Python would also take 1_000, which elsewhere is no number.
+    """
+    if isinstance(value, str):
+        text = value.strip(" \t")
+        return NUMBER.fullmatch(text) is not None or text.lower() in WORDS
     try:
-        float(text)
+        float(value)
     except (TypeError, ValueError):
         return False
     return True

@@ -1,57 +1,82 @@
-"""CSV and TSV, plain or gzipped, streamed through pyarrow; what cannot be read is named by row and column.
+"""CSV and its kin, plain or gzipped, streamed through pyarrow; what cannot be read is named by row and column.
 
-The separator is the one that the first line uses most (comma, semicolon or tab). The first line is the header if any
-of its cells is a word; a line of numbers, blanks and marks such as "?" is data, and the file has no names.
+How the file is written (separator, decimal mark, header, row labels) is decided in `dialect` from its first rows. The
+decision could be pyarrow's only for types; the standard library's `csv.Sniffer` knows neither decimals nor row labels.
 """
 
-import csv
-import gzip
+import os
 import re
-import zlib
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
-from loglik.data.checks import is_number, one_line
-from loglik.data.tables import ColumnReader, not_numeric
+from loglik.data.checks import one_line
+from loglik.data.columns import digits_lost, not_numeric
+from loglik.data.dialect import dialect_of
+from loglik.data.lines import Head, read_head
+from loglik.data.tables import ColumnReader
 from loglik.errors import EmptyData, UnreadableData
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
-BLOCK_BYTES = 4 << 20  # a row must fit in a block: 4 MB hold some 200 000 values
+BLOCK_BYTES = 4 << 20  # a row must fit in a block; of long ones a block holds some more
+MOST_BYTES = 1 << 26
 RAGGED = re.compile(r"(?:Row #(\d+): )?Expected (\d+) columns, got (\d+): (.*)", re.DOTALL)  # as pyarrow says it
+BEYOND = re.compile(r"Row #(\d+): CSV conversion error to null: invalid value ('.*')", re.DOTALL)
 
 
 class CsvReader(ColumnReader):
     """The columns of a CSV file. Types are those of its first block; numbers are read as float64 throughout.
 
+    Args:
+        columns: names that a header, if there is one, is expected to hold.
+        named: whether there is a header, where that is known.
+
     Raises:
-        EmptyData: no header. UnreadableData: rows of different lengths, not UTF-8, a damaged gzip.
+        EmptyData: no header. UnreadableData: rows of different lengths, an unknown encoding, a damaged gzip.
     """
 
-    def __init__(self, path: str, name: str) -> None:
+    reals_from_text = True
+
+    def __init__(self, path: str, name: str, columns: Sequence[str] | None = None, named: bool | None = None) -> None:
         import pyarrow as pa
 
         self.path, self.name = path, name
-        cells, self._separator = _first_line(path, name)
-        self.named = any(re.search("[^\\W\\d_]", cell) and not is_number(cell) for cell in cells)
-        self._names = cells if self.named else [str(i + 1) for i in range(len(cells))]
+        head = read_head(path, name)
+        self._dialect = dialect_of(head, name, columns, named)
+        self._recoded = None if head.recoded is None else pa.py_buffer(head.recoded)
+        self.named, self.decimal = self._dialect.named, self._dialect.decimal
+        self.said, self.left_out, self.plain = self._dialect.said, self._dialect.left_out, self._dialect.plain
+        names = self._dialect.names
         # Without types pyarrow infers them from the first block.
         declared = {field.name: field.type for field in self._open(None, {}).schema}
-        if len(declared) < len(self._names):
-            raise self._twice()
-        self.schema = pa.schema([(n, declared[n]) for n in self._names])
+        binary = [name for name in names if pa.types.is_binary(declared[name])]
+        if binary:
+            raise UnreadableData(
+                f"Expected a CSV file in UTF-8; got {name}, with bytes in column {binary[0]!r} that are not. Recode it."
+            )
+        last = len(names) - self._dialect.empty
+        self.labels = names[: self._dialect.labels]
+        self.schema = pa.schema([(n, declared[n]) for n in names[:last]])
+        self.about = _rows_about(path, head)
 
     def read(self, columns: Sequence[str], size: int) -> Iterator["pa.RecordBatch"]:
         import pyarrow as pa
 
-        types = {name: self._read_type(self.schema.field(name).type) for name in columns}
+        known = dict(zip(self.schema.names, self.schema.types, strict=True))
+        types = {name: self._read_type(known[name]) for name in columns}
         try:
             stream = self._open(columns, types)
             for batch in self._guarded(stream):
                 for start in range(0, batch.num_rows, size):
                     yield batch.slice(start, size)
         except pa.ArrowInvalid as error:
+            if beyond := BEYOND.search(str(error)):
+                row, text = int(beyond[1]) - self._dialect.skip, beyond[2]
+                raise UnreadableData(
+                    f"Expected nothing after the last separator of a row; got {text} in row {row} of {self.name}, in a "
+                    "column without a name. Name it, or correct the row."
+                ) from None
             texts = _Texts(self)
             raise not_numeric(texts, list(columns), reason=f"got a value that cannot be converted ({error})") from None
 
@@ -59,7 +84,11 @@ class CsvReader(ColumnReader):
         """The columns as they stand in the file."""
         import pyarrow as pa
 
-        return self._guarded(self._open(columns, dict.fromkeys(columns, pa.string())))
+        return self._guarded(self._open(columns, dict.fromkeys(columns, pa.string()), as_text=True))
+
+    def digits_lost(self, column: str) -> str | None:
+        found = (digits_lost(batch.column(0)) for batch in self.read_text([column]))
+        return next((text for text in found if text is not None), None)
 
     @staticmethod
     def _read_type(kind: Any) -> Any:
@@ -68,22 +97,29 @@ class CsvReader(ColumnReader):
         number = pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_null(kind)
         return pa.float64() if number else kind if pa.types.is_boolean(kind) else pa.string()
 
-    def _open(self, columns: Sequence[str] | None, types: dict[str, Any]) -> Any:
+    def _open(self, columns: Sequence[str] | None, types: dict[str, Any], as_text: bool = False) -> Any:
         import pyarrow as pa
         from pyarrow import csv as pa_csv
 
+        how = self._dialect
         read = pa_csv.ReadOptions(
-            use_threads=False, block_size=BLOCK_BYTES, column_names=None if self.named else self._names
-        )
+            use_threads=False, block_size=min(MOST_BYTES, max(BLOCK_BYTES, 64 * how.longest)),
+            column_names=how.names, skip_rows=how.skip,
+        )  # fmt: skip
         # In a single column an empty line is a missing value, which must not vanish. No `invalid_row_handler`: one of
         # pyarrow's own threads may be the last to hold it, and one that wants the interpreter while it ends aborts.
-        parse = pa_csv.ParseOptions(delimiter=self._separator, ignore_empty_lines=len(self._names) > 1)
-        convert = pa_csv.ConvertOptions(column_types=types, include_columns=None if columns is None else list(columns))
+        parse = pa_csv.ParseOptions(delimiter=how.separator, ignore_empty_lines=len(how.names) > 1)
+        chosen = None if columns is None else [*columns]
+        if chosen is not None and how.empty and not as_text:  # a value there is an error
+            ends = how.names[-how.empty :]
+            chosen, types = [*chosen, *ends], {**types, **dict.fromkeys(ends, pa.null())}
+        convert = pa_csv.ConvertOptions(column_types=types, include_columns=chosen, decimal_point=how.decimal)
+        place = self.path if self._recoded is None else pa.BufferReader(self._recoded)
         try:
-            return pa_csv.open_csv(self.path, read, parse, convert)
+            return pa_csv.open_csv(place, read, parse, convert)
         except pa.ArrowInvalid as error:
             if "Empty CSV" in str(error):
-                raise EmptyData(f"Expected rows of numbers; got an empty file, {self.name}.") from None
+                raise EmptyData(f"Expected rows of numbers; got none in {self.name}.") from None
             if "conversion error" in str(error) and types:
                 raise
             raise self._unreadable(error) from None
@@ -110,18 +146,24 @@ class CsvReader(ColumnReader):
     def _unreadable(self, error: Exception) -> UnreadableData:
         if ragged := RAGGED.search(str(error)):
             row, expected, got, text = ragged.groups()
-            number = "" if row is None else f" in row {int(row) - int(self.named)}"
+            number = "" if row is None else f" in row {int(row) - self._dialect.skip}"
+            advice = "Correct the row."
+            if (expected, got) == ("1", "2"):
+                advice = "Name both columns; or, if the comma is a decimal mark, write points."
+            elif self._dialect.separator == " ":
+                advice = "Put one separator between two values, such as a comma."
+            values = "1 value" if expected == "1" else f"{expected} values"
             return UnreadableData(
-                f"Expected {expected} values in every row; got {got}{number} of {self.name}: {text[:60]!r}. "
-                "Correct the row."
+                f"Expected {values} in every row; got {got}{number} of {self.name}: {text[:40]!r}. {advice}"
+            )
+        if "straddling" in str(error):
+            return UnreadableData(
+                f"Expected rows of at most {BLOCK_BYTES >> 20} MB; got a longer one in {self.name}. "
+                "Close its quotation, or write the table as Parquet."
             )
         return UnreadableData(
             f"Expected a CSV file in UTF-8; got {self.name}, which cannot be read as one ({one_line(error)})."
         )
-
-    def _twice(self) -> UnreadableData:
-        twice = next(name for name in self._names if self._names.count(name) > 1)
-        return UnreadableData(f"Expected distinct column names; got {twice!r} twice in {self.name}. Rename it.")
 
 
 class _Texts(ColumnReader):
@@ -129,22 +171,18 @@ class _Texts(ColumnReader):
 
     def __init__(self, reader: CsvReader) -> None:
         self._reader, self.name, self.schema = reader, reader.name, reader.schema
+        self.decimal = reader.decimal
 
     def read(self, columns: Sequence[str], size: int) -> Iterator["pa.RecordBatch"]:
         return self._reader.read_text(columns)
 
 
-def _first_line(path: str, name: str) -> tuple[list[str], str]:
-    """The cells of the first line that is not blank, and the separator."""
-    opened = gzip.open if path.endswith(".gz") else open
-    try:
-        with opened(path, "rt", encoding="utf-8-sig", newline=None) as file:
-            line = next((line for line in file if line.strip()), "")
-    except (EOFError, zlib.error, gzip.BadGzipFile) as error:
-        raise UnreadableData(f"Expected a gzipped CSV; got {name}, which is damaged ({error}).") from None
-    except UnicodeDecodeError as error:
-        raise UnreadableData(f"Expected a CSV file in UTF-8; got {name} ({error}). Convert it.") from None
-    if not line:
-        raise EmptyData(f"Expected rows of numbers; got only blank lines in {name}.")
-    separator = "\t" if ".tsv" in path.rsplit("/", 1)[-1] else max(",;\t", key=line.count)
-    return next(csv.reader([line.rstrip("\r\n")], delimiter=separator)), separator
+def _rows_about(path: str, head: Head) -> int:
+    """How many rows the size of the file suggests; of a gzip, what its end says of its size, which is below 4 GB."""
+    size = os.path.getsize(path) if head.recoded is None else len(head.recoded)
+    if path.lower().endswith(".gz") and head.recoded is None:
+        with open(path, "rb") as file:
+            file.seek(-4, os.SEEK_END)
+            size = int.from_bytes(file.read(4), "little")
+    lines = head.lines()
+    return round(size / max(1, len(head.text.encode())) * len(lines))

@@ -1,5 +1,6 @@
 """NPY and NPZ arrays: the rows of an array (N, *event), memory-mapped, read as they are asked for."""
 
+import tokenize
 import zipfile
 import zlib
 from collections.abc import Iterator, Sequence
@@ -10,13 +11,18 @@ import numpy as np
 from loglik.data.arrays import as_tensor, in_memory
 from loglik.data.checks import Origin, conform, one_line
 from loglik.data.infer import Evidence, stated_space
-from loglik.data.source import Batch, Source
+from loglik.data.signatures import true_format
+from loglik.data.source import Batch, Memory, Source
 from loglik.errors import ContextError, EmptyData, UnknownName, UnreadableData, UsageError
-from loglik.spaces import Real, Space
+from loglik.memory import check_memory
+from loglik.spaces import Discrete, Real, Space
 
 ARRAYS = ("x", "X", "train")  # what the data of an NPZ file is usually called
 NPY, NPZ = b"\x93NUMPY", b"PK\x03\x04"  # how the files begin
-DAMAGE = (ValueError, EOFError, OSError, zipfile.BadZipFile, zlib.error, SyntaxError)
+DAMAGE = (
+    ValueError, EOFError, OSError, RuntimeError, OverflowError, SyntaxError, tokenize.TokenError, zipfile.BadZipFile,
+    zlib.error,
+)  # fmt: skip
 
 
 class NpySource(Source):
@@ -29,6 +35,13 @@ class NpySource(Source):
         shape = tuple(self._array.shape[1:])
         self.rows: int = len(array)
         self.space = self._inferred(shape) if space is None else stated_space(space, shape, name)
+        self.read_as = f"array of shape {array.shape}, {array.dtype}"
+
+    def read(self) -> Memory:
+        size = 1 if isinstance(self.space, Discrete) and self.space.levels <= 256 else self._array.dtype.itemsize
+        what = f"{self._origin.name}, {self.rows} rows of {self.space.dims} values,"
+        check_memory(2.0 * self.rows * self.space.dims * size, what, "Take fewer rows, or a narrower type.")
+        return super().read()
 
     def batches(self, size: int) -> Iterator[Batch]:
         for start in range(0, self.rows, size):
@@ -55,28 +68,48 @@ def open_npy(path: str, name: str, *, context: Sequence[str] = (), space: Space 
 def open_npz(
     path: str, name: str, key: str = "", *, context: Sequence[str] = (), space: Space | str | None = None
 ) -> Source:
-    """The array called `key`, or x, X or train, or else the first; `context` names another array of the file.
+    """The array called `key`, or the only one, or x, X or train; `context` names another array of the file.
 
     Raises:
-        UnknownName: no such array. UnreadableData: damaged, or Python objects.
+        UnknownName: no such array. UsageError: several that it may be. UnreadableData: damaged, or Python objects.
+        TooLarge: beyond the memory at hand.
     """
     _check_magic(path, name, NPZ)
     # numpy leaves a file open that it opened itself and found damaged.
     with open(path, "rb") as file, _load(file, name) as archive:
-        names = list(archive.files)
+        members = set(archive.zip.namelist())
+        names = [n for n in archive.files if f"{n}.npy" in members]  # numpy gives bytes of what is no array
         if not names:
-            raise EmptyData(f"Expected at least one array; got none in {name}.")
-        chosen = key or next((n for n in ARRAYS if n in names), names[0])
-        x = NpySource(_member(archive, chosen, name), f"{name}:{chosen}", space)
+            raise EmptyData(f"Expected at least one array; got none in {name}, which is {true_format(path)}.")
+        if len(context) > 1:
+            raise UsageError(f"The context of an NPZ file is one array; got {len(context)} names.")
+        chosen = key or _chosen([n for n in names if n not in context], names, name)
+        x = NpySource(_member(archive, chosen, names, name), f"{name}:{chosen}", space)
+        if len(names) > 1:
+            x.read_as = f"{x.read_as}, called {chosen!r} of {_listed(names)}"
+            x.remark = "" if key or context else f"read as: {x.read_as}"
         if not context:
             return x
-        if len(context) != 1:
-            raise UsageError(f"The context of an NPZ file is one array; got {len(context)} names.")
-        beside = _member(archive, context[0], name)
+        beside = _member(archive, context[0], names, name)
     whole = x.read()
     both = in_memory(whole.x, beside, whole.space)
-    both.context_columns = tuple(context)
+    both.context_columns, both.read_as = tuple(context), whole.read_as
     return both
+
+
+def _chosen(among: Sequence[str], names: Sequence[str], name: str) -> str:
+    """The array that must be meant: the only one, or the only one that is called as data usually are."""
+    usual = [n for n in ARRAYS if n in among]
+    if len(among) == 1 or len(usual) == 1:
+        return usual[0] if usual else among[0]
+    raise UsageError(
+        f"Expected one array, or one called x, X or train; got {_listed(names)} in {name}. Choose one: "
+        f"{name}:{(usual or among or names)[0]}."
+    )
+
+
+def _listed(names: Sequence[str], most: int = 8) -> str:
+    return ", ".join(names[:most]) + (f" and {len(names) - most} more" if len(names) > most else "")
 
 
 def _check_magic(path: str, name: str, magic: bytes) -> None:
@@ -84,7 +117,9 @@ def _check_magic(path: str, name: str, magic: bytes) -> None:
         start = file.read(len(magic))
     if start != magic:  # numpy would take anything else for a pickle
         kind = "NPY array" if magic == NPY else "NPZ archive"
-        raise UnreadableData(f"Expected an {kind}; got {name}, which begins with {start!r}. Save it with numpy.")
+        found = true_format(path)
+        what = f"is {found}" if found else f"begins with {start!r}"
+        raise UnreadableData(f"Expected an {kind}; got {name}, which {what}. Save it with numpy.")
 
 
 def _load(file: Any, name: str, mmap_mode: Any = None) -> Any:
@@ -94,18 +129,22 @@ def _load(file: Any, name: str, mmap_mode: Any = None) -> Any:
         raise _unreadable(name, error) from None
 
 
-def _member(archive: Any, key: str, name: str) -> "np.ndarray[Any, Any]":
-    if key not in archive.files:
-        raise UnknownName("array", key, archive.files, f"These are the arrays of {name}.")
+def _member(archive: Any, key: str, names: Sequence[str], name: str) -> "np.ndarray[Any, Any]":
+    if key not in names:
+        raise UnknownName("array", key, names, f"These are the arrays of {name}.")
+    size = archive.zip.getinfo(f"{key}.npy").file_size  # as stated: what is longer is cut, and then damaged
+    check_memory(size, f"{name}:{key}, unpacked,", "Save the array as NPY, which is read in parts.")
     try:
         array: np.ndarray[Any, Any] = archive[key]
+    except MemoryError:  # a shape of nonsense
+        raise _unreadable(f"{name}:{key}", ValueError("more values than the file holds")) from None
     except DAMAGE as error:
         raise _unreadable(f"{name}:{key}", error) from None
     return array
 
 
 def _unreadable(name: str, error: Exception) -> UnreadableData:
-    if "object" in str(error).lower():
+    if any(words in str(error) for words in ("Object arrays cannot be loaded", "Python objects in dtype")):
         return UnreadableData(
             f"Expected an array of numbers; got Python objects in {name}, which are pickled: loading them would run "
             "code. Save a numeric array."

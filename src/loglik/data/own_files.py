@@ -45,6 +45,7 @@ def dataset_at(
         data = split_source(_name(path), whole, seed, keep_equal_rows_together=keep_equal_rows_together)
         if kind == "images" and context:
             data.split["labels"] = list(subfolder_labels(files_of(path), Path(path))[1])
+        data = replace(data, read_as=whole.read_as, remark=whole.remark)
     return replace(data, name=_name(path), about=path)
 
 

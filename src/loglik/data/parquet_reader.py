@@ -1,10 +1,11 @@
 """Parquet, streamed: batches come page by page, so memory is bounded whatever the size of the row groups."""
 
-import re
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from loglik.data.checks import one_line
+from loglik.data.columns import index_columns, labels_left_out
+from loglik.data.signatures import true_format
 from loglik.data.tables import ColumnReader
 from loglik.errors import UnreadableData
 
@@ -12,7 +13,6 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 BUFFER_BYTES = 1 << 20  # read from each column at a time; without it a whole column chunk is held
-PANDAS_INDEX = re.compile(r"__index_level_\d+__")  # row numbers that pandas stores beside the data
 
 
 class ParquetReader(ColumnReader):
@@ -31,9 +31,15 @@ class ParquetReader(ColumnReader):
             # Pre-buffering would hold all row groups of a pass in memory.
             self._file = parquet.ParquetFile(path, pre_buffer=False, buffer_size=BUFFER_BYTES)
         except (pa.ArrowException, OSError) as error:
+            kind = true_format(path)
+            if kind not in ("", "Parquet"):
+                raise UnreadableData(
+                    f"Expected a Parquet file; got {name}, which is {kind}. Correct its name."
+                ) from None
             raise self._damaged(error) from None
-        fields = [field for field in self._file.schema_arrow if not PANDAS_INDEX.fullmatch(field.name)]
-        self.schema = pa.schema(fields)
+        self.schema = self._file.schema_arrow
+        self.labels = index_columns(self.schema)
+        self.left_out, self.plain = labels_left_out(self.labels), not self.labels
         self.rows = self._file.metadata.num_rows
 
     def read(self, columns: Sequence[str], size: int) -> Iterator["pa.RecordBatch"]:

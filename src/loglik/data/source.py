@@ -22,8 +22,8 @@ class Source(ABC):
     `rows` is None where only reading to the end tells. `batches` may be called any number of times; each pass gives
     the same rows in the same order, the last batch as short as it comes. `columns` names the values of an event, and
     `context_columns` those of a context, where the data came with names. `vocabulary` is what the levels stand for, one
-    string each, where they are symbols; `sample_rate` is that of sound, in Hz. `remark` is what a user should know of
-    how the rows were read.
+    string each, where they are symbols; `sample_rate` is that of sound, in Hz. `read_as` says how a file was read, and
+    `remark` what a user should know of it.
 
     `stream` says that the rows are windows of one long sequence, each going on where the one before it ended: a text,
     a recording. Models that can (`Model.carries`) then remember earlier windows.
@@ -41,6 +41,7 @@ class Source(ABC):
     sample_rate: int | None = None
     stream: bool = False
     groups: Tensor | None = None
+    read_as: str = ""
     remark: str = ""
 
     @abstractmethod
@@ -57,7 +58,7 @@ class Source(ABC):
             stream=self.stream, vocabulary=self.vocabulary, sample_rate=self.sample_rate, groups=self.groups,
             context_columns=self.context_columns,
         )  # fmt: skip
-        whole.remark = self.remark
+        whole.read_as, whole.remark = self.read_as, self.remark
         return whole
 
     @property
@@ -158,6 +159,7 @@ class Dataset:
 
     `log_density`, where the truth is known, is log p of the source itself: (B, *event) -> (B,) in nats; then the regret
     of a model, E log p(x) - E log p_model(x), is measured. `entropy` is the source's known entropy in nats per event.
+    `read_as` and `remark` are those of the file that was cut.
     """
 
     name: str
@@ -168,6 +170,8 @@ class Dataset:
     about: str = ""
     log_density: Callable[[Tensor], Tensor] | None = None
     entropy: float | None = None
+    read_as: str = ""
+    remark: str = ""
 
     @property
     def space(self) -> Space:

@@ -21,7 +21,7 @@ def open_table(path: str, context: Sequence[str], space: Space | str | None, col
         from loglik.data.csv_reader import CsvReader
         from loglik.data.tables import TableSource
 
-        return TableSource(CsvReader(text, name), context, space, columns)
+        return TableSource(CsvReader(text, name, columns), context, space, columns)
     if lower.endswith(PARQUET):
         from loglik.data.parquet_reader import ParquetReader
         from loglik.data.tables import TableSource

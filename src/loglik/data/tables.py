@@ -4,6 +4,7 @@ Only plain numbers for now; a table of mixed columns will be another source over
 """
 
 from abc import ABC, abstractmethod
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -11,11 +12,13 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from loglik.data.checks import APART, EXACT_IN_FLOAT64, Origin, check_finite, conform, is_number
+from loglik.data.checks import EXACT_IN_FLOAT64, Origin, check_finite, conform
+from loglik.data.columns import as_matrix, check_types, merged
 from loglik.data.infer import Evidence, stated_space
-from loglik.data.source import Batch, Source
-from loglik.errors import ContextError, EmptyData, NotNumeric, OutsideSpace, ShapeMismatch, UnreadableData
-from loglik.spaces import Real, Space
+from loglik.data.source import Batch, Memory, Source
+from loglik.errors import ContextError, EmptyData, ShapeMismatch, UnreadableData
+from loglik.memory import check_memory
+from loglik.spaces import Discrete, Real, Space
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -27,17 +30,31 @@ class ColumnReader(ABC):
     """The columns of a file or frame, read in batches as often as asked.
 
     `schema` holds the arrow type of each column by name, as the data declares it; `rows` is None where only reading
-    tells. `named` is False where the data has no names and the schema's are made up.
+    tells, and `about` is what the size of the file suggests. `named` is False where the data has no names and the
+    schema's are made up. `labels` are the columns that name rows and are read only if asked for by name. `said` and
+    `left_out` are what was understood of the data, in words; `plain` that nobody would wonder at it. `decimal` is the
+    mark of texts, and `reals_from_text` says that a float64 may stand for a whole number of more digits.
     """
 
     name: str
     schema: "pa.Schema"
     rows: int | None = None
+    about: int | None = None
     named: bool = True
+    labels: tuple[str, ...] = ()
+    said: tuple[str, ...] = ()
+    left_out: tuple[str, ...] = ()
+    plain: bool = True
+    decimal: str = "."
+    reals_from_text: bool = False
 
     @abstractmethod
     def read(self, columns: Sequence[str], size: int) -> Iterator["pa.RecordBatch"]:
         """Batches with these columns, of about `size` rows."""
+
+    def digits_lost(self, column: str) -> str | None:
+        """The first text of whole digits in a column that float64 does not hold."""
+        return None
 
 
 class TableSource(Source):
@@ -64,8 +81,10 @@ class TableSource(Source):
         self.rows = reader.rows
         self.columns = tuple(events) if reader.named else None
         self._origin = Origin(reader.name, self.columns)
-        _check_types(reader, self._names)
-        self._types = [reader.schema.field(name).type for name in self._names]
+        check_types(reader, self._names)
+        types = dict(zip(reader.schema.names, reader.schema.types, strict=True))
+        self._types = [types[name] for name in self._names]
+        self._exact: set[str] = set()  # columns of large numbers whose digits are all kept
         self._dtype = np.float32 if all(str(t) in ("float", "halffloat") for t in self._types) else np.float64
         shape = (len(events),)
         self.context_space = Real((len(self._contexts),)) if self._contexts else None
@@ -73,6 +92,28 @@ class TableSource(Source):
         if next(self._matrices(1), None) is None:
             raise EmptyData(f"Expected at least one row; got none in {reader.name}.")
         self.space = self._inferred(shape) if space is None else stated_space(space, shape, reader.name)
+        self._tell(self, self.rows)
+
+    def read(self) -> Memory:
+        rows = self.rows or self._reader.about or 0
+        size = 1 if isinstance(self.space, Discrete) and self.space.levels <= 256 else 8
+        held = 2 * rows * len(self._names) * size  # in parts, and then in one piece
+        what = f"{self._reader.name}, {'' if self.rows else 'about '}{rows} rows of {len(self._names)} columns,"
+        check_memory(held, what, "Take fewer rows or columns.")
+        whole = super().read()
+        self._tell(whole, whole.rows)
+        return whole
+
+    def _tell(self, source: Source, rows: int | None) -> None:
+        """Write into a source how the data were understood."""
+        source.read_as = self._read_as(rows)
+        source.remark = "" if self._reader.plain else f"read as: {source.read_as}"
+
+    def _read_as(self, rows: int | None) -> str:
+        size = _counted(len(self._names), "column")
+        if rows is not None:
+            size = f"{_counted(rows, 'row')} of {size}"
+        return ", ".join([*self._reader.said, size, *self._reader.left_out])
 
     def batches(self, size: int) -> Iterator[Batch]:
         first_row, dims = 0, self.space.dims
@@ -90,7 +131,10 @@ class TableSource(Source):
         held: list[Tensor] = []
         at_once = max(1, min(VALUES_AT_ONCE // len(self._names), max(size, 4096)))
         for batch in self._reader.read(self._names, at_once):
-            held.append(torch.from_numpy(_matrix(batch, self._names, self._types, self._dtype)))
+            values = as_matrix(batch, self._names, self._types, self._dtype)
+            if self._reader.reals_from_text:
+                self._check_digits(values)
+            held.append(torch.from_numpy(values))
             while sum(map(len, held)) >= size:
                 rows = held[0] if len(held) == 1 else torch.cat(held)
                 yield rows[:size]
@@ -98,9 +142,19 @@ class TableSource(Source):
         if sum(map(len, held)):
             yield torch.cat(held)
 
+    def _check_digits(self, values: "np.ndarray[Any, Any]") -> None:
+        """Raises OutsideSpace where identifiers of many digits have become reals."""
+        if values.max(initial=0.0) < EXACT_IN_FLOAT64 and values.min(initial=0.0) > -EXACT_IN_FLOAT64:
+            return  # not so where a value is missing
+        for j in np.flatnonzero((np.abs(values) >= EXACT_IN_FLOAT64).any(axis=0)):
+            name = self._names[int(j)]
+            if name not in self._exact and (text := self._reader.digits_lost(name)) is not None:
+                raise merged(name, text)
+            self._exact.add(name)
+
     def _inferred(self, shape: tuple[int, ...]) -> Space:
         evidence = Evidence()
-        if not all(_is_whole(self._reader.schema.field(name).type) for name in self._names[: shape[0]]):
+        if not all(map(_is_whole, self._types[: shape[0]])):
             return Real(shape)
         first_row = 0
         for matrix in self._matrices(4096):
@@ -117,17 +171,18 @@ class TableSource(Source):
 def _choose(reader: ColumnReader, context: Sequence[str], columns: Sequence[str] | None) -> tuple[list[str], list[str]]:
     """The names of the event and of the context columns, all of which are there."""
     names = list(reader.schema.names)
-    twice = sorted({name for name in names if names.count(name) > 1})
-    if twice:
+    known = Counter(names)
+    if twice := sorted(name for name, count in known.items() if count > 1):
         raise UnreadableData(f"Expected distinct column names; got {twice[0]!r} twice in {reader.name}. Rename it.")
     for name in context:
-        if name not in names:
+        if name not in known:
             raise ContextError(f"Expected a context column {name!r}; {reader.name} has {_listed(names)}.")
     if columns is not None and not reader.named and len(columns) == len(names):
         columns = None  # a file without names is read by position
-    events = [name for name in names if name not in context] if columns is None else list(columns)
+    aside = {*context, *reader.labels}
+    events = [name for name in names if name not in aside] if columns is None else list(columns)
     for name in events:
-        if name not in names:
+        if name not in known:
             raise ShapeMismatch(f"Expected a column {name!r}; {reader.name} has {_listed(names)}. Rename or add it.")
     if not events:
         raise ShapeMismatch(f"Expected at least one column of events; got none in {reader.name}.")
@@ -139,74 +194,11 @@ def _listed(names: list[str], most: int = 8) -> str:
     return shown + (f" and {len(names) - most} more" if len(names) > most else "") if names else "no columns"
 
 
-def _check_types(reader: ColumnReader, names: Sequence[str]) -> None:
-    """Raises NotNumeric for a column of text, dates or lists, with its first value that is no number."""
-    import pyarrow as pa
-
-    for name in names:
-        kind = reader.schema.field(name).type
-        if pa.types.is_dictionary(kind):
-            kind = kind.value_type
-        if pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_string_view(kind):
-            raise not_numeric(reader, [name])
-        plain = pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_decimal(kind)
-        if not (plain or pa.types.is_boolean(kind) or pa.types.is_null(kind)):
-            raise NotNumeric(
-                f"Expected numbers in column {name!r}; got {kind} in {reader.name}. Convert it, or leave it out."
-            )
-
-
-def not_numeric(reader: ColumnReader, names: Sequence[str], reason: str = "") -> NotNumeric:
-    """The error that names the first text in these columns of a reader of strings."""
-    first_row = 0
-    for batch in reader.read(names, 4096):
-        texts = [batch.column(i).to_pylist() for i in range(len(names))]
-        for row in range(batch.num_rows):
-            for name, column in zip(names, texts, strict=True):
-                if column[row] is not None and not is_number(column[row]):
-                    return NotNumeric(
-                        f"Expected numbers in column {name!r}; got the text {str(column[row])[:40]!r} in row "
-                        f"{first_row + row + 1} of {reader.name}. Encode it as a number, or leave the column out."
-                    )
-        first_row += batch.num_rows
-    reason = reason or f"column {names[0]!r} is declared as text"
-    return NotNumeric(f"Expected numbers; {reason} in {reader.name}. Convert it to a numeric type.")
+def _counted(number: int, what: str) -> str:
+    return f"{number} {what}{'s' * (number != 1)}"
 
 
 def _is_whole(kind: Any) -> bool:
     import pyarrow as pa
 
     return bool(pa.types.is_integer(kind) or pa.types.is_boolean(kind))
-
-
-def _matrix(
-    batch: "pa.RecordBatch", names: Sequence[str], declared: Sequence[Any], dtype: Any
-) -> "np.ndarray[Any, Any]":
-    """The columns side by side, (B, D), of the `declared` types; what is missing becomes NaN."""
-    import pyarrow as pa
-
-    out = np.empty((batch.num_rows, len(names)), dtype=dtype)
-    for j in range(len(names)):
-        column = batch.column(j)
-        plain = pa.types.is_integer(column.type) or pa.types.is_floating(column.type)
-        # Of booleans with gaps numpy would make objects, of decimals always.
-        values = (column if plain else _as_double(column)).to_numpy(zero_copy_only=False)
-        if pa.types.is_integer(declared[j]) and (far := _too_far(values)).any():
-            value = values[far.argmax()]
-            got = f"{value:.0f} as float64" if values.dtype.kind == "f" else str(value)
-            raise OutsideSpace(f"Expected whole numbers within +-2^53 in column {names[j]!r}; got {got}. {APART}")
-        out[:, j] = values
-    return out
-
-
-def _too_far(values: "np.ndarray[Any, Any]") -> "np.ndarray[Any, Any]":
-    """Where whole numbers may be others as float64. Read as such, from a CSV, 2^53 may have been 2^53 + 1."""
-    if values.dtype.kind == "f":
-        return (values >= EXACT_IN_FLOAT64) | (values <= -EXACT_IN_FLOAT64)
-    return (values > EXACT_IN_FLOAT64) | (values < -EXACT_IN_FLOAT64)
-
-
-def _as_double(column: Any) -> Any:
-    import pyarrow as pa
-
-    return (column.cast(pa.uint8()) if pa.types.is_boolean(column.type) else column).cast(pa.float64())

@@ -47,7 +47,7 @@ def load_uci(name: str) -> Dataset:
 
 def read_numbers(path: Path, columns: int) -> np.ndarray[tuple[int, int], np.dtype[np.float64]]:
     """(N, columns) in float64, from a CSV file without header."""
-    reader = CsvReader(str(path), path.name)
+    reader = CsvReader(str(path), path.name, named=False)
     names = reader.schema.names
     if len(names) != columns:
         raise UnreadableData(f"Expected {columns} columns in {path}; got {len(names)}. Fetch it again.")

@@ -2,6 +2,7 @@
 
 import io
 import math
+import re
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -16,13 +17,20 @@ from loglik.errors import ContextError, UsageError
 from loglik.spaces import Discrete, Integer, Space
 from loglik.storage import write_atomic
 
+PLAIN_NAME = re.compile(r"\w([\w .()/%^*+:-]*[\w)%])?")
+
 
 def to_csv(x: Tensor, columns: Sequence[str] | None = None) -> str:
-    """(N, *event) as CSV, one event in a row, with a header."""
+    """(N, *event) as CSV, one event in a row, with a header, whose names are quoted where they must be."""
     flat = x.reshape(len(x), -1)
     names = list(columns) if columns and len(columns) == flat.shape[1] else [f"x{i}" for i in range(flat.shape[1])]
     # As short as reads back the same.
-    return "\n".join([",".join(names), *(",".join(map(repr, row)) for row in flat.tolist()), ""])
+    return "\n".join([",".join(map(_quoted, names)), *(",".join(map(repr, row)) for row in flat.tolist()), ""])
+
+
+def _quoted(name: str) -> str:
+    plain = PLAIN_NAME.fullmatch(name) is not None
+    return name if plain else '"' + name.replace('"', '""') + '"'
 
 
 def write_samples(

@@ -1,0 +1,61 @@
+"""What a file is in truth, whatever its name says: formats by their first bytes."""
+
+import zipfile
+from pathlib import Path
+
+SIGNATURES: tuple[tuple[bytes, str], ...] = (
+    (b"\x1f\x8b", "gzip"),
+    (b"BZh91AY&SY", "bzip2"),
+    (b"\xfd7zXZ\0", "xz"),
+    (b"\x28\xb5\x2f\xfd", "zstd"),
+    (b"7z\xbc\xaf\x27\x1c", "a 7z archive"),
+    (b"PK\x03\x04", "a ZIP archive"),
+    (b"PK\x05\x06", "an empty ZIP archive"),
+    (b"PAR1\x15", "Parquet"),
+    (b"ARROW1\0\0", "Arrow (Feather)"),
+    (b"\x93NUMPY", "a NumPy array"),
+    (b"\x89HDF\r\n", "HDF5"),
+    (b"\xd0\xcf\x11\xe0", "an old Excel or Word document"),
+    (b"%PDF-", "a PDF document"),
+    (b"SQLite format 3", "an SQLite database"),
+    (b"\x89PNG", "a PNG image"),
+    (b"\xff\xd8\xff", "a JPEG image"),
+    (b"RIFF", "a WAV recording or another RIFF file"),
+    (b"fLaC\0", "a FLAC recording"),
+    (b"version https://git-lfs", "a pointer of Git LFS, not the file itself"),
+    (b"\x80\x04", "a Python pickle"),
+    (b"\x80\x05", "a Python pickle"),
+)
+PAGES = (b"<!doctype html", b"<html", b"<?xml", b"<head", b"<body")
+INSIDE_ZIP = {
+    "xl/workbook.xml": "an Excel workbook",
+    "content.xml": "an OpenDocument file",
+    "word/document.xml": "a Word document",
+}
+
+
+def true_format(path: str) -> str:
+    """The format that the first bytes name, in words; empty where they name none that we know."""
+    with open(path, "rb") as file:
+        start = file.read(512)
+    for magic, words in SIGNATURES:
+        if start.startswith(magic):
+            return _archive(path) if magic == b"PK\x03\x04" else words
+    begin = start.removeprefix(b"\xef\xbb\xbf").lstrip().lower()
+    if begin.startswith(PAGES):
+        return "XML" if begin.startswith(b"<?xml") else "a web page (HTML)"
+    if begin.startswith((b'{"', b"[{", b"[[", b"{\n", b"{\r\n")):
+        return "JSON"
+    return ""
+
+
+def _archive(path: str) -> str:
+    """What a ZIP archive holds, as office programs and numpy write it."""
+    try:
+        with zipfile.ZipFile(Path(path)) as archive:
+            names = archive.namelist()
+    except (zipfile.BadZipFile, OSError, ValueError, NotImplementedError):
+        return "a ZIP archive"
+    known = [words for member, words in INSIDE_ZIP.items() if member in names]
+    arrays = names and all(name.endswith(".npy") for name in names)
+    return known[0] if known else "a NumPy archive (NPZ)" if arrays else "a ZIP archive"
