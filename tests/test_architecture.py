@@ -14,6 +14,7 @@ SOURCE = Path(loglik.__file__).parent
 # Lowest first. A file imports only from lower layers, or from its own.
 LAYERS: list[tuple[str, ...]] = [
     ("errors", "ops", "version"),
+    ("output",),
     ("storage", "ode", "uncertainty"),
     ("spaces", "scales"),
     ("contexts",),
