@@ -6,6 +6,7 @@ may be in it, or it is a mount point): it is filled inside, and the files that s
 """
 
 import contextlib
+import errno
 import os
 import warnings
 from collections.abc import Iterable, Iterator
@@ -24,8 +25,9 @@ LISTED = 3  # so many files of the user's are named
 class Output:
     """A folder in the making: fill `draft`, then `finish`; before that nothing has changed at its place."""
 
-    def __init__(self, place: Path, draft: Path, locks: list[Lock], *, replaces: bool) -> None:
-        self.place, self.draft, self._locks, self._replaces = place, draft, locks, replaces
+    def __init__(self, wanted: Path, place: Path, draft: Path, locks: list[Lock], *, replaces: bool) -> None:
+        self.wanted, self.place, self.draft = wanted, place, draft
+        self._locks, self._replaces = locks, replaces
         self._finished = False
 
     def finish(self) -> Path:
@@ -40,13 +42,13 @@ class Output:
             else:
                 self._move()
         self._finished = True
-        return self.place
+        return self.wanted
 
     def _come_out(self) -> None:
         """From inside to the place; the manifest first, so that what is moved is known, and records last."""
-        if _others(self.place, INSIDE):
-            raise WriteFailed(f"{self.place} has been filled by somebody else meanwhile. Choose another place with -o.")
         names = os.listdir(self.draft)
+        if taken := set(names) & set(os.listdir(self.place)):
+            raise WriteFailed(f"{self.wanted / min(taken)} has come into being meanwhile, and is left as it is.")
         for name in sorted(names, key=lambda name: (name != MANIFEST, name.endswith(".json"), name)):
             os.rename(self.draft / name, self.place / name)
         self.draft.rmdir()
@@ -57,9 +59,10 @@ class Output:
             self._swap()
             return
         if there:
-            taken, self.place = self.place, free_place(self.place)
+            taken, self.place = self.wanted, free_place(self.place)
+            self.wanted = self.place
             warnings.warn(
-                f"{taken} has come into being or was changed meanwhile, and is left as it is; see {self.place}.",
+                f"{taken} has come into being or was changed meanwhile, and is left as it is; see {self.wanted}.",
                 FitWarning,
                 stacklevel=4,
             )
@@ -69,11 +72,12 @@ class Output:
     def _swap(self) -> None:
         old = _beside(self.place, "old")
         self.draft.chmod(self.place.stat().st_mode & 0o7777)
-        os.rename(self.place, old)
         try:
+            os.rename(self.place, old)
             os.rename(self.draft, self.place)
         except BaseException:
-            os.rename(old, self.place)
+            if not _is_there(self.place):
+                os.rename(old, self.place)
             raise
         self._moved(self.place, old)
         self._moved(self.draft, self.place)
@@ -131,14 +135,14 @@ def _begun(place: Path, wanted: Path, overwrite: bool, inputs: Iterable[Path]) -
             if not _others(place):
                 draft = place / INSIDE
                 draft.mkdir()
-                return Output(place, draft, locks, replaces=False)
+                return Output(wanted, place, draft, locks, replaces=False)
         draft = _beside(place, "new")
         locks.append(_made_and_held(draft, wanted))
         _settle(place, draft)
         if place.is_dir() and len(locks) == 1:
             locks.append(Lock(place, wanted))
         check_place(wanted, overwrite, inputs)  # again, now that no other loglik can change it
-        return Output(place, draft, locks, replaces=_is_there(place))
+        return Output(wanted, place, draft, locks, replaces=_is_there(place))
     except BaseException:
         for lock in locks:
             if lock.folder != place:
@@ -192,8 +196,8 @@ def check_place(wanted: Path, overwrite: bool = False, inputs: Iterable[Path] = 
         if named:
             more = f" and {len(named) - LISTED} more" if len(named) > LISTED else ""
             raise RunMismatch(
-                f"{wanted} is not overwritten: loglik did not write, or somebody has changed, "
-                f"{', '.join(named[:LISTED])}{more}. Move them, or choose another place with -o."
+                f"{wanted} is not overwritten, as it holds what loglik did not write, or what was changed since: "
+                f"{', '.join(named[:LISTED])}{more}. Move that away, or choose another place with -o."
             )
 
 
@@ -259,9 +263,9 @@ def _is_there(path: Path) -> bool:
     return True
 
 
-def _others(folder: Path, *ours: str) -> list[str]:
+def _others(folder: Path) -> list[str]:
     """What is in a folder beside its lock."""
-    return [name for name in os.listdir(folder) if name not in (LOCK, *ours)]
+    return [name for name in os.listdir(folder) if name != LOCK]
 
 
 def _make_parents(place: Path) -> list[Path]:
@@ -271,6 +275,8 @@ def _make_parents(place: Path) -> list[Path]:
     while not _is_there(folder):
         missing.append(folder)
         folder = folder.parent
+    if not folder.is_dir():
+        raise NotADirectoryError(errno.ENOTDIR, f"{folder} is not a folder")
     place.parent.mkdir(parents=True, exist_ok=True)
     return missing
 
