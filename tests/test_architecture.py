@@ -14,7 +14,8 @@ SOURCE = Path(loglik.__file__).parent
 # Lowest first. A file imports only from lower layers, or from its own.
 LAYERS: list[tuple[str, ...]] = [
     ("errors", "ops", "version"),
-    ("storage", "memory", "ode", "uncertainty"),
+    ("output", "memory"),
+    ("storage", "ode", "uncertainty"),
     ("spaces", "scales"),
     ("contexts",),
     ("contract",),

@@ -18,7 +18,9 @@
     |   |-- CorruptRun                            22    damaged, truncated or changed since it was written
     |   |-- NewerRun                              23    written by a newer loglik
     |   |-- PickleRefused                         24    a pickle; loading one would run its code
-    |   `-- RunMismatch                           25    the run was made for other data or other options
+    |   |-- RunMismatch                           25    the run was made for other data or other options
+    |   |-- OlderRun                              26    written by an older loglik, in another format
+    |   `-- RunInUse                              27    another process of loglik is at work on the folder
     |-- WriteFailed         (OSError)             30    the disk is full or the place cannot be written
     |-- Diverged            (ArithmeticError)     40    training met a number that is not finite
     |-- NotSolved           (ArithmeticError)     41    a differential equation was not solved to its tolerance
@@ -119,6 +121,10 @@ class PickleRefused(RunError):
 
 class RunMismatch(RunError):
     exit_code = 25
+
+
+class RunInUse(RunError):
+    exit_code = 27
 
 
 class WriteFailed(LoglikError, OSError):

@@ -4,6 +4,7 @@ run.json is what a run says of itself: the builder's name and hyperparameters, t
 how they were split, the options and the seed, the versions, the scores, and the command that made it.
 """
 
+import os
 import platform
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -18,14 +19,17 @@ from loglik.errors import CorruptRun, NewerRun, OlderRun, PickleRefused, RunNotF
 from loglik.hyperparameters import with_defaults
 from loglik.inference.randomness import seeded
 from loglik.nets.causal import CausalNet
+from loglik.output.folder import new_folder
+from loglik.output.manifest import adopt, write_own
 from loglik.spaces import Space, space_from_json
-from loglik.storage import is_pickle, read_json, read_tensors, write_atomic, write_json, write_tensors
+from loglik.storage import is_pickle, read_json, read_tensors, write_json, write_tensors
 from loglik.training.history import History
 from loglik.version import __version__
 from loglik.zoo import build, entry
 
 FORMAT = 2  # of the folder; raised when another loglik could not read it
 RUN, WEIGHTS, HISTORY, STATE = "run.json", "model.safetensors", "history.csv", "training.safetensors"
+ROWS = "rows.safetensors"  # see `tasks.unseen`
 
 
 def save(model: Model, folder: str | Path, about: Mapping[str, Any] | None = None) -> Path:
@@ -35,13 +39,21 @@ def save(model: Model, folder: str | Path, about: Mapping[str, Any] | None = Non
         about: further entries of run.json, JSON-able.
 
     Raises:
-        UsageError: the model was not made by `build`. WriteFailed: see `storage.write_atomic`.
+        UsageError: the model was not made by `build`. WriteFailed: see `output.manifest.write_own`.
     """
     folder = Path(folder)
     record = {**describe(model), **(about or {})}
-    write_tensors(folder / WEIGHTS, model.state_dict(), {"model": record["model"]["name"]})
-    write_json(folder / RUN, record)
-    return folder
+
+    def write(place: Path) -> None:
+        write_tensors(place / WEIGHTS, model.state_dict(), {"model": record["model"]["name"]})
+        write_json(place / RUN, record)
+
+    if os.path.lexists(folder):
+        write(folder)
+        return folder
+    with new_folder(folder) as output:
+        write(output.draft)
+        return output.finish()
 
 
 def describe(model: Model) -> dict[str, Any]:
@@ -114,13 +126,20 @@ def read_record(folder: Path) -> dict[str, Any]:
 
 def update_record(folder: Path, **entries: Any) -> dict[str, Any]:
     """Add or replace entries of run.json."""
+    adopt_files(folder)
     record = {**read_record(folder), **entries}
     write_json(folder / RUN, record)
     return record
 
 
+def adopt_files(folder: Path) -> None:
+    """List the files of a run that has no manifest, one of an older loglik, as ours."""
+    read_record(folder)
+    adopt(folder, RUN, WEIGHTS, HISTORY, STATE, ROWS)
+
+
 def write_history(folder: Path, history: History) -> None:
-    write_atomic(folder / HISTORY, history.to_csv().encode())
+    write_own(folder / HISTORY, history.to_csv().encode())
 
 
 def count_parameters(model: Model) -> int:

@@ -1,16 +1,12 @@
-"""Writing so that nothing is ever half written, and reading so that nothing damaged or harmful passes for good.
+"""What is written into a run, and reading so that nothing damaged or harmful passes for good.
 
 Tensors are kept in safetensors files, each with JSON beside the tensors and a checksum over them; never in pickles.
 """
 
-import contextlib
-import errno
 import hashlib
 import json
-import os
 import pickletools
 import re
-import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -18,39 +14,15 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from loglik.errors import CorruptRun, PickleRefused, RunNotFound, WriteFailed
+from loglik.errors import CorruptRun, PickleRefused, RunNotFound
+from loglik.output.manifest import write_own
 
 ZIP = b"PK\x03\x04"  # torch.save wraps its pickle in such an archive
 PICKLED = re.compile(rb"\x80[\x02-\x05]")  # how one begins since protocol 2; before, only its opcodes show it
 
 
-def write_atomic(path: Path, data: bytes) -> None:
-    """The file is either the old one or the whole new one, whatever happens in between.
-
-    Raises:
-        WriteFailed: no space, no permission, no such folder.
-    """
-    temporary = ""
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-        with os.fdopen(handle, "wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        os.chmod(temporary, 0o644)
-        os.replace(temporary, path)
-    except OSError as error:
-        with contextlib.suppress(OSError):
-            os.unlink(temporary)
-        what = "the disk is full" if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG) else error.strerror
-        raise WriteFailed(
-            f"Could not write {path}: {what}. Nothing was changed; free space or choose another place."
-        ) from None
-
-
 def write_json(path: Path, value: Any) -> None:
-    write_atomic(path, (json.dumps(value, indent=2) + "\n").encode())
+    write_own(path, (json.dumps(value, indent=2) + "\n").encode())
 
 
 def read_json(path: Path) -> Any:
@@ -69,7 +41,7 @@ def write_tensors(path: Path, tensors: Mapping[str, Tensor], about: Mapping[str,
     plain = {name: t.detach().cpu().contiguous() for name, t in tensors.items()}
     # One entry: safetensors keeps several in no order, and equal runs should be equal files.
     said = json.dumps({"about": dict(about), "checksum": _checksum(plain)})
-    write_atomic(path, save(plain, {"loglik": said}))
+    write_own(path, save(plain, {"loglik": said}))
 
 
 def read_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:

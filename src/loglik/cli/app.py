@@ -7,12 +7,12 @@ from typing import TextIO
 import typer
 
 from loglik.cli import compare, fit, look, use
-from loglik.cli.console import talk
+from loglik.cli.console import prepare_streams, silence, talk
 from loglik.errors import FitWarning, LoglikError
 from loglik.version import __version__
 
 EPILOG = (
-    "Exit codes: 0 done; 2 wrong usage; 3 unknown name; 4 context; 10-17 the data; 20-26 the run; 30 writing failed; "
+    "Exit codes: 0 done; 2 wrong usage; 3 unknown name; 4 context; 10-17 the data; 20-27 the run; 30 writing failed; "
     "40 training diverged; 50 a law is broken; 130 interrupted. `loglik COMMAND --help` shows examples."
 )
 
@@ -44,6 +44,7 @@ def root(
 
 def main(arguments: list[str] | None = None) -> None:
     """Run the command and exit with its code; bad input ends in one line on stderr, never in a traceback."""
+    prepare_streams()
     sys.exit(run(arguments))
 
 
@@ -57,8 +58,8 @@ def run(arguments: list[str] | None = None) -> int:
         return _fail(str(error), error.exit_code)
     except (KeyboardInterrupt, typer.Abort):
         return _fail("Interrupted.", 130)
-    except BrokenPipeError:  # the reader of our output, head say, has seen enough
-        sys.stderr.close()
+    except (BrokenPipeError, SystemExit):  # the reader of our output, head say, has seen enough; typer exits then
+        silence(sys.__stdout__ or sys.stdout)
         return 0
     except Exception as error:
         # Typer's own errors (no such option, missing argument, bad value) know their message.

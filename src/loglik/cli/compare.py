@@ -20,11 +20,12 @@ from loglik.cli.options import (
     opened,
     tell_split,
 )
+from loglik.errors import WriteFailed
+from loglik.output.folder import check_place, free_place, new_folder
 from loglik.tasks.compare import SAMPLES, Entrant
 from loglik.tasks.compare import compare as compare_models
-from loglik.tasks.fitting import check_place, clear
 from loglik.tasks.leaderboard import leaderboard
-from loglik.tasks.saving import free_folder, save_comparison
+from loglik.tasks.saving import save_comparison
 from loglik.training.options import seconds
 from loglik.zoo import entry
 
@@ -60,21 +61,27 @@ def compare(
     from loglik.report import comparison_report
 
     dataset = opened(data, seed, space, context, window, keep_equal_rows_together)
-    folder = out or free_folder(Path("runs") / f"compare-{Path(data).stem}")
-    check_place(folder, overwrite)
+    folder = out or free_place(Path("runs") / f"compare-{Path(data).stem or dataset.name}")
+    check_place(folder, overwrite, [Path(data)])
     names = models.split(",") if models else None
     for name in names or ():
         entry(name)
     budgeted = seconds(budget)
-    tell_split(dataset)
-    with progress(dataset.space) as watch:
-        result = compare_models(
-            names, dataset,
-            budget=budgeted, samples=samples, seed=seed, watch=watch, done=_announce, device=device_of(device),
-        )  # fmt: skip
-    clear(folder)
-    save_comparison(result, folder, data, command_line())
-    report = comparison_report(result, folder, command_line())
+    with new_folder(folder, overwrite=overwrite, inputs=[Path(data)]) as output:
+        tell_split(dataset)
+        with progress(dataset.space) as watch:
+            result = compare_models(
+                names, dataset,
+                budget=budgeted, samples=samples, seed=seed, watch=watch, done=_announce, device=device_of(device),
+            )  # fmt: skip
+        try:
+            save_comparison(result, output.draft, data, command_line())
+            page = comparison_report(result, output.draft, command_line())
+            folder = output.finish()
+        except WriteFailed:
+            say(leaderboard(result))  # what cannot be kept is shown at least
+            raise
+    report = folder / page.name
     if json:
         say_json({"folder": str(folder), "report": str(report), **result.to_json()})
     else:

@@ -1,17 +1,39 @@
 """Where words go: results on stdout, talk and progress on stderr, and progress only on a terminal."""
 
+import io
 import json
 import math
+import os
 import shlex
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from typing import Any
+from contextlib import contextmanager, suppress
+from typing import Any, TextIO
 
 from loglik.ops import LN2
 from loglik.spaces import Measure, Space
 from loglik.training.gradient import Watch
 from loglik.training.history import Step
+
+
+def prepare_streams() -> None:
+    """What a terminal cannot show is replaced, and no file that is opened later is taken for a closed stream."""
+    for name, number in (("stdin", 0), ("stdout", 1), ("stderr", 2)):
+        try:
+            os.fstat(number)
+        except OSError:
+            os.dup2(os.open(os.devnull, os.O_RDWR), number)
+        if getattr(sys, name) is None:
+            setattr(sys, name, open(os.devnull, "r+"))  # noqa: SIM115
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
+
+
+def silence(stream: TextIO) -> None:
+    """What is still to be written to a pipe that nobody reads goes nowhere."""
+    with suppress(OSError, ValueError):
+        os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
 
 
 def say(text: str = "") -> None:
@@ -25,8 +47,11 @@ def say_json(value: Any) -> None:
 
 
 def talk(text: str) -> None:
-    """Everything that is not the result, on stderr."""
-    print(text, file=sys.stderr, flush=True)
+    """Everything that is not the result, on stderr; the work goes on when nobody reads it any more."""
+    try:
+        print(text, file=sys.stderr, flush=True)
+    except BrokenPipeError:
+        silence(sys.stderr)
 
 
 def command_line() -> str:

@@ -1,8 +1,10 @@
 """`loglik fit`."""
 
+import os
+import shlex
 from functools import partial
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -17,16 +19,20 @@ from loglik.cli.options import (
     Seed,
     SpaceWords,
     Window,
+    context_of,
     device_of,
     opened,
     settings,
     tell_split,
     training_options,
 )
+from loglik.data import Dataset, open_dataset
 from loglik.data.splits import TOGETHER
+from loglik.errors import DataError
 from loglik.runs import RUN, Run, read_record
+from loglik.spaces import space_from_json
 from loglik.tasks.compare import SAMPLES
-from loglik.tasks.fitting import FINISHED, INTERRUPTED, fit_run
+from loglik.tasks.fitting import INTERRUPTED, fit_run
 from loglik.zoo import default_model
 
 
@@ -77,12 +83,10 @@ def fit(
       loglik fit book.txt --model char-rnn --window 256
     """
     before = read_record(out) if resume and out and (out / RUN).exists() else {}
-    about = before.get("data", {})
-    split = about.get("split", {})
-    context = context or ",".join(about.get("context_columns") or ()) or None
-    window = window or split.get("window")
-    together = keep_equal_rows_together or bool(split.get(TOGETHER))
-    opened_data = opened(data, seed, space, context, window, together)
+    if before.get("data"):
+        opened_data = _opened_again(data, before, space, context, window, keep_equal_rows_together)
+    else:
+        opened_data = opened(data, seed, space, context, window, keep_equal_rows_together)
     name = model or before.get("model", {}).get("name") or default_model(opened_data.space)
     given = {"steps": steps, "epochs": epochs, "budget": budget, "batch": batch, "lr": lr, "precision": precision}
     given |= {"seed": None if resume and seed == 0 else seed, **training_options(option)}
@@ -102,25 +106,72 @@ def fit(
             begin=partial(tell_split, opened_data),
             device=device_of(device),
         )
-    return _report(run, json)
+    if run.record["status"] == INTERRUPTED:
+        again = {"--samples": samples if samples != SAMPLES else None, "--device": device if device != "auto" else None}
+        _report(run, json)
+        talk(f"Interrupted. Continue with: {_continued(data, run.folder, again)}")
+        return 130
+    _report(run, json)
+    return 0
 
 
-def _report(run: Run, json: bool) -> int:
-    """Print what came of it; an interrupted fit ends with 130."""
+def _opened_again(
+    data: str, record: dict[str, Any], space: str | None, context: str | None, window: int | None, together: bool
+) -> Dataset:
+    """The data of a run, opened as they were when it began, in all that is not said otherwise."""
+    about = record["data"]
+    split = about.get("split") or {}
+    seed = ((record.get("fit") or {}).get("options") or {}).get("seed") or 0
+    window = window or split.get("window")
+    together = together or bool(split.get(TOGETHER))
+    wanted = context_of(data, context)
+    if wanted is None and about.get("context") is not None:
+        wanted = tuple(about["context_columns"]) if about.get("context_columns") else True
+    recorded = space_from_json(about["space"])
+    try:
+        found = open_dataset(
+            data, seed=seed, space=space, context=wanted, window=window, keep_equal_rows_together=together
+        )
+        if space or found.space == recorded:
+            return found
+    except DataError:
+        if space:
+            raise
+    return open_dataset(
+        data, seed=seed, space=recorded, context=wanted, window=window, keep_equal_rows_together=together
+    )
+
+
+def _continued(source: str, folder: Path, again: dict[str, Any]) -> str:
+    """The command that continues a run, as a shell reads it; what is not here stands in the run."""
+    words = ["loglik", "fit", _no_option(source), "-o", _no_option(str(folder)), "--resume"]
+    words += [word for name, value in again.items() if value is not None for word in (name, str(value))]
+    return " ".join(map(_quoted, words))
+
+
+def _no_option(path: str) -> str:
+    return f"./{path}" if path.startswith("-") else path
+
+
+def _quoted(word: str) -> str:
+    """A word for the shell, in one line and in characters that every terminal shows."""
+    if word.isprintable():
+        return shlex.quote(word)
+    said = "".join(chr(b) if 32 <= b < 127 and chr(b) not in "'\\" else f"\\x{b:02x}" for b in os.fsencode(word))
+    return f"$'{said}'"
+
+
+def _report(run: Run, json: bool) -> None:
+    """Print what came of it."""
     record = run.record
     history = record["fit"]["history"]
     if json:
         say_json({"run": str(run.folder), **record})
-    else:
-        steps = f"{history['steps']} step{'s' * (history['steps'] != 1)}"
-        talk(f"{history['method']}, {steps} in {history['seconds']:.1f} s: {history['stopped']}.")
-        for score in record.get("scores", []):
-            if score.get("equal_rows"):
-                talk(f"Of {score['events']} {score['part']} rows {score['equal_rows']} equal training rows.")
-            say(f"{record['model']['name']} on {record['data']['name']}, {score['part']} rows: {score['text']}")
-        say(f"Run: {run.folder}")
-    if record["status"] == INTERRUPTED:
-        talk(f"Interrupted. Continue with: loglik fit {record['data']['source']} -o {run.folder} --resume")
-        return 130
-    assert record["status"] == FINISHED
-    return 0
+        return
+    steps = f"{history['steps']} step{'s' * (history['steps'] != 1)}"
+    talk(f"{history['method']}, {steps} in {history['seconds']:.1f} s: {history['stopped']}.")
+    for score in record.get("scores", []):
+        if score.get("equal_rows"):
+            talk(f"Of {score['events']} {score['part']} rows {score['equal_rows']} equal training rows.")
+        say(f"{record['model']['name']} on {record['data']['name']}, {score['part']} rows: {score['text']}")
+    say(f"Run: {run.folder}")

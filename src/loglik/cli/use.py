@@ -9,13 +9,22 @@ from loglik.cli.console import say, say_json, talk
 from loglik.cli.options import ContextWords, Data, Device, Json, Samples, Seed, context_of, contexts_like, device_of
 from loglik.data import Reading, open_source
 from loglik.inference.evaluate import evaluate, samples_for
+from loglik.output.files import check_files
 from loglik.runs import Run
 from loglik.tasks.compare import SAMPLES
-from loglik.tasks.export import parse_context, spoken, write_rows, write_samples
+from loglik.tasks.export import (
+    check_rows_file,
+    parse_context,
+    sample_files,
+    spoken,
+    write_rows,
+    write_samples,
+)
 from loglik.tasks.sample import parse_given
 from loglik.tasks.sample import sample as draw
 from loglik.tasks.unseen import learnt_from, score_in_words, score_to_json
 
+Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace files that are there already.")]
 RunFolder = Annotated[Path, typer.Argument(help="The folder of a run, as `loglik fit` leaves it.")]
 
 
@@ -28,6 +37,7 @@ def score(
     ] = None,
     context: ContextWords = None,
     rows: Annotated[Path | None, typer.Option(help="Also write log p of every row, to a CSV or NPY file.")] = None,
+    overwrite: Overwrite = False,
     seed: Seed = 0,
     device: Device = "auto",
     json: Json = False,
@@ -43,6 +53,9 @@ def score(
       loglik score my-run new.parquet --rows scores.csv
       loglik score my-run digits --samples 256 --json
     """
+    if rows is not None:
+        check_rows_file(rows)
+        check_files([rows], overwrite=overwrite, inputs=[Path(data), run])
     opened = Run.open(run)
     model = opened.model().to(device_of(device))
     about = opened.record.get("data") or {}
@@ -85,6 +98,7 @@ def sample(
         float, typer.Option(help="T of p^(1/T), for each value: below 1 samples are likelier, and not draws from p(x).")
     ] = 1.0,
     top_k: Annotated[int | None, typer.Option(help="Draw only among the k likeliest levels.")] = None,
+    overwrite: Overwrite = False,
     length: Annotated[
         int | None, typer.Option(help="Of the samples, beyond one window, from models that remember.", metavar="T")
     ] = None,
@@ -100,6 +114,8 @@ def sample(
       loglik sample my-run -n 5 --context 3
       loglik sample shakespeare -n 1 --given "ROMEO:" --length 1000 --temperature 0.8
     """
+    if out is not None:
+        check_files(sample_files(out, n), overwrite=overwrite, inputs=[run])
     opened = Run.open(run)
     model = opened.model().to(device_of(device))
     about = opened.record.get("data") or {}

@@ -4,8 +4,8 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+from loglik.output.manifest import check_unchanged, write_own
 from loglik.report.palette import stylesheet
-from loglik.storage import write_atomic
 from loglik.version import __version__
 
 FILE = "report.html"
@@ -15,7 +15,7 @@ def write_page(folder: Path, template: str, **content: Any) -> Path:
     """Render a template of this package into folder/report.html.
 
     Raises:
-        WriteFailed: see `storage.write_atomic`.
+        WriteFailed: somebody has changed the page, or see `output.manifest.write_own`.
     """
     from jinja2 import Environment, PackageLoader, StrictUndefined
 
@@ -34,5 +34,6 @@ def write_page(folder: Path, template: str, **content: Any) -> Path:
         **content,
     )
     path = folder / FILE
-    write_atomic(path, html.encode())
+    check_unchanged(path)
+    write_own(path, html.encode("utf-8", "replace"))  # names of files need not be UTF-8
     return path

@@ -14,8 +14,8 @@ from loglik.contract import Model
 from loglik.data import Reading
 from loglik.data.text import decode
 from loglik.errors import ContextError, UsageError
+from loglik.output.writing import write_all, write_atomic
 from loglik.spaces import Discrete, Integer, Space
-from loglik.storage import write_atomic
 
 PLAIN_NAME = re.compile(r"\w([\w .()/%^*+:-]*[\w)%])?")
 
@@ -49,11 +49,21 @@ def write_samples(
         ".txt": lambda: [text.encode() for text in texts(x, known)],
         ".wav": lambda: wavs(x, space, known),
     }
-    if path.suffix not in writers:
+    paths = sample_files(path, len(x))
+    write_all(dict(zip(paths, writers[path.suffix](), strict=True)))
+
+
+def sample_files(path: Path, n: int) -> list[Path]:
+    """The files that `write_samples` makes of n samples: one, or one for each text or sound.
+
+    Raises:
+        UsageError: another ending.
+    """
+    if path.suffix not in (".npy", ".csv", ".png", ".txt", ".wav"):
         raise UsageError(f"Expected a .npy, .csv, .png, .txt or .wav file; got {path}.")
-    files = writers[path.suffix]()
-    for number, content in enumerate(files):
-        write_atomic(path if len(files) == 1 else path.with_stem(f"{path.stem}-{number}"), content)
+    if n == 1 or path.suffix not in (".txt", ".wav"):
+        return [path]
+    return [path.with_stem(f"{path.stem}-{number}") for number in range(n)]
 
 
 def spoken(x: Tensor, columns: Sequence[str] | None = None, reading: Reading | None = None) -> str:
@@ -89,11 +99,16 @@ def wavs(x: Tensor, space: Space, reading: Reading) -> list[bytes]:
 
 def write_rows(path: Path, values: Tensor) -> None:
     """log p of every row, in nats, as .csv or .npy."""
-    if path.suffix == ".npy":
-        write_atomic(path, npy(values))
-    elif path.suffix == ".csv":
-        write_atomic(path, to_csv(values[:, None], ["log_likelihood"]).encode())
-    else:
+    check_rows_file(path)
+    write_atomic(path, npy(values) if path.suffix == ".npy" else to_csv(values[:, None], ["log_likelihood"]).encode())
+
+
+def check_rows_file(path: Path) -> None:
+    """
+    Raises:
+        UsageError: another ending than those that `write_rows` knows.
+    """
+    if path.suffix not in (".csv", ".npy"):
         raise UsageError(f"Expected a .csv or .npy file; got {path}.")
 
 

@@ -1,8 +1,8 @@
 """Fit a model of the zoo to a data set, into a run folder that survives an interrupt or a kill at any moment."""
 
 import dataclasses
-import shutil
 from collections.abc import Callable, Mapping
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +15,22 @@ from loglik.errors import Diverged, RunMismatch, UsageError
 from loglik.hyperparameters import checked
 from loglik.inference.evaluate import evaluate, rows_for, samples_for
 from loglik.inference.randomness import seeded
-from loglik.runs import HISTORY, RUN, STATE, Run, describe, load, read_record, save, update_record, write_history
+from loglik.output.folder import check_place, new_folder
+from loglik.output.lock import locked
+from loglik.output.manifest import remove_own_file
+from loglik.runs import (
+    HISTORY,
+    RUN,
+    STATE,
+    Run,
+    adopt_files,
+    describe,
+    load,
+    read_record,
+    save,
+    update_record,
+    write_history,
+)
 from loglik.spaces import Space
 from loglik.storage import write_json
 from loglik.tasks.compare import SAMPLES, build_for
@@ -57,35 +72,42 @@ def fit_run(
             run may be given more steps, epochs or budget than it had: see `training.more`.
 
     Raises:
-        RunMismatch: `folder` holds a run already, or one for other data or options. Diverged: the last good weights are
-        in the run.
+        RunMismatch: `folder` holds something already, or a run for other data or options. RunInUse: another process is
+        at work on it. Diverged: the last good weights are in the run. WriteFailed: what was written before is there.
     """
     given = dict(options or {})
-    if resume:
-        record = _resumable(folder, data, model, hyperparameters, given)
-        if record["status"] == FINISHED and record.get("scores"):
-            more = further(record["fit"], given)
-            if more is None:
-                return Run(folder, record)
-            record = update_record(folder, fit=more, status=TRAINING, scores=[])
-        stored = Options(**record["fit"]["options"])
-        fitted = load(folder) if "done" in record["fit"] else _built(record, data.space)
-    else:
-        check_place(folder, overwrite)
-        stored = Options.of(**given)
-        with seeded(stored.seed):
-            fitted = build_for(model or default_model(data.space), data, hyperparameters or {})
-        if stored.precision == "bfloat16":  # before a run is given up or begun
-            check_half_precision(fitted.to(device or "cpu"), *next(rows_for(fitted, data.train).batches(2)))
-        clear(folder)
-        about = {"data": data_record(data, source), "fit": {"options": dataclasses.asdict(stored)}, "command": command}
-        record = {**describe(fitted), **about, "status": TRAINING}
-        write_json(folder / RUN, record)
-        write_learnt([folder], data)
-    if begin:
-        begin()
-    fitted.to(device or "cpu")
-    return _finish(fitted, data, folder, record, stored, resume, samples, watch)
+    with ExitStack() as held:  # the folder, against other processes
+        if resume:
+            read_record(folder)
+            held.enter_context(locked(folder))
+            record = _resumable(folder, data, model, hyperparameters, given)
+            adopt_files(folder)
+            if record["status"] == FINISHED and record.get("scores"):
+                more = further(record["fit"], given)
+                if more is None:
+                    return Run(folder, record)
+                record = update_record(folder, fit=more, status=TRAINING, scores=[])
+            stored = Options(**record["fit"]["options"])
+            fitted = load(folder) if "done" in record["fit"] else _built(record, data.space)
+        else:
+            check_place(folder, overwrite, [Path(source)])
+            stored = Options.of(**given)
+            with seeded(stored.seed):
+                fitted = build_for(model or default_model(data.space), data, hyperparameters or {})
+            if stored.precision == "bfloat16":  # before a run is given up or begun
+                check_half_precision(fitted.to(device or "cpu"), *next(rows_for(fitted, data.train).batches(2)))
+            about = {
+                "data": data_record(data, source), "fit": {"options": dataclasses.asdict(stored)}, "command": command,
+            }  # fmt: skip
+            record = {**describe(fitted), **about, "status": TRAINING}
+            output = held.enter_context(new_folder(folder, overwrite=overwrite, inputs=[Path(source)]))
+            write_json(output.draft / RUN, record)
+            write_learnt([output.draft], data)
+            folder = output.finish()
+        if begin:
+            begin()
+        fitted.to(device or "cpu")
+        return _finish(fitted, data, folder, record, stored, resume, samples, watch)
 
 
 def _finish(
@@ -114,26 +136,8 @@ def _finish(
     if status == FINISHED:
         score = evaluate(model, data, samples=samples_for(model, samples), seed=options.seed)
         update_record(folder, scores=held_out_scores(score, repeated(data)))
-        state.unlink(missing_ok=True)  # not before: who is stopped while scoring resumes at the end of the training
+        remove_own_file(state)  # not before: who is stopped while scoring resumes at the end of the training
     return Run.open(folder)
-
-
-def check_place(folder: Path, overwrite: bool) -> None:
-    """Whether a run may go there: what is there already is given up only when told to, and only if it is a run."""
-    if not folder.exists() or (folder.is_dir() and not any(folder.iterdir())):
-        return
-    if not overwrite:
-        raise RunMismatch(
-            f"{folder} is there already. Continue it with --resume, replace it with --overwrite, or choose another -o."
-        )
-    if not folder.is_dir() or not ((folder / RUN).exists() or (folder / "comparison.json").exists()):
-        raise RunMismatch(f"{folder} is not a run of loglik, so it is not overwritten. Choose another place with -o.")
-
-
-def clear(folder: Path) -> None:
-    """Remove the run that `check_place` has let go, once there is something to put in its place."""
-    if folder.exists():
-        shutil.rmtree(folder)
 
 
 def data_record(data: Dataset, source: str) -> dict[str, Any]:

@@ -3,7 +3,7 @@
 import dataclasses
 from pathlib import Path
 
-from loglik.errors import UsageError
+from loglik.output.manifest import make_own_folder
 from loglik.runs import save, write_history
 from loglik.storage import write_json
 from loglik.tasks.compare import Comparison
@@ -20,6 +20,7 @@ def save_comparison(comparison: Comparison, folder: Path, source: str, command: 
         if entrant.model is None or entrant.model.recipe is None or entrant.score is None:
             continue
         run = folder / entrant.name
+        make_own_folder(run)
         options = entrant.options or Options()
         fitted = {"options": dataclasses.asdict(options), "history": entrant.history and entrant.history.summary()}
         scores = held_out_scores(entrant.score, comparison.seen)
@@ -31,12 +32,3 @@ def save_comparison(comparison: Comparison, folder: Path, source: str, command: 
             write_history(run, entrant.history)
     write_learnt(runs, comparison.data)
     write_json(folder / "comparison.json", {**comparison.to_json(), "command": command})
-
-
-def free_folder(wanted: Path) -> Path:
-    """`wanted`, or the first of wanted-2, wanted-3, ... that is not there yet."""
-    for number in range(1, 10_000):
-        folder = wanted if number == 1 else wanted.with_name(f"{wanted.name}-{number}")
-        if not folder.exists():
-            return folder
-    raise UsageError(f"Expected a free place beside {wanted}; there are thousands of them. Choose one with -o.")

@@ -17,10 +17,10 @@ from torch import Tensor
 
 from loglik.data import Dataset, Source
 from loglik.data.equal_rows import are_in, row_hashes
+from loglik.runs import ROWS
 from loglik.score import Score
 from loglik.storage import read_tensors, write_tensors
 
-ROWS = "rows.safetensors"
 UNSEEN = "unseen test"  # in run.json, the part of the test rows that equal no training row
 
 
