@@ -14,7 +14,8 @@ SOURCE = Path(loglik.__file__).parent
 # Lowest first. A file imports only from lower layers, or from its own.
 LAYERS: list[tuple[str, ...]] = [
     ("errors", "ops", "version"),
-    ("storage", "ode", "uncertainty"),
+    ("ranges", "memory"),
+    ("storage", "ode", "uncertainty", "devices"),
     ("spaces", "scales"),
     ("contexts",),
     ("contract",),

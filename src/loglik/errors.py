@@ -2,7 +2,8 @@
 
     LoglikError                                    1    anything below; catch this one to catch them all
     |-- UsageError          (ValueError)           2    an argument that cannot be
-    |   `-- UnknownName     (LookupError)          3    no such model, data set or hyperparameter
+    |   |-- UnknownName     (LookupError)          3    no such model, data set or hyperparameter
+    |   `-- TooLarge        (MemoryError)          5    more memory than there is, seen before it is taken
     |-- ContextError        (ValueError)           4    a context where none is taken, or none where one is needed
     |-- DataError           (ValueError)          10    the data cannot be used
     |   |-- DataNotFound    (FileNotFoundError)   11    no such file
@@ -50,6 +51,10 @@ class UnknownName(UsageError, LookupError):
         near = difflib.get_close_matches(name, names, n=3, cutoff=0.5)
         hint = f"Did you mean {' or '.join(map(repr, near))}?" if near else f"Known: {', '.join(names)}."
         super().__init__(f"Unknown {kind} {name!r}. {hint}" + (f" {advice}" if advice else ""))
+
+
+class TooLarge(UsageError, MemoryError):
+    exit_code = 5
 
 
 class ContextError(LoglikError, ValueError):
@@ -143,3 +148,17 @@ class NotSolved(LoglikError, ArithmeticError):
 
 class LawBroken(LoglikError):
     exit_code = 50
+
+
+class BadModel(LoglikError, TypeError):
+    exit_code = 51
+
+
+class OutOfMemory(LoglikError, MemoryError):
+    exit_code = 60
+
+
+class Unforeseen(LoglikError):
+    """What the command raises in place of an exception that nobody foresaw; see `cli.last_resort`."""
+
+    exit_code = 70
