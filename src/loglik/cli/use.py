@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from loglik.cli.console import say, say_json, talk
+from loglik.cli.console import say, say_data, say_json, talk
 from loglik.cli.options import (
     MANY,
     ContextWords,
@@ -128,7 +128,7 @@ def sample(
         temperature=temperature, top_k=top_k, length=length,
     )  # fmt: skip
     if out is None:
-        say(spoken(x, about.get("columns"), reading))
+        say_data(spoken(x, about.get("columns"), reading))
     else:
         write_samples(out, x, model.space, about.get("columns"), reading)
         talk(f"Wrote {n} samples to {out}.")

@@ -4,9 +4,12 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+from markupsafe import Markup
+
 from loglik.report.palette import stylesheet
 from loglik.storage import write_atomic
 from loglik.version import __version__
+from loglik.visible import visible
 
 FILE = "report.html"
 
@@ -23,6 +26,7 @@ def write_page(folder: Path, template: str, **content: Any) -> Path:
         loader=PackageLoader("loglik.report"),
         autoescape=True,
         undefined=StrictUndefined,
+        finalize=_shown,
         trim_blocks=True,
         lstrip_blocks=True,
     )
@@ -36,3 +40,8 @@ def write_page(folder: Path, template: str, **content: Any) -> Path:
     path = folder / FILE
     write_atomic(path, html.encode())
     return path
+
+
+def _shown(value: Any) -> Any:
+    """What a template prints: text from elsewhere without control characters; markup is ours, and stays."""
+    return visible(value, keep="\n") if isinstance(value, str) and not isinstance(value, Markup) else value
