@@ -13,9 +13,9 @@ SOURCE = Path(loglik.__file__).parent
 
 # Lowest first. A file imports only from lower layers, or from its own.
 LAYERS: list[tuple[str, ...]] = [
-    ("errors", "ops", "version"),
-    ("output", "memory"),
-    ("storage", "ode", "uncertainty"),
+    ("errors", "ops", "version", "visible"),
+    ("ranges", "memory", "output"),
+    ("storage", "allocations", "ode", "uncertainty", "devices"),
     ("spaces", "scales"),
     ("contexts",),
     ("contract",),

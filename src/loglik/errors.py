@@ -4,6 +4,7 @@
     |-- UsageError          (ValueError)           2    an argument that cannot be
     |   `-- UnknownName     (LookupError)          3    no such model, data set or hyperparameter
     |-- ContextError        (ValueError)           4    a context where none is taken, or none where one is needed
+    |-- TooLarge            (MemoryError)          5    more memory than there is, seen before it is taken
     |-- DataError           (ValueError)          10    the data cannot be used
     |   |-- DataNotFound    (FileNotFoundError)   11    no such file
     |   |-- EmptyData                             12    no rows
@@ -11,8 +12,7 @@
     |   |-- NotFinite       (ArithmeticError)     14    NaN or an infinity in the data
     |   |-- ShapeMismatch                         15    events of another shape than the model's
     |   |-- OutsideSpace                          16    a value that the space does not hold
-    |   |-- UnreadableData                        17    a format that cannot be read, or a damaged file
-    |   `-- TooLarge        (MemoryError)         18    more than the memory at hand holds
+    |   `-- UnreadableData                        17    a format that cannot be read, or a damaged file
     |-- RunError            (ValueError)          20    the run folder cannot be used
     |   |-- RunNotFound     (FileNotFoundError)   21    no run there
     |   |-- CorruptRun                            22    damaged, truncated or changed since it was written
@@ -55,6 +55,10 @@ class UnknownName(UsageError, LookupError):
         super().__init__(f"Unknown {kind} {name!r}. {hint}" + (f" {advice}" if advice else ""))
 
 
+class TooLarge(LoglikError, MemoryError):
+    exit_code = 5
+
+
 class ContextError(LoglikError, ValueError):
     exit_code = 4
 
@@ -89,10 +93,6 @@ class OutsideSpace(DataError):
 
 class UnreadableData(DataError):
     exit_code = 17
-
-
-class TooLarge(DataError, MemoryError):
-    exit_code = 18
 
 
 class RunError(LoglikError, ValueError):
@@ -154,3 +154,17 @@ class NotSolved(LoglikError, ArithmeticError):
 
 class LawBroken(LoglikError):
     exit_code = 50
+
+
+class BadModel(LoglikError, TypeError):
+    exit_code = 51
+
+
+class OutOfMemory(LoglikError, MemoryError):
+    exit_code = 60
+
+
+class Unforeseen(LoglikError):
+    """What the command raises in place of an exception that nobody foresaw; see `cli.last_resort`."""
+
+    exit_code = 70

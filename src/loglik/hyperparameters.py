@@ -7,9 +7,11 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Union
 
 from loglik.errors import UnknownName, UsageError
+from loglik.ranges import Range, is_number, real, shown, whole
 from loglik.spaces import Space, space_from_json
 
 NUMBERS = "whole numbers separated by commas, such as 128,128"
+MOST_PARTS = 100  # widths of one net
 
 
 def hyperparameters(builder: Callable[..., Any]) -> dict[str, inspect.Parameter]:
@@ -29,50 +31,63 @@ def with_defaults(builder: Callable[..., Any], given: Mapping[str, Any]) -> dict
 
 
 def checked(builder: Callable[..., Any], model: str, given: Mapping[str, Any]) -> dict[str, Any]:
-    """The given hyperparameters with the types the builder states; text, as from a command line, is converted.
+    """The given hyperparameters with the types and within the ranges that the builder states.
+
+    Text, as from a command line, is converted.
 
     Raises:
         UnknownName: the builder has no such hyperparameter.
-        UsageError: a value of the wrong type.
+        UsageError: a value of the wrong type, or outside the range.
     """
     known = hyperparameters(builder)
-    hints = typing.get_type_hints(builder)
+    hints = typing.get_type_hints(builder, include_extras=True) if given else {}
     values = {}
     for name, value in given.items():
         if name not in known:
-            raise UnknownName(f"hyperparameter of {model}", name, known)
+            raise UnknownName(f"hyperparameter of {model}", str(name), known)
+        if name not in hints:  # a builder of the user's own need not say
+            values[name] = value
+            continue
         try:
             values[name] = _convert(value, hints[name])
-        except (TypeError, ValueError):
-            raise UsageError(f"Expected {name} of {model} to be {_describe(hints[name])}; got {value!r}.") from None
+        except (TypeError, ValueError, OverflowError, KeyError):
+            described = description(hints[name])
+            raise UsageError(f"Expected {name} of {model} to be {described}; got {shown(value)}.") from None
     return values
 
 
 def _convert(value: Any, hint: Any) -> Any:
-    options = typing.get_args(hint) if typing.get_origin(hint) in (Union, types.UnionType) else (hint,)
-    if type(None) in options and (value is None or value in ("None", "none", "")):
+    """The value as the annotation has it; any of the errors that `checked` catches where it cannot be."""
+    options = _options(hint)
+    if type(None) in options and (value is None or (isinstance(value, str) and value in ("None", "none", ""))):
         return None
-    kind = next(option for option in options if option is not type(None))
+    kind, within = _range_of(next(option for option in options if option is not type(None)))
     origin = typing.get_origin(kind) or kind
     if origin is Sequence:
-        parts = value.strip("()[] ").split(",") if isinstance(value, str) else value
-        parts = [parts] if isinstance(parts, int | float) else parts
-        return tuple(_convert(part, typing.get_args(kind)[0]) for part in parts if part != "")
+        return tuple(_convert(part, typing.get_args(kind)[0]) for part in _parts(value))
     if origin is Space:
-        if not isinstance(value, Space | dict):
-            raise TypeError
-        return value if isinstance(value, Space) else space_from_json(value)
+        return value if isinstance(value, Space) else space_from_json(dict(value))
     if origin is bool:
         return _truth(value)
     if origin is int:
-        if isinstance(value, bool) or int(value) != float(value):
-            raise TypeError
-        return int(value)
+        return whole("", int(value) if isinstance(value, str) else value, within)
     if origin is float:
-        if isinstance(value, bool):
-            raise TypeError
-        return float(value)
-    if not isinstance(value, str):
+        return real("", float(value) if isinstance(value, str) else value, within)
+    if origin is str and not isinstance(value, str):
+        raise TypeError
+    return value
+
+
+def _parts(value: Any) -> Sequence[Any]:
+    """(128, 128), "128,128", an array or a single number as parts."""
+    if isinstance(value, str):
+        parts = value.strip("()[] ").split(",")
+        return parts[:-1] if parts[-1].strip() == "" else parts
+    if hasattr(value, "tolist"):
+        value = value.tolist()
+    if is_number(value):
+        return [value]
+    if not isinstance(value, list | tuple | range) or len(value) > MOST_PARTS:
         raise TypeError
     return value
 
@@ -86,8 +101,29 @@ def _truth(value: Any) -> bool:
     return words[str(value).lower()]
 
 
-def _describe(hint: Any) -> str:
-    options = typing.get_args(hint) if typing.get_origin(hint) in (Union, types.UnionType) else (hint,)
+def _options(hint: Any) -> tuple[Any, ...]:
+    """int | None as (int, NoneType), int as (int,)."""
+    return typing.get_args(hint) if typing.get_origin(hint) in (Union, types.UnionType) else (hint,)
+
+
+def _range_of(kind: Any) -> tuple[Any, Range]:
+    """Annotated[int, Range(1, 9)] as int and its range; a kind without one takes all numbers."""
+    if typing.get_origin(kind) is not typing.Annotated:
+        return kind, Range()
+    kind, *about = typing.get_args(kind)
+    return kind, next((found for found in about if isinstance(found, Range)), Range())
+
+
+def description(hint: Any) -> str:
+    """What a hyperparameter of this annotation may be, in words: "a whole number, 1 to 1000"."""
     names = {int: "a whole number", float: "a number", bool: "true or false", str: "a word", Space: "a space"}
-    said = [names.get(option, NUMBERS) for option in options if option is not type(None)]
-    return " or ".join(said) + (" or none" if type(None) in options else "")
+    said = []
+    for option in _options(hint):
+        kind, within = _range_of(option)
+        if typing.get_origin(kind) is Sequence:
+            within = _range_of(typing.get_args(kind)[0])[1]
+            kind = Sequence
+        limits = "" if within == Range() else f", each {within}" if kind is Sequence else f", {within}"
+        if kind is not type(None):
+            said.append(names.get(kind, NUMBERS if kind is Sequence else getattr(kind, "__name__", str(kind))) + limits)
+    return " or ".join(said) + (" or none" if type(None) in _options(hint) else "")

@@ -19,16 +19,18 @@ def memory_at_hand() -> int:
 
 
 def check_memory(needed: float, what: str, advice: str) -> None:
-    """Raises TooLarge, with both figures, if `what` would need more bytes than are at hand.
+    """Refuse what takes more bytes than there are.
 
     Args:
-        what: begins the sentence, such as "t.csv, about 10 rows of 3 columns,".
-        advice: what to do, as a sentence.
+        what: takes them, such as "t.csv, about 10 rows of 3 columns,". advice: what to do, a sentence.
+
+    Raises:
+        TooLarge: with both figures.
     """
     at_hand = memory_at_hand()
     if needed > at_hand:
         raise TooLarge(
-            f"Expected data that fit into the memory at hand, {in_bytes(at_hand)}; {what} would need about "
+            f"Expected {what} to fit into the {in_bytes(at_hand)} of memory at hand; it would take about "
             f"{in_bytes(needed)}. {advice}"
         )
 

@@ -28,7 +28,9 @@ class Moments:
         events = torch.tensor(float(len(x)), dtype=torch.float64, device=x.device)
         return cls(shift, events, centred.sum(0), centred.T @ centred, log_likelihood)
 
-    def __add__(self, other: "Moments") -> "Moments":
+    def __add__(self, other: "Moments | FewRows") -> "Moments":
+        if isinstance(other, FewRows):
+            other = other.moments()
         return Moments(
             self.shift,
             self.events + other.events,
@@ -48,6 +50,36 @@ class Moments:
         offset = self.first / self.events
         covariance = self.second / self.events - torch.outer(offset, offset)
         return 0.5 * (covariance + covariance.T)
+
+
+@dataclass(frozen=True)
+class FewRows:
+    """The events themselves, less a shift: of fewer events than dimensions they are smaller than their moments.
+
+    rows x - shift (n, D). They add to each other while they stay few, and to `Moments` as the moments they have.
+    """
+
+    shift: Tensor
+    rows: Tensor
+    log_likelihood: Tensor
+
+    @classmethod
+    def suit(cls, events: int, dims: int) -> bool:
+        """Whether an n x n problem is the smaller one by far."""
+        return 2 * events <= dims
+
+    def __add__(self, other: "FewRows | Moments") -> "FewRows | Moments":
+        if isinstance(other, FewRows) and self.suit(len(self.rows) + len(other.rows), len(self.shift)):
+            rows = torch.cat([self.rows, other.rows])
+            return FewRows(self.shift, rows, self.log_likelihood + other.log_likelihood)
+        return self.moments() + (other.moments() if isinstance(other, FewRows) else other)
+
+    @property
+    def events(self) -> Tensor:
+        return torch.tensor(float(len(self.rows)), dtype=torch.float64, device=self.rows.device)
+
+    def moments(self) -> Moments:
+        return Moments.of(self.rows + self.shift, self.shift, self.log_likelihood)
 
 
 def floored(covariance: Tensor, floor: float) -> Tensor:

@@ -9,10 +9,12 @@ from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import Any
 
+from loglik.allocations import Allocations
 from loglik.contract import Model
 from loglik.errors import UnknownName, UsageError
 from loglik.hyperparameters import checked
 from loglik.inference.randomness import seeded
+from loglik.ranges import SEEDS, shown, whole
 from loglik.spaces import Category, Integer, Real, Space
 
 Builder = Callable[..., Model]
@@ -97,16 +99,24 @@ def build(name: str, space: Space, *, seed: int | None = None, **hyperparameters
     Raises:
         UnknownName: no such model or hyperparameter; the nearest ones are proposed.
         UsageError: a value that cannot be, or a space that the model is not for.
+        TooLarge: more memory than there is; it is counted before it is taken.
     """
     builder = entry(name).load()
+    if not isinstance(space, Space):
+        raise UsageError(f"Expected a space, such as loglik.Real((2,)), for the events of {name}; got {shown(space)}.")
     values = checked(builder, name, hyperparameters)
-    with nullcontext() if seed is None else seeded(seed):
+    given = ", ".join(f"{key}={value}" for key, value in values.items())
+    what = f"{name} for events of {space}" + (f" with {given}" if given else "")
+    draws = nullcontext() if seed is None else seeded(whole("seed", seed, SEEDS))
+    with draws, Allocations(what, "Choose smaller hyperparameters, or events of fewer values."):
         model = builder(space, **values)
     model.recipe = {"name": name, "space": space, "hyperparameters": values}
     return model
 
 
 def entry(name: str) -> Entry:
+    if not isinstance(name, str):
+        raise UsageError(f"Expected the name of a model, such as 'made'; got {shown(name)}.")
     if name not in ZOO:
         raise UnknownName("model", name, ZOO)
     return ZOO[name]
@@ -114,6 +124,8 @@ def entry(name: str) -> Entry:
 
 def register(name: str, builder: Builder, *, route: str = "your own", models: str = "", fitted_by: str = "") -> None:
     """Add a model of your own for this process: then `build`, `compare`, `save` and `load` know it by name."""
+    if not isinstance(name, str) or not callable(builder):
+        raise UsageError(f"Expected a name and a builder to call; got {shown(name)} and {shown(builder)}.")
     if name in ZOO:
         raise UsageError(f"The zoo has a model called {name!r} already; choose another name.")
     ZOO[name] = Entry(builder, route, models, fitted_by, "", "")

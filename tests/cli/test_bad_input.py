@@ -91,7 +91,7 @@ def test_missing_file(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Non
         (["fit", "digits", "--window", "9"], 2, ("cut into windows",)),
         (["fit", "digits", "--stepz", "3"], 2, ("--stepz", "--steps")),
         (["fit", "digits", "--steps", "many"], 2, ("--steps", "integer")),
-        (["fit", "digits", "--steps", "0"], 2, ("steps > 0",)),
+        (["fit", "digits", "--steps", "0"], 2, ("--steps", "1 to 1e+12", "got 0")),
         (["fit", "digits", "--steps", "3", "--budget", "3s"], 2, ("one of steps",)),
         (["fit", "digits", "--budget", "soon"], 2, ("60s",)),
         (["fit"], 2, ("data",)),

@@ -181,9 +181,9 @@ def test_dropout_is_for_training() -> None:
     [
         (Integer((3, 3), 2), {}, "Use pixelcnn for images"),
         (Integer((9,), 2), {"kernel": 1}, "kernel >= 2"),
-        (Integer((9,), 2), {"blocks": 0}, "blocks >= 1"),
-        (Integer((9,), 2), {"layers": 0}, "layers >= 1"),
-        (Integer((9,), 2), {"width": 0}, "width >= 1"),
+        (Integer((9,), 2), {"blocks": 0}, "blocks of wavenet to be a whole number, 1 to"),
+        (Integer((9,), 2), {"layers": 0}, "layers of wavenet to be a whole number, 1 to 30"),
+        (Integer((9,), 2), {"width": 0}, "width of wavenet to be a whole number, 1 to"),
         (Integer((9,), 2), {"dropout": 1.0}, "below 1"),
         (Integer((9,), 2), {"context": Real((2, 5))}, "divides 9"),
         (Real((9,)), {"head": "mu-law"}, "ordered levels"),

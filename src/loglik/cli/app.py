@@ -8,12 +8,14 @@ import typer
 
 from loglik.cli import compare, fit, look, use
 from loglik.cli.console import prepare_streams, silence, talk
+from loglik.cli.last_resort import as_ours, debugging, traced
 from loglik.errors import FitWarning, LoglikError
 from loglik.version import __version__
 
 EPILOG = (
-    "Exit codes: 0 done; 2 wrong usage; 3 unknown name; 4 context; 10-17 the data; 20-27 the run; 30 writing failed; "
-    "40 training diverged; 50 a law is broken; 130 interrupted. `loglik COMMAND --help` shows examples."
+    "Exit codes: 0 done; 2 wrong usage; 3 unknown name; 4 context; 5 too large; 10-17 the data; 20-27 the run; 30 "
+    "writing failed; 40 training diverged; 50 a law is broken; 60 out of memory; 70 not foreseen; 130 interrupted. "
+    "`loglik COMMAND --help` shows examples."
 )
 
 app = typer.Typer(
@@ -43,7 +45,7 @@ def root(
 
 
 def main(arguments: list[str] | None = None) -> None:
-    """Run the command and exit with its code; bad input ends in one line on stderr, never in a traceback."""
+    """Run the command and exit with its code; whatever goes wrong ends in one line on stderr, never in a traceback."""
     prepare_streams()
     sys.exit(run(arguments))
 
@@ -55,17 +57,18 @@ def run(arguments: list[str] | None = None) -> int:
             warnings.showwarning = _warn
             return int(app(arguments, standalone_mode=False) or 0)
     except LoglikError as error:
-        return _fail(str(error), error.exit_code)
-    except (KeyboardInterrupt, typer.Abort):
-        return _fail("Interrupted.", 130)
+        return _fail(error, str(error), error.exit_code)
+    except (KeyboardInterrupt, typer.Abort) as error:
+        return _fail(error, "Interrupted.", 130)
     except (BrokenPipeError, SystemExit):  # the reader of our output, head say, has seen enough; typer exits then
         silence(sys.__stdout__ or sys.stdout)
         return 0
     except Exception as error:
         # Typer's own errors (no such option, missing argument, bad value) know their message.
         if hasattr(error, "format_message"):
-            return _fail(f"{error.format_message()} See `loglik --help`.", 2)
-        raise
+            return _fail(error, f"{error.format_message()} See `loglik --help`.", 2)
+        ours = as_ours(error, sys.argv[1:] if arguments is None else arguments)
+        return _fail(error, str(ours), ours.exit_code)
 
 
 def _warn(
@@ -80,6 +83,8 @@ def _warn(
     talk(f"loglik: {message}" if issubclass(category, FitWarning) else f"{category.__name__}: {message}")
 
 
-def _fail(message: str, code: int) -> int:
+def _fail(error: BaseException, message: str, code: int) -> int:
+    if debugging():
+        sys.stderr.write(traced(error))
     talk(f"loglik: {' '.join(message.split())}")
     return code

@@ -12,30 +12,29 @@ from loglik.cli.options import (
     Device,
     Json,
     KeepEqual,
+    ModelNames,
     Samples,
     Seed,
+    SharedBudget,
     SpaceWords,
     Window,
-    device_of,
+    names_of,
     opened,
     tell_split,
 )
+from loglik.devices import device_of
 from loglik.errors import WriteFailed
 from loglik.output.folder import check_place, free_place, new_folder
 from loglik.tasks.compare import SAMPLES, Entrant
 from loglik.tasks.compare import compare as compare_models
 from loglik.tasks.leaderboard import leaderboard
 from loglik.tasks.saving import save_comparison
-from loglik.training.options import seconds
-from loglik.zoo import entry
 
 
 def compare(
     data: Data,
-    models: Annotated[
-        str | None, typer.Option(help="Names separated by commas; by default all that suit the data.")
-    ] = None,
-    budget: Annotated[str, typer.Option(help="Time for all fits together, such as 90s, 10m or 1h.")] = "2m",
+    models: ModelNames = None,
+    budget: SharedBudget = "2m",
     samples: Samples = SAMPLES,
     seed: Seed = 0,
     out: Annotated[Path | None, typer.Option("-o", "--out", help="The folder for the runs and report.html.")] = None,
@@ -63,16 +62,12 @@ def compare(
     dataset = opened(data, seed, space, context, window, keep_equal_rows_together)
     folder = out or free_place(Path("runs") / f"compare-{Path(data).stem or dataset.name}")
     check_place(folder, overwrite, [Path(data)])
-    names = models.split(",") if models else None
-    for name in names or ():
-        entry(name)
-    budgeted = seconds(budget)
     with new_folder(folder, overwrite=overwrite, inputs=[Path(data)]) as output:
         tell_split(dataset)
         with progress(dataset.space) as watch:
             result = compare_models(
-                names, dataset,
-                budget=budgeted, samples=samples, seed=seed, watch=watch, done=_announce, device=device_of(device),
+                names_of(models), dataset,
+                budget=budget, samples=samples, seed=seed, watch=watch, done=_announce, device=device_of(device),
             )  # fmt: skip
         try:
             save_comparison(result, output.draft, data, command_line())

@@ -14,6 +14,7 @@ from loglik.ops import LN2
 from loglik.spaces import Measure, Space
 from loglik.training.gradient import Watch
 from loglik.training.history import Step
+from loglik.visible import visible
 
 
 def prepare_streams() -> None:
@@ -37,8 +38,13 @@ def silence(stream: TextIO) -> None:
 
 
 def say(text: str = "") -> None:
-    """A result, on stdout."""
-    print(text, flush=True)
+    """A result, on stdout. Names in it are shown, never obeyed by a terminal."""
+    print(visible(text, keep="\n\t"), flush=True)
+
+
+def say_data(text: str) -> None:
+    """Rows or texts: as they are for a file or another program, shown as by `say` on a terminal."""
+    say(text) if sys.stdout.isatty() else print(text, flush=True)
 
 
 def say_json(value: Any) -> None:
@@ -47,9 +53,9 @@ def say_json(value: Any) -> None:
 
 
 def talk(text: str) -> None:
-    """Everything that is not the result, on stderr; the work goes on when nobody reads it any more."""
+    """Everything that is not the result, on stderr, in one line; the work goes on when nobody reads it any more."""
     try:
-        print(text, file=sys.stderr, flush=True)
+        print(visible(text), file=sys.stderr, flush=True)
     except BrokenPipeError:
         silence(sys.stderr)
 
@@ -70,12 +76,14 @@ def progress(space: Space) -> Iterator[Callable[[str], Watch | None]]:
     from rich.console import Console
     from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
-    columns = (TextColumn("{task.description}"), BarColumn(bar_width=28), TextColumn("{task.fields[said]}"))
+    # Without markup: [red] in the name of a file is a name.
+    title, said = (TextColumn(words, markup=False) for words in ("{task.description}", "{task.fields[said]}"))
+    columns = (title, BarColumn(bar_width=28), said)
     with Progress(*columns, TimeElapsedColumn(), console=Console(stderr=True), transient=True) as bar:
         task = bar.add_task("", total=1.0, said="")
 
         def watcher(title: str) -> Watch:
-            bar.reset(task, description=title, said="")
+            bar.reset(task, description=visible(title), said="")
             valid = ""
 
             def watch(step: Step) -> None:
@@ -99,9 +107,10 @@ def at_work(what: str) -> Iterator[Callable[[str], None] | None]:
         yield None
         return
     from rich.console import Console
+    from rich.text import Text
 
     with Console(stderr=True).status("") as status:
-        yield lambda name: status.update(f"{what}: {name}")
+        yield lambda name: status.update(Text(visible(f"{what}: {name}")))
 
 
 def _in_unit(nats: float, space: Space) -> str:

@@ -10,17 +10,24 @@ import typer
 
 from loglik.cli.console import command_line, progress, say, say_json, talk
 from loglik.cli.options import (
+    Batch,
+    Budget,
     ContextWords,
     Data,
     Device,
+    Epochs,
     Json,
     KeepEqual,
+    ModelName,
+    Precision,
+    Rate,
     Samples,
     Seed,
     SpaceWords,
+    Steps,
     Window,
+    check_words,
     context_of,
-    device_of,
     opened,
     settings,
     tell_split,
@@ -28,6 +35,7 @@ from loglik.cli.options import (
 )
 from loglik.data import Dataset, open_dataset
 from loglik.data.splits import TOGETHER
+from loglik.devices import device_of
 from loglik.errors import DataError
 from loglik.runs import RUN, Run, read_record
 from loglik.spaces import space_from_json
@@ -38,22 +46,18 @@ from loglik.zoo import default_model
 
 def fit(
     data: Data,
-    model: Annotated[
-        str | None, typer.Option(help="A name of the zoo (`loglik models`); by default what suits the data.")
-    ] = None,
+    model: ModelName = None,
     out: Annotated[Path | None, typer.Option("-o", "--out", help="The run folder; by default runs/DATA-MODEL.")] = None,
-    steps: Annotated[int | None, typer.Option(help="Gradient steps, or EM passes; in all, if resumed.")] = None,
-    epochs: Annotated[float | None, typer.Option(help="Passes over the training rows, also of EM.")] = None,
-    budget: Annotated[str | None, typer.Option(help="Time to train in all, such as 60s, 5m or 1h.")] = None,
+    steps: Steps = None,
+    epochs: Epochs = None,
+    budget: Budget = None,
     seed: Seed = 0,
     set_: Annotated[
         list[str] | None, typer.Option("--set", help="A hyperparameter, KEY=VALUE; `loglik models NAME` lists them.")
     ] = None,
-    batch: Annotated[
-        int | None, typer.Option(help="Rows in a gradient step; by default fewer where --budget is short.")
-    ] = None,
-    lr: Annotated[float | None, typer.Option(help="The highest learning rate.")] = None,
-    precision: Annotated[str | None, typer.Option(help="auto, float32 or bfloat16 (inside nets).")] = None,
+    batch: Batch = None,
+    lr: Rate = None,
+    precision: Precision = None,
     option: Annotated[
         list[str] | None, typer.Option("--option", help="Any other option of training, KEY=VALUE, such as ema=0.9995.")
     ] = None,
@@ -82,14 +86,16 @@ def fit(
       loglik fit digits --model made -o my-run --resume --steps 6000
       loglik fit book.txt --model char-rnn --window 256
     """
+    given = {"steps": steps, "epochs": epochs, "budget": budget, "batch": batch, "lr": lr, "precision": precision}
+    given |= {"seed": None if resume and seed == 0 else seed, **training_options(option)}
+    given = {name: value for name, value in given.items() if value is not None}
+    check_words(given, model, settings(set_))
     before = read_record(out) if resume and out and (out / RUN).exists() else {}
     if before.get("data"):
         opened_data = _opened_again(data, before, space, context, window, keep_equal_rows_together)
     else:
         opened_data = opened(data, seed, space, context, window, keep_equal_rows_together)
     name = model or before.get("model", {}).get("name") or default_model(opened_data.space)
-    given = {"steps": steps, "epochs": epochs, "budget": budget, "batch": batch, "lr": lr, "precision": precision}
-    given |= {"seed": None if resume and seed == 0 else seed, **training_options(option)}
     with progress(opened_data.space) as watcher:
         run = fit_run(
             opened_data,
@@ -97,7 +103,7 @@ def fit(
             source=data,
             model=name,
             hyperparameters=settings(set_),
-            options={k: v for k, v in given.items() if v is not None},
+            options=given,
             resume=resume,
             overwrite=overwrite,
             samples=samples,

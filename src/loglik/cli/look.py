@@ -9,7 +9,7 @@ from loglik.cli.console import at_work, command_line, say, say_json
 from loglik.cli.options import Json, Seed, Window
 from loglik.cli.use import RunFolder
 from loglik.data import catalog, open_dataset
-from loglik.hyperparameters import hyperparameters
+from loglik.hyperparameters import description, hyperparameters
 from loglik.runs import Run, update_record
 from loglik.tasks.leaderboard import table
 from loglik.zoo import ZOO, entry
@@ -121,4 +121,4 @@ def data(
 
 def _type(parameter: inspect.Parameter) -> str:
     annotation = parameter.annotation
-    return annotation if isinstance(annotation, str) else getattr(annotation, "__name__", str(annotation))
+    return annotation if isinstance(annotation, str) else description(annotation)

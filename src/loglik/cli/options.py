@@ -1,16 +1,80 @@
-"""Options that several commands share, and how their words become values."""
+"""Options that several commands share, and how their words become values.
+
+What can be checked by itself is checked as the words are read, before a command begins: nothing is opened or written
+for a word that cannot be.
+"""
 
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Annotated, Any
 
-import torch
 import typer
 
 from loglik.cli.console import talk
 from loglik.data import Dataset, open_dataset
 from loglik.data.splits import in_words
+from loglik.devices import device_of
 from loglik.errors import ContextError, UsageError
+from loglik.hyperparameters import checked
+from loglik.ranges import SEEDS, Range, real, shown, whole
+from loglik.training.options import REAL, WHOLE, Options, check_precision, seconds
+from loglik.zoo import entry
+
+SAMPLES_AT_MOST = Range(1, 10**6)
+MANY = Range(1, 10**12)
+TEMPERATURES = Range(0.0, 1e6, above=True)
+
+
+def within(name: str, numbers: Range) -> Callable[[int | None], int | None]:
+    """The check of a whole number that may be left out."""
+    return lambda value: None if value is None else whole(name, value, numbers)
+
+
+def real_within(name: str, numbers: Range) -> Callable[[float | None], float | None]:
+    return lambda value: None if value is None else real(name, value, numbers)
+
+
+def _budget(value: str | None) -> str | None:
+    if value is not None:
+        seconds(value)
+    return value
+
+
+def _device(value: str) -> str:
+    device_of(value)
+    return value
+
+
+def _precision(value: str | None) -> str | None:
+    if value is not None:
+        check_precision(value)
+    return value
+
+
+def _model(value: str | None) -> str | None:
+    if value is not None:
+        entry(value)
+    return value
+
+
+def _models(value: str | None) -> str | None:
+    for name in names_of(value) or ():
+        entry(name)
+    return value
+
+
+def names_of(words: str | None) -> list[str] | None:
+    """ "made,nsf" as names; None where nothing was said."""
+    if words is None:
+        return None
+    names = [name.strip() for name in words.split(",")]
+    if not all(names):
+        raise UsageError(
+            f"Expected names of models separated by commas, such as gaussian,gmm; got {shown(words)}. Leave --models "
+            "out for all that suit the data."
+        )
+    return names
+
 
 Data = Annotated[
     str,
@@ -20,9 +84,15 @@ Data = Annotated[
     ),
 ]
 Json = Annotated[bool, typer.Option("--json", help="Print the result as JSON.")]
-Seed = Annotated[int, typer.Option(help="Of everything drawn at random: weights, batches, noise.")]
+Seed = Annotated[
+    int, typer.Option(help="Random seed for weights, batches and noise.", callback=within("--seed", SEEDS))
+]
 Samples = Annotated[
-    int, typer.Option(help="K of the K-sample bound, for latent and dequantised models; more is tighter and slower.")
+    int,
+    typer.Option(
+        help="K of the K-sample bound, for latent and dequantised models; more is tighter and slower.",
+        callback=within("--samples", SAMPLES_AT_MOST),
+    ),
 ]
 SpaceWords = Annotated[
     str | None,
@@ -31,7 +101,46 @@ SpaceWords = Annotated[
     ),
 ]
 Device = Annotated[
-    str, typer.Option(help="Where to compute: cpu, cuda, cuda:1, ...; auto takes a GPU if there is one.")
+    str,
+    typer.Option(help="Where to compute: cpu, cuda, cuda:1, ...; auto takes a GPU if there is one.", callback=_device),
+]
+ModelName = Annotated[
+    str | None,
+    typer.Option(help="A name of the zoo (`loglik models`); by default what suits the data.", callback=_model),
+]
+ModelNames = Annotated[
+    str | None,
+    typer.Option(help="Names separated by commas; by default all that suit the data.", callback=_models),
+]
+Budget = Annotated[str | None, typer.Option(help="Time to train in all, such as 60s, 5m or 1h.", callback=_budget)]
+SharedBudget = Annotated[
+    str, typer.Option(help="Time for all fits together, such as 90s, 10m or 1h.", callback=_budget)
+]
+Steps = Annotated[
+    int | None,
+    typer.Option(help="Gradient steps, or EM passes; in all, if resumed.", callback=within("--steps", WHOLE["steps"])),
+]
+Epochs = Annotated[
+    float | None,
+    typer.Option(help="Passes over the training rows, also of EM.", callback=real_within("--epochs", REAL["epochs"])),
+]
+Batch = Annotated[
+    int | None,
+    typer.Option(
+        help="Rows in a gradient step; by default fewer where --budget is short.",
+        callback=within("--batch", WHOLE["batch"]),
+    ),
+]
+Rate = Annotated[
+    float | None, typer.Option(help="The highest learning rate.", callback=real_within("--lr", REAL["lr"]))
+]
+Precision = Annotated[str | None, typer.Option(help="auto, float32 or bfloat16 (inside nets).", callback=_precision)]
+Temperature = Annotated[
+    float,
+    typer.Option(
+        help="T of p^(1/T), for each value: below 1 samples are likelier, and not draws from p(x).",
+        callback=real_within("--temperature", TEMPERATURES),
+    ),
 ]
 ContextWords = Annotated[
     str | None,
@@ -44,7 +153,11 @@ ContextWords = Annotated[
 ]
 Window = Annotated[
     int | None,
-    typer.Option(help="Length of the windows that a text (128) or recording (1024) is cut into.", metavar="T"),
+    typer.Option(
+        help="Length of the windows that a text (128) or recording (1024) is cut into.",
+        metavar="T",
+        callback=within("--window", MANY),
+    ),
 ]
 KeepEqual = Annotated[
     bool,
@@ -72,24 +185,16 @@ def tell_split(dataset: Dataset) -> None:
             talk(f"{part}: {remark}.")
 
 
-def device_of(words: str) -> torch.device:
-    if words == "auto":
-        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    try:
-        device = torch.device(words)
-        torch.empty(0, device=device)
-    except (RuntimeError, AssertionError):
-        raise UsageError(f"Expected a device of this machine, such as cpu or cuda; got {words!r}.") from None
-    return device
-
-
 def context_of(data: str, words: str | None) -> bool | tuple[str, ...] | None:
     """True for the labels of a built-in set or folder, names of columns for a file, None for none."""
     if words is None:
         return None
     if words == "label" and (os.path.isdir(data) or ("." not in data and "/" not in data)):
         return True
-    return tuple(words.split(","))
+    names = tuple(name.strip() for name in words.split(","))
+    if not all(names):
+        raise ContextError(f"Expected names of columns separated by commas as the context; got {shown(words)}.")
+    return names
 
 
 def contexts_like(about: Mapping[str, Any], given: bool | tuple[str, ...] | None) -> bool | tuple[str, ...] | None:
@@ -122,6 +227,13 @@ def training_options(words: list[str] | None) -> dict[str, float | int]:
         except ValueError:
             raise UsageError(f"Expected a number for the option {name}; got {value!r}.") from None
     return numbers
+
+
+def check_words(options: Mapping[str, Any], model: str | None, hyperparameters: Mapping[str, str]) -> None:
+    """Whether a fit can be told this, before its data are opened; what depends on the data is checked with them."""
+    Options.of(**options)
+    if model is not None:
+        checked(entry(model).load(), model, hyperparameters)
 
 
 def _pairs(words: list[str] | None, expected: str) -> dict[str, str]:

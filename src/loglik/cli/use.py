@@ -5,9 +5,22 @@ from typing import Annotated
 
 import typer
 
-from loglik.cli.console import say, say_json, talk
-from loglik.cli.options import ContextWords, Data, Device, Json, Samples, Seed, context_of, contexts_like, device_of
+from loglik.cli.console import say, say_data, say_json, talk
+from loglik.cli.options import (
+    MANY,
+    ContextWords,
+    Data,
+    Device,
+    Json,
+    Samples,
+    Seed,
+    Temperature,
+    context_of,
+    contexts_like,
+    within,
+)
 from loglik.data import Reading, open_source
+from loglik.devices import device_of
 from loglik.inference.evaluate import evaluate, samples_for
 from loglik.output.files import check_files
 from loglik.runs import Run
@@ -79,7 +92,7 @@ def score(
 
 def sample(
     run: RunFolder,
-    n: Annotated[int, typer.Option("-n", help="How many.")] = 16,
+    n: Annotated[int, typer.Option("-n", help="How many.", callback=within("-n", MANY))] = 16,
     out: Annotated[
         Path | None,
         typer.Option(
@@ -94,13 +107,19 @@ def sample(
         str | None,
         typer.Option(help="How the samples begin: a text, or the first values of a sequence, separated by commas."),
     ] = None,
-    temperature: Annotated[
-        float, typer.Option(help="T of p^(1/T), for each value: below 1 samples are likelier, and not draws from p(x).")
-    ] = 1.0,
-    top_k: Annotated[int | None, typer.Option(help="Draw only among the k likeliest levels.")] = None,
+    temperature: Temperature = 1.0,
+    top_k: Annotated[
+        int | None,
+        typer.Option(help="Draw only among the k likeliest levels.", callback=within("--top-k", MANY)),
+    ] = None,
     overwrite: Overwrite = False,
     length: Annotated[
-        int | None, typer.Option(help="Of the samples, beyond one window, from models that remember.", metavar="T")
+        int | None,
+        typer.Option(
+            help="Length of each sample; models with state can exceed one window.",
+            metavar="T",
+            callback=within("--length", MANY),
+        ),
     ] = None,
     seed: Seed = 0,
     device: Device = "auto",
@@ -125,7 +144,7 @@ def sample(
         temperature=temperature, top_k=top_k, length=length,
     )  # fmt: skip
     if out is None:
-        say(spoken(x, about.get("columns"), reading))
+        say_data(spoken(x, about.get("columns"), reading))
     else:
         write_samples(out, x, model.space, about.get("columns"), reading)
         talk(f"Wrote {n} samples to {out}.")

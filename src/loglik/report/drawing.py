@@ -3,6 +3,7 @@
 import io
 import math
 import re
+import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
@@ -10,6 +11,7 @@ from typing import TYPE_CHECKING
 from markupsafe import Markup
 
 from loglik.report.palette import COLOURS, light
+from loglik.visible import visible
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -20,6 +22,7 @@ LONGEST = 22  # characters of a name in a figure
 STYLE = {
     "svg.fonttype": "none",  # text stays text, in the font of the page
     "svg.hashsalt": "loglik",
+    "text.parse_math": False,  # names may hold $, _, ^ and backslashes
     "font.size": 9.0,
     "axes.edgecolor": light("muted"),
     "axes.labelcolor": light("muted"),
@@ -49,7 +52,9 @@ def styled() -> Iterator[None]:
     """The look of all figures, for as long as one is made."""
     from matplotlib import rc_context
 
-    with rc_context(STYLE):  # type: ignore[arg-type]
+    with rc_context(STYLE), warnings.catch_warnings():  # type: ignore[arg-type]
+        # The page has fonts of its own, with glyphs that the one that measures has not.
+        warnings.filterwarnings("ignore", message="Glyph .* missing from")
         yield
 
 
@@ -86,6 +91,7 @@ def seconds_axis(axes: "Axes", name: str, seconds: Sequence[float], margin: floa
 
 def short(name: str, most: int = LONGEST) -> str:
     """A name that fits into a figure; of a longer one the beginning and the end, which tell it from its like."""
+    name = visible(name)
     if len(name) <= most:
         return name
     end = (most - 1) // 2
@@ -108,5 +114,5 @@ def to_svg(figure: "Figure", name: str, label: str) -> Markup:
     text = re.sub(r'(href="|url\()#', rf"\1#{name}-", text)
     text = re.sub(r"\n\s*", "\n", text)
     width, height = (float(value) for value in re.findall(r'(?:width|height)="([\d.]+)pt"', text)[:2])
-    head = f'<svg role="img" aria-label="{Markup.escape(label)}" viewBox="0 0 {width:g} {height:g}">'
+    head = f'<svg role="img" aria-label="{Markup.escape(visible(label))}" viewBox="0 0 {width:g} {height:g}">'
     return Markup(head + text[text.index(">") + 1 :])

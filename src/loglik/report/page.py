@@ -4,9 +4,12 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+from markupsafe import Markup
+
 from loglik.output.manifest import check_unchanged, write_own
 from loglik.report.palette import stylesheet
 from loglik.version import __version__
+from loglik.visible import visible
 
 FILE = "report.html"
 
@@ -23,6 +26,7 @@ def write_page(folder: Path, template: str, **content: Any) -> Path:
         loader=PackageLoader("loglik.report"),
         autoescape=True,
         undefined=StrictUndefined,
+        finalize=_shown,
         trim_blocks=True,
         lstrip_blocks=True,
     )
@@ -37,3 +41,8 @@ def write_page(folder: Path, template: str, **content: Any) -> Path:
     check_unchanged(path)
     write_own(path, html.encode("utf-8", "replace"))  # names of files need not be UTF-8
     return path
+
+
+def _shown(value: Any) -> Any:
+    """What a template prints: text from elsewhere without control characters; markup is ours, and stays."""
+    return visible(value, keep="\n") if isinstance(value, str) and not isinstance(value, Markup) else value

@@ -76,7 +76,7 @@ def _dots(axes: "Axes", comparison: Comparison, shown: list[Exhibit], unit: Unit
     axes.set_yticks(range(len(shown)), [short(e.name) for e in shown], color=light("ink"), fontsize=10)
     axes.tick_params(axis="y", pad=24, left=False)
     axes.set_ylim(max(len(shown), 1) - 0.5, -1.5 if pictured else -0.5)
-    axes.set_xlabel(f"{unit.name} of held-out {comparison.data.name}, {unit.better}")
+    axes.set_xlabel(f"{unit.name} of held-out {short(comparison.data.name)}, {unit.better}")
     axes.spines["left"].set_visible(False)
     axes.grid(axis="y")
     axes.set_axisbelow(True)

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from loglik.spaces import Discrete, Space
+from loglik.visible import visible
 
 Bytes = NDArray[np.uint8]
 DOTS = 1000  # the width and height of a scatter in its own units
@@ -21,7 +22,7 @@ def png(pixels: Bytes, css: str, label: str) -> Markup:
     buffer = io.BytesIO()
     Image.fromarray(pixels).save(buffer, "PNG", optimize=True)
     data = base64.b64encode(buffer.getvalue()).decode()
-    return Markup('<img class="{}" alt="{}" src="data:image/png;base64,{}">').format(css, label, data)
+    return Markup('<img class="{}" alt="{}" src="data:image/png;base64,{}">').format(css, visible(label), data)
 
 
 def tiles(x: Tensor, space: Space, scale: tuple[float, float], columns: int) -> Bytes:
@@ -70,4 +71,4 @@ def dots(x: Tensor, window: tuple[float, float, float, float], colour: str, labe
     return Markup(
         '<svg class="dots" viewBox="0 0 {0} {0}" role="img" aria-label="{1}" style="--c: var(--{2})">'
         '<path d="{3}"/></svg>'
-    ).format(DOTS, label, colour, path)
+    ).format(DOTS, visible(label), colour, path)

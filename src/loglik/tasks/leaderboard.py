@@ -9,6 +9,7 @@ from loglik.score import Score
 from loglik.spaces import Measure
 from loglik.tasks.ranking import Standing
 from loglik.tasks.unseen import repeats_in_words
+from loglik.visible import visible
 
 if TYPE_CHECKING:
     from loglik.tasks.compare import Comparison
@@ -46,9 +47,10 @@ def leaderboard(comparison: "Comparison") -> str:
     if beside:
         repeats += f"; `unseen` is the score of the other {int((~comparison.seen).sum())}"
     told = "".join(f"{line}\n" for line in (in_words(comparison.data), repeats) if line)
-    part = f"{comparison.data.name}: {comparison.data.space}, {comparison.data.test.rows} held-out rows"
+    part = f"{visible(comparison.data.name)}: {comparison.data.space}, {comparison.data.test.rows} held-out rows"
     unit = "less is better" if mass else "log density per event, more is better; it may exceed 0"
-    return f"{part}; {unit}\n{told}\n{table(head, rows, right=numbers)}\n\n{LEGEND}{_remarks(comparison)}"
+    text = f"{part}; {unit}\n{told}\n{table(head, rows, right=numbers)}\n\n{LEGEND}{_remarks(comparison)}"
+    return visible(text, keep="\n")
 
 
 def _remarks(comparison: "Comparison") -> str:
@@ -91,7 +93,7 @@ def _failed(name: str, error: str, columns: int) -> list[str]:
 
 def table(head: Sequence[str], rows: Sequence[Sequence[str]], right: Sequence[int] = ()) -> str:
     """Aligned columns in plain text; `right` names the columns that hold numbers."""
-    cells = [list(head), *[list(row) for row in rows]]
+    cells = [[visible(cell) for cell in row] for row in (head, *rows)]
     widths = [max(len(row[i]) for row in cells) for i in range(len(head))]
     lines = []
     for row in cells:

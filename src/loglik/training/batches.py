@@ -8,6 +8,7 @@ from torch import Tensor
 from loglik.contract import Model
 from loglik.data import Memory
 from loglik.data.windows import side_by_side
+from loglik.ranges import LARGEST_SEED
 
 RESIDENT_BYTES = 2 << 30  # training rows of up to so many bytes stay on the model's device
 STEPS_WANTED = 3000  # in a budget of time; where fewer would fit, batches are made smaller
@@ -48,7 +49,7 @@ class Batches:
 
     def _shuffled(self, epoch: int) -> Tensor:
         if self._order[0] != epoch:
-            generator = torch.Generator().manual_seed(self.seed * 1_000_003 + epoch)
+            generator = torch.Generator().manual_seed((self.seed * 1_000_003 + epoch) % (LARGEST_SEED + 1))
             self._order = epoch, torch.randperm(self.source.rows, generator=generator)
         return self._order[1]
 

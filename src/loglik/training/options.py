@@ -7,11 +7,32 @@ from dataclasses import dataclass
 from typing import Any
 
 from loglik.errors import UnknownName, UsageError
+from loglik.ranges import SEEDS, Range, real, shown, whole
 
 DEFAULT_STEPS = 3000
 LARGE_EVENT = 256  # dimensions
 WEIGHTS_PER_VALUE = 40  # with so many, weights decay at the full rate
 UNITS = {"s": 1.0, "m": 60.0, "h": 3600.0}
+PRECISIONS = ("auto", "float32", "bfloat16")
+SECONDS = Range(0.0, 31_557_600.0, above=True)  # a budget: up to a year
+WHOLE = {
+    "steps": Range(1, 10**12),
+    "batch": Range(1, 10**9),
+    "evaluations": Range(1, 10**9),
+    "patience": Range(1, 10**9),
+    "seed": SEEDS,
+}
+REAL = {
+    "epochs": Range(0.0, 1e9, above=True),
+    "budget": SECONDS,
+    "lr": Range(0.0, 1e3, above=True),
+    "weight_decay": Range(0.0, 1e6),
+    "warmup": Range(0.0, 1.0, below=True),
+    "clip": Range(0.0, 1e30, above=True),
+    "ema": Range(0.0, 1.0, below=True),
+    "tolerance": Range(0.0, 1e30),
+    "save_seconds": Range(0.0, 1e9),
+}
 
 
 @dataclass(frozen=True)
@@ -42,19 +63,15 @@ class Options:
     def __post_init__(self) -> None:
         if sum(value is not None for value in (self.steps, self.epochs, self.budget)) > 1:
             raise UsageError("Give one of steps, epochs and budget; got several.")
-        positive = ("steps", "epochs", "budget", "batch", "lr", "clip", "evaluations", "patience")
-        for name in positive:
+        for name, within in {**WHOLE, **REAL}.items():
             value = getattr(self, name)
-            if value is not None and not value > 0:
-                raise UsageError(f"Expected {name} > 0; got {value}.")
-        for name in ("weight_decay", "warmup", "ema", "tolerance", "save_seconds"):
-            value = getattr(self, name)
-            if value is not None and not value >= 0:
-                raise UsageError(f"Expected {name} >= 0; got {value}.")
-        if self.warmup >= 1 or self.ema >= 1:
-            raise UsageError(f"Expected warmup and ema below 1; got {self.warmup} and {self.ema}.")
-        if self.precision not in ("auto", "float32", "bfloat16"):
-            raise UsageError(f"Expected precision 'auto', 'float32' or 'bfloat16'; got {self.precision!r}.")
+            if value is not None or Options.__dataclass_fields__[name].default is not None:
+                read = whole if name in WHOLE else real
+                object.__setattr__(self, name, read(name, value, within))
+        if not isinstance(self.carry, bool | int) or self.carry not in (False, True):
+            raise UsageError(f"Expected carry to be true or false; got {shown(self.carry)}.")
+        object.__setattr__(self, "carry", bool(self.carry))
+        check_precision(self.precision)
 
     @classmethod
     def of(cls, **given: Any) -> "Options":
@@ -110,8 +127,21 @@ class Options:
 
 
 def seconds(budget: str | float) -> float:
-    """90, "90", "90s", "1.5m" or "1h" as seconds."""
-    match = re.fullmatch(r"\s*([0-9]*\.?[0-9]+)\s*([smh]?)\s*", str(budget))
-    if not match or float(match[1]) <= 0:
-        raise UsageError(f"Expected a budget such as 60s, 2m or 1h; got {budget!r}.")
-    return float(match[1]) * UNITS[match[2] or "s"]
+    """90, "90", "90s", "1.5m" or "1h" as seconds.
+
+    Raises:
+        UsageError: something else, no time at all, or more than a year.
+    """
+    if not isinstance(budget, str):
+        return real("budget", budget, SECONDS)
+    match = re.fullmatch(r"\s*([0-9]{0,20}\.?[0-9]{1,20})\s*([smh]?)\s*", budget, re.ASCII)
+    told = float(match[1]) * UNITS[match[2] or "s"] if match else 0.0
+    if told not in SECONDS:
+        raise UsageError(f"Expected a budget such as 60s, 2m or 1h, up to a year (8766h); got {shown(budget)}.")
+    return told
+
+
+def check_precision(precision: Any) -> None:
+    """Raises UsageError for what is no precision."""
+    if precision not in PRECISIONS:
+        raise UsageError(f"Expected precision 'auto', 'float32' or 'bfloat16'; got {shown(precision)}.")

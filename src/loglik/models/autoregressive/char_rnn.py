@@ -13,6 +13,7 @@ from loglik.heads import head_for
 from loglik.models.autoregressive.autoregressive import Autoregressive
 from loglik.models.flows.standardized import standardized
 from loglik.nets.recurrent import CELLS, RecurrentNet
+from loglik.ranges import Count, Layers, Share
 from loglik.spaces import Space
 
 
@@ -20,11 +21,11 @@ def char_rnn(
     space: Space,
     *,
     cell: str = "lstm",
-    width: int = 256,
-    layers: int = 1,
-    dropout: float = 0.0,
+    width: Count = 256,
+    layers: Layers = 1,
+    dropout: Share = 0.0,
     head: str | None = None,
-    components: int = 10,
+    components: Count = 10,
     context: Space | None = None,
 ) -> ExactModel:
     """p(x) = prod_t p(x_t | h_t), h_t = cell(x_{t-1}, h_{t-1}): `layers` layers of `width` cells, over values in order.

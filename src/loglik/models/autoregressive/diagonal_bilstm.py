@@ -6,18 +6,19 @@ van den Oord, Kalchbrenner, Kavukcuoglu 2016, Pixel Recurrent Neural Networks, a
 from loglik.contract import ExactModel
 from loglik.models.autoregressive.pixelrnn import pixel_rnn
 from loglik.nets.diagonal_lstm import DiagonalBiLSTM
+from loglik.ranges import Count, Few, Layers, Share
 from loglik.spaces import Space
 
 
 def diagonal_bilstm(
     space: Space,
     *,
-    layers: int = 3,
-    width: int | None = None,
-    kernel: int = 7,
-    dropout: float = 0.0,
+    layers: Layers = 3,
+    width: Count | None = None,
+    kernel: Few = 7,
+    dropout: Share = 0.0,
     head: str | None = None,
-    components: int = 10,
+    components: Count = 10,
     context: Space | None = None,
 ) -> ExactModel:
     """`layers` Diagonal BiLSTMs of `width` states (the paper's h; twice that between them), for (H, W) or (C, H, W).

@@ -6,16 +6,17 @@ wake-sleep algorithm produce good density estimators?, NIPS 8.
 
 from loglik.contract import ExactModel
 from loglik.models.autoregressive.made import made
+from loglik.ranges import Count, Share
 from loglik.spaces import Space
 
 
 def fvsbn(
     space: Space,
     *,
-    input_dropout: float = 0.0,
+    input_dropout: Share = 0.0,
     order: str = "natural",
     head: str | None = None,
-    components: int = 10,
+    components: Count = 10,
     context: Space | None = None,
 ) -> ExactModel:
     """p(x_i = 1 | x_<i) = sigmoid(b_i + sum_{j<i} W_ij x_j): MADE without hidden layers.

@@ -18,6 +18,7 @@ from loglik.nets.causal import CausalNet, Steps
 from loglik.nets.colours import as_channels, by_value, start_at
 from loglik.nets.convolutional import MaskedConv2d, RowsConv2d
 from loglik.nets.pixelwise import PixelwiseConv, RasterWalk, RowwiseConv
+from loglik.ranges import Count, Few, Layers, Share
 from loglik.spaces import Space
 
 
@@ -225,12 +226,12 @@ class GatedPixelCNNSteps(Steps):
 def gated_pixelcnn(
     space: Space,
     *,
-    layers: int = 5,
-    width: int | None = None,
-    kernel: int = 7,
-    dropout: float = 0.0,
+    layers: Layers = 5,
+    width: Count | None = None,
+    kernel: Few = 7,
+    dropout: Share = 0.0,
     head: str | None = None,
-    components: int = 10,
+    components: Count = 10,
     context: Space | None = None,
 ) -> ExactModel:
     """`layers` gated layers of `width` features in each stack, for images (H, W) or (C, H, W).

@@ -16,6 +16,7 @@ from loglik.models.autoregressive.conditionals import MaskedAutoregressive, Stan
 from loglik.models.autoregressive.ensemble import MaskEnsemble
 from loglik.nets.degrees import sampled, spread
 from loglik.nets.masked import MaskedMLP, MaskedWeights
+from loglik.ranges import Count, Few, Share
 from loglik.spaces import Real, Space
 
 ORDERS = ("natural", "random", "agnostic")
@@ -24,14 +25,14 @@ ORDERS = ("natural", "random", "agnostic")
 def made(
     space: Space,
     *,
-    hidden: Sequence[int] = (512, 512),
-    dropout: float = 0.0,
-    input_dropout: float = 0.0,
+    hidden: Sequence[Count] = (512, 512),
+    dropout: Share = 0.0,
+    input_dropout: Share = 0.0,
     order: str = "natural",
-    masks: int = 1,
+    masks: Few = 1,
     conditioning: bool = False,
     head: str | None = None,
-    components: int = 10,
+    components: Count = 10,
     context: Space | None = None,
 ) -> ExactModel:
     """A masked net with `hidden` layers; a head for binary, categorical, ordered or real values follows from the space.

@@ -17,6 +17,7 @@ from loglik.nets.causal import CausalNet, Steps
 from loglik.nets.colours import as_channels, by_value, start_at
 from loglik.nets.convolutional import MaskedConv2d
 from loglik.nets.pixelwise import PixelwiseConv, RasterWalk
+from loglik.ranges import Count, Few, LayersOrNone, Share
 from loglik.spaces import Space
 
 
@@ -118,12 +119,12 @@ class PixelCNNSteps(Steps):
 def pixelcnn(
     space: Space,
     *,
-    layers: int = 5,
-    width: int | None = None,
-    kernel: int | None = None,
-    dropout: float = 0.0,
+    layers: LayersOrNone = 5,
+    width: Count | None = None,
+    kernel: Few | None = None,
+    dropout: Share = 0.0,
     head: str | None = None,
-    components: int = 10,
+    components: Count = 10,
     context: Space | None = None,
 ) -> ExactModel:
     """`layers` residual blocks of `width` features (twice that between blocks), for images (H, W) or (C, H, W).

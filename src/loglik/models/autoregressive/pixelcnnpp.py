@@ -11,6 +11,7 @@ from loglik.heads import ColourLogisticHead
 from loglik.models.autoregressive.autoregressive import Autoregressive
 from loglik.models.autoregressive.raster import raster_order
 from loglik.nets.two_streams import TwoStreams
+from loglik.ranges import Count, Few, Layers, Share
 from loglik.spaces import Integer, Space
 
 MOST_RESOLUTIONS = 3  # the paper's, on 32 x 32
@@ -20,11 +21,11 @@ COARSEST = 4  # pixels along the shorter side that a resolution needs to be wort
 def pixelcnnpp(
     space: Space,
     *,
-    layers: int = 3,
-    width: int = 32,
-    components: int = 10,
-    resolutions: int | None = None,
-    dropout: float = 0.0,
+    layers: Layers = 3,
+    width: Count = 32,
+    components: Count = 10,
+    resolutions: Few | None = None,
+    dropout: Share = 0.0,
     context: Space | None = None,
 ) -> Autoregressive:
     """`layers` gated blocks of `width` channels in each stream at each resolution, on the way down and on the way up.

@@ -22,6 +22,7 @@ from loglik.models.flows.flow import ExactFlow
 from loglik.nets.causal import CausalNet, Steps
 from loglik.nets.causal_whitening import CausalWhitening
 from loglik.nets.spatial_lstm import SpatialLSTM
+from loglik.ranges import Count, Few, LayersOrNone
 from loglik.spaces import Integer, Real, Space
 
 PIXELS_AT_ONCE = 1 << 17  # where no gradients are wanted, images go through in parts of about so many
@@ -135,12 +136,12 @@ class Ride(ExactModel):
 def ride(
     space: Space,
     *,
-    layers: int = 1,
-    width: int = 64,
-    components: int = 32,
-    scales: int = 4,
-    features: int = 32,
-    kernel: int = 5,
+    layers: LayersOrNone = 1,
+    width: Count = 64,
+    components: Count = 32,
+    scales: Few = 4,
+    features: Count = 32,
+    kernel: Few = 5,
     extended: bool = False,
     context: Space | None = None,
 ) -> Model:

@@ -13,6 +13,7 @@ from loglik.models.autoregressive.autoregressive import Autoregressive
 from loglik.models.autoregressive.raster import raster_order
 from loglik.models.flows.standardized import standardized
 from loglik.nets.attention import CausalTransformer
+from loglik.ranges import Count, Few, Layers, Share
 from loglik.spaces import Space
 
 COLOUR_IMAGE = 3  # axes of a colour image
@@ -21,12 +22,12 @@ COLOUR_IMAGE = 3  # axes of a colour image
 def transformer(
     space: Space,
     *,
-    layers: int = 4,
-    width: int = 64,
-    heads: int = 4,
-    dropout: float = 0.0,
+    layers: Layers = 4,
+    width: Count = 64,
+    heads: Few = 4,
+    dropout: Share = 0.0,
     head: str | None = None,
-    components: int = 10,
+    components: Count = 10,
     context: Space | None = None,
 ) -> ExactModel:
     """`layers` blocks of `width` features and `heads` heads, which must divide the width.

@@ -11,6 +11,7 @@ from loglik.heads import Head, head_for
 from loglik.models.autoregressive.autoregressive import Autoregressive
 from loglik.models.autoregressive.wavenet_net import WaveNetNet
 from loglik.models.flows.standardized import standardized
+from loglik.ranges import Count, Dilations, Few, Share
 from loglik.spaces import Integer, Space
 
 PCM_LEVELS = 65_536  # 16-bit sound: a value is the sample + 32768
@@ -20,14 +21,14 @@ MOST_LAYERS = 10  # in a block, by default: its furthest tap is 512 values back
 def wavenet(
     space: Space,
     *,
-    layers: int | None = None,
-    blocks: int = 2,
-    kernel: int = 2,
-    width: int = 32,
-    skip: int = 128,
+    layers: Dilations | None = None,
+    blocks: Few = 2,
+    kernel: Few = 2,
+    width: Count = 32,
+    skip: Count = 128,
     head: str | None = None,
-    components: int = 10,
-    dropout: float = 0.0,
+    components: Count = 10,
+    dropout: Share = 0.0,
     context: Space | None = None,
 ) -> ExactModel:
     """`blocks` of `layers` dilated convolutions each, the dilations 1, 2, 4, ... in every block, for sequences (T,).

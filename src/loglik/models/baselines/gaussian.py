@@ -10,6 +10,7 @@ from loglik.densities import LOG_2PI
 from loglik.models.dequantized import Dequantized, density_space
 from loglik.models.flows.standardized import standardized
 from loglik.moments import DECISIVE, Moments, floored
+from loglik.ranges import Share
 from loglik.spaces import Integer, Real, Space
 
 BIN_VARIANCE = 1.0 / 12.0  # of u ~ U[0, 1)
@@ -93,7 +94,7 @@ class DequantizedGaussian(Dequantized, EMModel):
         self.density.maximize(stats, noise=BIN_VARIANCE)
 
 
-def gaussian(space: Space, *, floor: float | None = None) -> Model:
+def gaussian(space: Space, *, floor: Share | None = None) -> Model:
     """Full covariance, closed form. `floor`, a share of each column's variance, keeps it regular.
 
     It defaults to 1e-6 on reals, and to 0 on integers, whose noise is a floor.

@@ -8,6 +8,7 @@ from torch import Tensor
 from loglik.contract import EMModel, ExactModel
 from loglik.errors import UsageError
 from loglik.ops import sum_event
+from loglik.ranges import Positive
 from loglik.spaces import Discrete, Space
 
 
@@ -67,7 +68,7 @@ class Histogram(ExactModel, EMModel):
     theta: Tensor
 
 
-def histogram(space: Space, *, smoothing: float = 0.1) -> Histogram:
+def histogram(space: Space, *, smoothing: Positive = 0.1) -> Histogram:
     """Independent histograms of the dimensions, fitted in closed form."""
     if not isinstance(space, Discrete):
         raise UsageError(f"`histogram` models Integer and Category data; got {space}. Use gaussian or gmm for reals.")

@@ -14,6 +14,7 @@ from loglik.models.dequantized import Dequantized, density_space
 from loglik.models.flows.rescaling import rescaled
 from loglik.nets.field import Field
 from loglik.ode import Adjoint, Backprop, Checkpointed, Gradient
+from loglik.ranges import Charge, Count, Positive, Tolerance
 from loglik.spaces import Integer, Real, Space
 
 GRADIENTS: dict[str, type[Gradient]] = {"backprop": Backprop, "adjoint": Adjoint, "checkpointed": Checkpointed}
@@ -22,12 +23,12 @@ GRADIENTS: dict[str, type[Gradient]] = {"backprop": Backprop, "adjoint": Adjoint
 def cnf(
     space: Space,
     *,
-    hidden: Sequence[int] = (64, 64, 64),
-    gain: float | None = None,
-    tolerance: float = 1e-3,
+    hidden: Sequence[Count] = (64, 64, 64),
+    gain: Positive | None = None,
+    tolerance: Tolerance = 1e-3,
     gradient: str = "backprop",
-    kinetic: float = 0.0,
-    jacobian: float = 0.0,
+    kinetic: Charge = 0.0,
+    jacobian: Charge = 0.0,
     rescale: str = "marginals",
     context: Space | None = None,
 ) -> Model:

@@ -16,6 +16,7 @@ from loglik.models.flows.cnf import continuous_flow, gradient_called
 from loglik.models.flows.images import image_shape
 from loglik.nets.field import Field
 from loglik.nets.image_field import ImageField
+from loglik.ranges import Charge, Count, Few, Positive, Tolerance
 from loglik.spaces import Space
 
 NOISE = {"rademacher": rademacher, "gaussian": gaussian}
@@ -39,17 +40,17 @@ def image_moves(shape: Shape, scales: int | None, move: Move) -> Bijection:
 def ffjord(
     space: Space,
     *,
-    hidden: Sequence[int] = (64, 64, 64),
+    hidden: Sequence[Count] = (64, 64, 64),
     images: bool = False,
-    scales: int | None = None,
-    gain: float | None = None,
-    probes: int = 1,
+    scales: Few | None = None,
+    gain: Positive | None = None,
+    probes: Few = 1,
     noise: str = "rademacher",
     exact: bool | None = None,
-    tolerance: float = 1e-3,
+    tolerance: Tolerance = 1e-3,
     gradient: str = "backprop",
-    kinetic: float = 0.0,
-    jacobian: float = 0.0,
+    kinetic: Charge = 0.0,
+    jacobian: Charge = 0.0,
     rescale: str = "marginals",
     context: Space | None = None,
 ) -> Model:

@@ -25,6 +25,7 @@ from loglik.models.flows.images import image_shape
 from loglik.models.flows.rescaling import rescaled
 from loglik.models.flows.variational import dequantized, image_noise
 from loglik.nets.convolutional import ThreeConvolutions
+from loglik.ranges import Count, Few, Layers
 from loglik.spaces import Real, Space
 
 Shape = tuple[int, int, int]
@@ -74,11 +75,11 @@ def levels(
 def glow(
     space: Space,
     *,
-    layers: int = 8,
-    width: int = 64,
-    scales: int | None = None,
+    layers: Layers = 8,
+    width: Count = 64,
+    scales: Few | None = None,
     transform: str = "affine",
-    components: int = 8,
+    components: Count = 8,
     learned_prior: bool = True,
     rescale: str = "marginals",
     dequantization: str = "uniform",

@@ -23,19 +23,20 @@ from loglik.models.flows.rescaling import rescaled
 from loglik.models.flows.variational import dequantized, vector_noise
 from loglik.nets.degrees import spread
 from loglik.nets.masked import masked_net
+from loglik.ranges import Count, Layers, Share
 from loglik.spaces import Space
 
 
 def maf(
     space: Space,
     *,
-    layers: int = 5,
-    hidden: Sequence[int] = (128, 128),
+    layers: Layers = 5,
+    hidden: Sequence[Count] = (128, 128),
     order: str = "natural",
     base: str = "normal",
-    components: int = 10,
+    components: Count = 10,
     norm: str = "act",
-    dropout: float = 0.0,
+    dropout: Share = 0.0,
     rescale: str = "marginals",
     dequantization: str = "uniform",
     context: Space | None = None,
@@ -63,11 +64,11 @@ def maf(
 def iaf(
     space: Space,
     *,
-    layers: int = 5,
-    hidden: Sequence[int] = (128, 128),
+    layers: Layers = 5,
+    hidden: Sequence[Count] = (128, 128),
     order: str = "natural",
     base: str = "normal",
-    components: int = 10,
+    components: Count = 10,
     norm: str = "act",
     rescale: str = "marginals",
     dequantization: str = "uniform",

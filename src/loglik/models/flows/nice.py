@@ -19,6 +19,7 @@ from loglik.models.dequantized import density_space
 from loglik.models.flows.couplings import vector_coupling
 from loglik.models.flows.rescaling import rescaled
 from loglik.models.flows.variational import dequantized, vector_noise
+from loglik.ranges import Count, Layers, Share
 from loglik.spaces import Real, Space
 
 
@@ -35,9 +36,9 @@ def additive_couplings(dims: int, layers: int, hidden: Sequence[int], dropout: f
 def nice(
     space: Space,
     *,
-    layers: int = 4,
-    hidden: Sequence[int] = (256, 256),
-    dropout: float = 0.0,
+    layers: Layers = 4,
+    hidden: Sequence[Count] = (256, 256),
+    dropout: Share = 0.0,
     prior: str = "logistic",
     rescale: str = "marginals",
     dequantization: str = "uniform",

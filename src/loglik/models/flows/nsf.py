@@ -22,6 +22,7 @@ from loglik.models.flows.rescaling import rescaled
 from loglik.models.flows.variational import dequantized, vector_noise
 from loglik.nets.degrees import spread
 from loglik.nets.masked import masked_net
+from loglik.ranges import Count, Few, Layers, Positive, Share
 from loglik.spaces import Real, Space
 
 rectified = partial(nn.ReLU, inplace=True)  # what is below it in a net has no other use
@@ -30,11 +31,11 @@ rectified = partial(nn.ReLU, inplace=True)  # what is below it in a net has no o
 def nsf(
     space: Space,
     *,
-    layers: int = 5,
-    hidden: Sequence[int] = (128, 128),
-    bins: int = 8,
-    bound: float = 3.0,
-    dropout: float = 0.0,
+    layers: Layers = 5,
+    hidden: Sequence[Count] = (128, 128),
+    bins: Few = 8,
+    bound: Positive = 3.0,
+    dropout: Share = 0.0,
     rescale: str = "marginals",
     dequantization: str = "uniform",
     context: Space | None = None,
@@ -66,11 +67,11 @@ def nsf(
 def nsf_coupling(
     space: Space,
     *,
-    layers: int = 8,
-    hidden: Sequence[int] = (128, 128),
-    bins: int = 8,
-    bound: float = 3.0,
-    dropout: float = 0.0,
+    layers: Layers = 8,
+    hidden: Sequence[Count] = (128, 128),
+    bins: Few = 8,
+    bound: Positive = 3.0,
+    dropout: Share = 0.0,
     rescale: str = "marginals",
     dequantization: str = "uniform",
     context: Space | None = None,

@@ -22,6 +22,7 @@ from loglik.models.flows.images import image_shape
 from loglik.models.flows.rescaling import rescaled
 from loglik.models.flows.variational import dequantized, image_noise, vector_noise
 from loglik.nets.convolutional import ResidualNet
+from loglik.ranges import Count, Few, Layers, Share
 from loglik.spaces import Real, Space
 
 LOW_DIMENSIONS = 8  # each coupling moves few values there, so more of them are needed, and smaller ones do
@@ -88,14 +89,14 @@ def image_couplings(
 def realnvp(
     space: Space,
     *,
-    layers: int | None = None,
-    hidden: Sequence[int] | None = None,
-    width: int = 32,
-    scales: int | None = None,
+    layers: Layers | None = None,
+    hidden: Sequence[Count] | None = None,
+    width: Count = 32,
+    scales: Few | None = None,
     transform: str = "affine",
-    components: int = 8,
+    components: Count = 8,
     norm: str = "act",
-    dropout: float = 0.0,
+    dropout: Share = 0.0,
     images: bool = False,
     rescale: str = "marginals",
     dequantization: str = "uniform",

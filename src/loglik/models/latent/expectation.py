@@ -98,7 +98,7 @@ class ByFeatures(Expectation):
         self.coefficients = covariance.coefficients(means)
         self.coefficients[:, :1] += self.constant
         self.totals = torch.zeros_like(self.coefficients)
-        self.scatter = means.new_zeros(dims, dims)
+        self.scatter = means.new_zeros(dims, dims) if covariance.scatters else means.new_zeros(0, 0)
         self.complete = covariance.writer()
         # Events with few values are transposed as they are written; long ones lie as they come, and BLAS transposes.
         self.all_phi = means.new_empty(self.rows, features).T if by_event else means.new_empty(features, self.rows)

@@ -8,13 +8,15 @@ from torch import Tensor, nn
 from loglik.contract import EMModel, ExactModel, Model
 from loglik.densities import LOG_2PI
 from loglik.errors import EmptyData, NotFinite, UnknownName, UsageError
+from loglik.memory import check_memory
 from loglik.models.dequantized import density_space
 from loglik.models.flows.gaussianized import gaussianized
 from loglik.models.latent.covariances import Covariance
 from loglik.models.latent.diagonal import Diagonal, Spherical
 from loglik.models.latent.expectation import MixtureStats, expectation
 from loglik.models.latent.kmeans import lloyd, plus_plus
-from loglik.models.latent.triangular import Full, Tied
+from loglik.models.latent.triangular import Full, Tied, Triangular
+from loglik.ranges import Count, Share
 from loglik.scales import centre_and_scale
 from loglik.spaces import Integer, Real, Space
 
@@ -28,6 +30,8 @@ SLICE_VALUES = 1 << 19  # z (K, D, n) of one slice where densities alone are wan
 START_EVENTS = 1 << 15  # k-means looks at so many events at most; the start needs no more
 LLOYD_STEPS = 8
 SOFTNESS = 0.02  # of each event is shared among all components at the start, so none begins on a single event
+FULL_DIMS = 1024  # covariances are full by default up to so many dimensions
+WORKING = 5.0  # matrices of a pass for each one that is kept: factor, whitening, products, second moments, their mean
 NO_EVENTS = 1e-100  # a component that explains less than this keeps its mean and covariance
 
 
@@ -68,6 +72,17 @@ class GaussianMixture(ExactModel, EMModel):
     @property
     def closed_form(self) -> bool:
         return self.components == 1
+
+    @property
+    def remark(self) -> str:
+        """Where the floor decides the density: n events leave all but n - 1 directions without variance."""
+        rows, dims = self.started_from, self.space.dims
+        if not 0 < rows <= dims or not isinstance(self.covariance, Triangular):
+            return ""
+        return (
+            f"The mixture was fitted to {rows} rows of {dims} columns. In most directions its covariances follow from "
+            "the floor, not from the data; take covariance='diagonal', fewer columns, or ppca."
+        )
 
     @property
     def weights(self) -> Tensor:
@@ -113,6 +128,7 @@ class GaussianMixture(ExactModel, EMModel):
     def initialize(self, x: Tensor, context: Tensor | None = None) -> None:
         """The unit and centre of the data, then the clusters of k-means, softened."""
         self.standardize(x)
+        self.started_from = len(x)
         some = x if len(x) <= START_EVENTS else x[torch.randperm(len(x), device=x.device)[:START_EVENTS]]
         y = self.standardized(some).T
         nearest = lloyd(y, plus_plus(y, self.components), LLOYD_STEPS)
@@ -187,21 +203,35 @@ class GaussianMixture(ExactModel, EMModel):
         rows = max(256, SLICE_VALUES // self.locations.numel())
         return (x[start : start + rows] for start in range(0, max(1, len(x)), rows))
 
+    started_from = 0  # events that `initialize` saw
     shift: Tensor
     unit: Tensor
 
 
-def gmm(space: Space, *, components: int = 10, covariance: str = "full", floor: float | None = None) -> Model:
+def gmm(space: Space, *, components: Count = 10, covariance: str | None = None, floor: Share | None = None) -> Model:
     """A mixture of `components` Gaussians whose covariances are full, tied, diagonal or spherical.
 
-    `floor` is the least variance of a component in any direction, as a share of the data's (of each column; for
-    spherical covariances of their mean). It keeps components from collapsing on single events. Integer data are seen
-    through Gaussianised marginals, where the floor is 1e-2 by default; on reals it is 1e-6.
+    They are full by default up to 1024 dimensions, and diagonal beyond: D^2 / 2 numbers for each component are more
+    than any table has rows to tell, and take gigabytes. `floor` is the least variance of a component in any direction,
+    as a share of the data's (of each column; for spherical covariances of their mean). It keeps components from
+    collapsing on single events. Integer data are seen through Gaussianised marginals, where the floor is 1e-2 by
+    default; on reals it is 1e-6.
+
+    Raises:
+        TooLarge: full covariances that do not fit into memory.
     """
     real = density_space(space, "gmm")
+    if covariance is None:
+        covariance = "full" if space.dims <= FULL_DIMS else "diagonal"
     if covariance not in COVARIANCES:
         raise UnknownName("covariance", covariance, COVARIANCES)
     if floor is None:
         floor = 1e-6 if isinstance(space, Real) else 1e-2
+    held = {"full": components, "tied": 1}.get(covariance, 0) * 8.0 * space.dims**2
+    check_memory(
+        WORKING * held,
+        f"an EM pass of gmm with {components} {covariance} covariances over {space.dims} dimensions",
+        "Take covariance='diagonal', or ppca.",
+    )
     mixture = GaussianMixture(real, COVARIANCES[covariance](components, space.dims, floor))
     return gaussianized(space, mixture) if isinstance(space, Integer) else mixture

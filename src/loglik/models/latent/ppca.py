@@ -11,7 +11,8 @@ from loglik.errors import UsageError
 from loglik.models.dequantized import density_space
 from loglik.models.flows.gaussianized import gaussianized
 from loglik.models.flows.standardized import standardized
-from loglik.moments import DECISIVE, Moments, floored
+from loglik.moments import DECISIVE, FewRows, Moments
+from loglik.ranges import Count, Share
 from loglik.spaces import Integer, Real, Space
 
 
@@ -47,7 +48,8 @@ class ProbabilisticPCA(ExactModel, EMModel):
         log|C| = log|M| + (D - q) log sigma^2,          |x - mu|^2_C^-1 = (|x - mu|^2 - |L^-1 W^T (x - mu)|^2) / sigma^2
 
     with M = L L^T: nothing larger than q x q is ever factored. Two ways to the same maximum of the likelihood: the
-    closed form from the eigenvectors of the covariance, and EM, which needs no D x D matrix. float64 throughout.
+    closed form from the eigenvectors of the covariance, or of the n x n products of n < D events, and EM, which needs
+    no D x D matrix. float64 throughout.
     """
 
     def __init__(self, space: Real, latents: int, *, em: bool, floor: float) -> None:
@@ -106,10 +108,12 @@ class ProbabilisticPCA(ExactModel, EMModel):
         self.variance.copy_(scale)
         self.weight.copy_(torch.randn_like(self.weight) * scale.sqrt())
 
-    def expect(self, x: Tensor, context: Tensor | None = None) -> Moments | LatentMoments:
+    def expect(self, x: Tensor, context: Tensor | None = None) -> Moments | FewRows | LatentMoments:
         flat = self.events(x, context).flatten(1)
         log_likelihood = self.log_prob(x, context).sum()
         if self.closed_form:
+            if FewRows.suit(*flat.shape):
+                return FewRows(self.shift, flat - self.shift, log_likelihood)
             return Moments.of(flat, self.shift, log_likelihood)
         z, covariance = self.posterior(x)
         z1 = torch.cat([z, torch.ones_like(z[:, :1])], dim=1)
@@ -118,21 +122,28 @@ class ProbabilisticPCA(ExactModel, EMModel):
         centred = flat - self.shift
         return LatentMoments(centred.T @ z1, z1_z1, centred.square().sum(), log_likelihood)
 
-    def maximize(self, stats: Moments | LatentMoments) -> None:
-        if isinstance(stats, Moments):
-            self._maximize_in_closed_form(stats)
-        else:
+    def maximize(self, stats: Moments | FewRows | LatentMoments) -> None:
+        if isinstance(stats, LatentMoments):
             self._maximize_expected(stats)
+        else:
+            self._maximize_in_closed_form(stats)
 
-    def _maximize_in_closed_form(self, stats: Moments) -> None:
-        """W = U_q (Lambda_q - sigma^2 I)^1/2,  sigma^2 = mean of the D - q smallest eigenvalues."""
-        latents = self.weight.shape[1]
-        values, vectors = torch.linalg.eigh(floored(stats.covariance, self.floor))  # ascending
-        variance = values[:-latents].mean()
-        stretch = (values[-latents:] - variance).clamp(min=0.0).sqrt()
-        self.mean.copy_(stats.mean)
+    def _maximize_in_closed_form(self, stats: Moments | FewRows) -> None:
+        """W = U_q (Lambda_q - sigma^2 I)^1/2,  sigma^2 = mean of the D - q smallest eigenvalues.
+
+        The floor is isotropic, as the noise is: it is added to every eigenvalue.
+        """
+        dims, latents = self.weight.shape
+        mean, values, vectors = principal(stats)  # the largest last; those left out are 0
+        total = values.sum()
+        floor = self.floor * (total / dims if float(total) > 0.0 else torch.ones_like(total))
+        kept = min(latents, len(values))
+        variance = (values[: len(values) - kept].sum() / (dims - latents)).clamp(min=0.0) + floor
+        stretch = (values[-kept:] + floor - variance).clamp(min=0.0).sqrt()
+        self.mean.copy_(mean)
         self.variance.copy_(variance)
-        self.weight.copy_(vectors[:, -latents:] * stretch)
+        self.weight.zero_()
+        self.weight[:, latents - kept :] = vectors[:, -kept:] * stretch
 
     def _maximize_expected(self, stats: LatentMoments) -> None:
         """(W, mu) = sum x z1^T [sum z1 z1^T]^-1, a regression on the expected latents; sigma^2 the mean residual."""
@@ -160,8 +171,25 @@ class ProbabilisticPCA(ExactModel, EMModel):
     shift: Tensor
 
 
+def principal(stats: Moments | FewRows) -> tuple[Tensor, Tensor, Tensor]:
+    """The mean (D,), and the eigenvalues (r,), ascending, and eigenvectors (D, r) of the covariance of the events.
+
+    Of few events X (n, D), less their mean: X X^T u = n lambda u  <=>  (X^T X / n) X^T u = lambda X^T u, with r = n.
+    """
+    if isinstance(stats, Moments):
+        values, vectors = torch.linalg.eigh(stats.covariance)
+        return stats.mean, values.clamp(min=0.0), vectors
+    offset = stats.rows.mean(0)
+    centred = stats.rows - offset
+    values, vectors = torch.linalg.eigh(centred @ centred.T)
+    lengths = values.clamp(min=0.0).sqrt()
+    # Directions without variance are not needed, and X^T u has none of them.
+    scale = torch.where(lengths > 0.0, 1.0 / lengths, torch.zeros_like(lengths))
+    return stats.shift + offset, values.clamp(min=0.0) / len(centred), centred.T @ (vectors * scale)
+
+
 def ppca(
-    space: Space, *, latents: int | None = None, em: bool = False, standardize: bool = True, floor: float = 1e-6
+    space: Space, *, latents: Count | None = None, em: bool = False, standardize: bool = True, floor: Share = 1e-6
 ) -> Model:
     """Probabilistic PCA with `latents` < D directions; `em` fits by EM, else in closed form.
 

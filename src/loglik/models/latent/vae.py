@@ -12,6 +12,7 @@ from loglik.densities import normal_log_prob
 from loglik.heads import Head, head_for
 from loglik.nets.mlp import MLP
 from loglik.ops import at_least_float32, sum_event
+from loglik.ranges import Count, Share
 from loglik.spaces import Real, Space
 
 LOG_SCALE_LIMIT = 7.0
@@ -94,9 +95,9 @@ class VAE(LatentModel):
 def vae(
     space: Space,
     *,
-    latents: int | None = None,
-    hidden: Sequence[int] = (256, 256),
-    dropout: float = 0.0,
+    latents: Count | None = None,
+    hidden: Sequence[Count] = (256, 256),
+    dropout: Share = 0.0,
     context: Space | None = None,
 ) -> VAE:
     """Encoder and decoder have `hidden` widths (reversed in the decoder); `latents` defaults to D / 2, at most 32.

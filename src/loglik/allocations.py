@@ -1,0 +1,95 @@
+"""A refusal, before any memory is taken, of a model that does not fit into what is at hand."""
+
+import math
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import torch
+from torch.overrides import TorchFunctionMode
+
+from loglik.errors import TooLarge
+from loglik.memory import in_bytes, memory_at_hand
+
+WORTH_ASKING = 1 << 26  # bytes of a result, from which on the system is asked what is left
+
+
+class Allocations(TorchFunctionMode):
+    """Within it, tensors that a model is built of are refused before they are allocated where they cannot fit.
+
+    The functions that make a tensor of a stated size are added up, on the way down to them; what is computed from large
+    tensors is compared with what is left. Either is at least what building takes, and the messages say so.
+    """
+
+    def __init__(self, what: str, advice: str) -> None:
+        super().__init__()
+        self.what, self.advice = what, advice
+        self.there, self.taken = memory_at_hand(), 0.0
+
+    def __torch_function__(
+        self, func: Callable[..., Any], types: Any, args: tuple[Any, ...] = (), kwargs: Mapping[str, Any] | None = None
+    ) -> Any:
+        kwargs = kwargs or {}
+        size = SIZES.get(func)
+        if size is not None:
+            self.taken += size(args, kwargs)
+            self._check(self.taken)
+        elif not getattr(func, "__name__", "_").endswith("_"):  # in place, or a property
+            size_of_result = _of_result([arg for arg in args if isinstance(arg, torch.Tensor)])
+            if size_of_result > WORTH_ASKING:
+                self._check(size_of_result + max(0.0, self.there - memory_at_hand()))
+        return func(*args, **kwargs)
+
+    def _check(self, size: float) -> None:
+        if size > self.there:
+            raise TooLarge(
+                f"Expected {self.what} to fit into the {in_bytes(self.there)} of memory at hand; it takes at least "
+                f"{in_bytes(size)}. {self.advice}"
+            )
+
+
+def _of_shape(args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> float:
+    """The bytes of torch.empty(2, 3), torch.empty((2, 3)) or torch.empty(size=(2, 3))."""
+    sizes = kwargs.get("size", args[0] if args and isinstance(args[0], tuple | list) else args)
+    return _bytes(math.prod(float(size) for size in sizes if isinstance(size, int)), kwargs)
+
+
+def _of_square(args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> float:
+    rows = float(args[0])
+    return _bytes(rows * float(args[1] if len(args) > 1 else rows), kwargs)
+
+
+def _of_range(args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> float:
+    """Of torch.arange(n): with two results computed from it, since that is what it is made for."""
+    return 3.0 * 8.0 * float(args[0]) if len(args) == 1 and isinstance(args[0], int) else 0.0
+
+
+def _of_repeats(args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> float:
+    times = args[1:] if not isinstance(args[1], tuple | list) else args[1]
+    return math.prod([float(args[0].numel()), float(args[0].element_size()), *(float(n) for n in times)])
+
+
+def _of_result(operands: list[torch.Tensor]) -> float:
+    """The bytes of what a function makes of these: as much as the largest, or one for each value of their product."""
+    if not operands:
+        return 0.0
+    largest = max(operands, key=lambda operand: operand.numel())
+    sizes = [1] * max(operand.ndim for operand in operands)
+    for operand in operands:
+        for place, size in enumerate(reversed(operand.shape)):
+            sizes[place] = max(sizes[place], size)
+    return max(float(largest.numel() * largest.element_size()), float(math.prod(map(float, sizes))))
+
+
+def _bytes(values: float, kwargs: Mapping[str, Any]) -> float:
+    dtype = kwargs.get("dtype") or torch.get_default_dtype()
+    return 0.0 if str(kwargs.get("device")) == "meta" else values * float(dtype.itemsize)
+
+
+SIZES: dict[Any, Callable[[tuple[Any, ...], Mapping[str, Any]], float]] = {
+    **dict.fromkeys((torch.empty, torch.zeros, torch.ones, torch.rand, torch.randn), _of_shape),
+    torch.full: _of_shape,
+    torch.eye: _of_square,
+    torch.arange: _of_range,
+    torch.randperm: _of_range,
+    torch.Tensor.repeat: _of_repeats,
+}

@@ -1,0 +1,56 @@
+"""The last resort: an exception that nobody foresaw becomes one line, and a file with the details for who mends it."""
+
+import os
+import platform
+import tempfile
+import traceback
+from collections.abc import Sequence
+
+import torch
+
+from loglik.errors import LoglikError, OutOfMemory, Unforeseen
+from loglik.ranges import shown
+from loglik.version import __version__
+
+DEBUG = "LOGLIK_DEBUG"  # set, it shows tracebacks
+ALLOCATOR = "DefaultCPUAllocator"  # in torch's message where the system gives no memory
+LESS = "Give fewer rows, a smaller batch (--batch), a smaller model (--set), or more memory."
+
+
+def as_ours(error: BaseException, arguments: Sequence[str]) -> LoglikError:
+    """The error that the command ends with in place of this one; what happened is written to a file."""
+    place = _details(error, arguments)
+    if isinstance(error, MemoryError | torch.OutOfMemoryError) or ALLOCATOR in str(error):
+        return OutOfMemory(f"The memory was used up: {_reason(error)}. {LESS} {place}")
+    if isinstance(error, RecursionError):
+        return Unforeseen(f"Something is nested too deeply to be read (RecursionError). Flatten it. {place}")
+    return Unforeseen(f"Something went wrong that loglik did not foresee: {_reason(error)}. {place}")
+
+
+def traced(error: BaseException) -> str:
+    return "".join(traceback.format_exception(error))
+
+
+def debugging() -> bool:
+    return os.environ.get(DEBUG, "") not in ("", "0")
+
+
+def _reason(error: BaseException) -> str:
+    """The class and the beginning of the message."""
+    said = " ".join(str(error).split())
+    return f"{type(error).__name__}: {said[:200]}".rstrip(".: ") if said else type(error).__name__
+
+
+def _details(error: BaseException, arguments: Sequence[str]) -> str:
+    """Where the traceback is, in words. The file is new, in the folder for temporary files, and its owner's alone."""
+    text = (
+        f"loglik {__version__}, torch {torch.__version__}, Python {platform.python_version()}, {platform.platform()}\n"
+        f"arguments: {list(arguments)!r}\nfolder: {shown(os.getcwd())}\n\n{traced(error)}"
+    )
+    try:
+        handle, path = tempfile.mkstemp(prefix="loglik-", suffix=".txt")  # mode 0600
+        with os.fdopen(handle, "w", encoding="utf-8", errors="backslashreplace") as file:
+            file.write(text)
+    except OSError as failure:
+        return f"The details could not be written ({failure.strerror}); {DEBUG}=1 shows them."
+    return f"Details are in {path}; please report them."

@@ -1,0 +1,27 @@
+"""Where to compute: a device by name, if this machine has it and models can compute there."""
+
+from typing import Any
+
+import torch
+
+from loglik.errors import UsageError
+from loglik.ranges import shown
+
+
+def device_of(name: Any) -> torch.device:
+    """The device called `name`; "auto" is a GPU if there is one, else the CPU.
+
+    Raises:
+        UsageError: none that this machine has; the message lists those it has.
+    """
+    there = ["cpu", *(f"cuda:{index}" for index in range(torch.cuda.device_count()))]
+    if name == "auto":
+        return torch.device("cuda" if len(there) > 1 and torch.cuda.is_available() else "cpu")
+    try:
+        device = torch.device(name)
+        if f"{device.type}:{device.index or 0}".replace("cpu:0", "cpu") in there:
+            torch.empty(0, device=device)
+            return device
+    except (RuntimeError, AssertionError, TypeError):
+        pass
+    raise UsageError(f"Expected a device that this machine has, {' or '.join(there)}, or auto; got {shown(name)}.")
