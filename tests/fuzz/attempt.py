@@ -13,7 +13,7 @@ PYTHON = "python"  # the first word of a step whose second is source text, run w
 Step = tuple[str, ...]
 
 
-@dataclass(frozen=True, repr=False)
+@dataclass(frozen=True)
 class Attempt:
     """What a grammar draws.
 
@@ -47,7 +47,8 @@ class Attempt:
         told += [f"{name!r} -> {target!r}" for name, target in self.links.items()]
         return "\n".join([*told, *(in_words(step) for step in self.steps)])
 
-    __repr__ = __str__  # hypothesis prints it, and files are long
+    def _repr_pretty_(self, printer: Any, cycle: bool) -> None:
+        printer.text("the input above")  # as hypothesis prints it
 
     def to_json(self) -> str:
         files = {name: base64.b64encode(content).decode() for name, content in self.files.items()}

@@ -110,8 +110,8 @@ def breaks(
     if code and reached > 1:
         words = in_words(attempt.steps[reached - 1])
         yield f"Refused what loglik itself made or read before: {words}", f"refused later by {words.split()[1]}"
-    for path in before:
-        if after.get(path) != before[path] and not belongs(path, attempt.makes):
+    for path, content in before.items():
+        if after.get(path) != content and not belongs(path, attempt.makes):
             yield f"Changed or removed {path}, which was there before.", f"{attempt.step[0]} changed a file"
     for path in after.keys() - before.keys():
         if not belongs(path, attempt.makes):

@@ -8,7 +8,13 @@ from grammars import GRAMMARS
 from hypothesis import HealthCheck, Phase, Verbosity, given, seed, settings
 from law import Broken, judge
 
-PHASES = (Phase.explicit, Phase.generate, Phase.shrink)
+RULES = settings(
+    deadline=None,
+    database=None,
+    phases=(Phase.explicit, Phase.generate, Phase.shrink),
+    suppress_health_check=list(HealthCheck),
+    report_multiple_bugs=False,
+)
 
 
 @dataclass
@@ -26,10 +32,7 @@ def search(grammar: str, examples: int, first_seed: int) -> Tally:
         before, kind = tally.ends.total(), ""
 
         @seed(number)
-        @settings(
-            max_examples=left, deadline=None, database=None, phases=PHASES, verbosity=Verbosity.quiet,
-            suppress_health_check=list(HealthCheck), report_multiple_bugs=False,
-        )  # fmt: skip
+        @settings(RULES, max_examples=left, verbosity=Verbosity.quiet)
         @given(GRAMMARS[grammar])
         def holds(attempt: Attempt) -> None:
             nonlocal kind

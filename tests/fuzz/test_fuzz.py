@@ -3,17 +3,16 @@
 import pytest
 from attempt import Attempt
 from grammars import GRAMMARS, MENDED
-from hypothesis import HealthCheck, example, given, settings
+from hypothesis import example, given, settings
 from law import Broken, judge
+from survey import RULES
 
 EXAMPLES = 25
 
 
 @pytest.mark.parametrize("grammar", GRAMMARS)
 def test_the_law_holds(grammar: str) -> None:
-    @settings(
-        max_examples=EXAMPLES, derandomize=True, database=None, deadline=None, suppress_health_check=list(HealthCheck)
-    )
+    @settings(RULES, max_examples=EXAMPLES, derandomize=True)
     @given(GRAMMARS[grammar])
     def holds(attempt: Attempt) -> None:
         outcome = judge(attempt)

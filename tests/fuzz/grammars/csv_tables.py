@@ -44,7 +44,8 @@ COLUMNS: dict[str, Callable[[Random, int], list[str]]] = {
 
 @st.composite
 def attempts(draw: st.DrawFn) -> Attempt:
-    content, name = draw(text()), draw(mostly("t.csv", "t.tsv", "t.CSV", "t.csv.gz", "$x.csv", "\x1b[31m.csv", "a b.csv"))
+    content = draw(text())
+    name = str(draw(mostly("t.csv", "t.tsv", "t.CSV", "t.csv.gz", "$x.csv", "\x1b[31m.csv", "a b.csv")))
     coded = content.encode(draw(mostly("utf-8", "utf-8-sig", "utf-16", "latin-1", "utf-32", "cp1252")), "replace")
     coded = coded if draw(st.integers(0, 5)) else draw(damaged(coded))
     coded = gzip.compress(coded, mtime=0) if name.endswith(".gz") else coded

@@ -12,9 +12,9 @@ NAMES = (
 )  # fmt: skip
 WORDS = (
     "", " ", "0", "1", "2", "-1", "-2", "1.5", "1e3", "1e308", "1e999", "inf", "-inf", "nan", "2147483648",
-    "18446744073709551616", "1" + "0" * 30, "1_000", "\uff11\uff12", "0x10", "None", "true", "[]", "{}", "()", ",", ",,",
-    "a,b", "1,2", "-", "=", "a=b", "\x1b[31mred", "[bold]x", "\u65e5\u672c", "\U0001f600", "..", "/", "~", "%s", "{0}",
-    "$HOME", "*", "a" * 2000, "/dev/zero", "/dev/stdin", "/proc/self/mem", "../up", "nowhere/x.csv",
+    "18446744073709551616", "1" + "0" * 30, "1_000", "\uff11\uff12", "0x10", "None", "true", "[]", "{}", "()", ",",
+    ",,", "a,b", "1,2", "-", "=", "a=b", "\x1b[31mred", "[bold]x", "\u65e5\u672c", "\U0001f600", "..", "/", "~", "%s",
+    "{0}", "$HOME", "*", "a" * 2000, "/dev/zero", "/dev/stdin", "/proc/self/mem", "../up", "nowhere/x.csv",
 )  # fmt: skip
 
 names = st.one_of(st.sampled_from(NAMES), st.text(max_size=6))
@@ -25,7 +25,7 @@ words = st.one_of(st.sampled_from(WORDS), st.text(max_size=4)).filter(lambda wor
 def damaged(draw: st.DrawFn, content: bytes) -> bytes:
     """The content, cut, with some bytes changed, more in its middle, or a part twice."""
     at = draw(st.integers(0, len(content)))
-    some = draw(st.one_of(st.binary(max_size=8), st.sampled_from((b"\x00" * 8, b"\xff" * 8, b"\n\n", b'"', b"\xff\xfe"))))
+    some = draw(st.one_of(st.binary(max_size=8), st.sampled_from((bytes(8), b"\xff" * 8, b"\n\n", b'"', b"\xff\xfe"))))
     how = draw(st.sampled_from(("cut", "change", "insert", "twice", "before")))
     if how == "cut":
         return content[:at]
@@ -57,5 +57,5 @@ def used(
     model = draw(st.sampled_from(models))
     fit = ("fit", data, "--model", model, "--steps", "2", "-o", "new", "--json", *more)
     then = (("score", "new", data, "--json"), ("sample", "new", "-n", "3", "-o", "s.csv"))
-    back = (("score", "new", "s.csv", "--json"),) if data.split(":")[0].endswith((".csv", ".parquet", ".npy")) else ()
+    back = (("score", "new", "s.csv", "--json"),) if data.endswith((".csv", ".parquet", ".npy")) else ()
     return Attempt(fit, files, (*then, *back), ("new", "s.csv"))

@@ -6,7 +6,9 @@ from hypothesis import strategies as st
 from grammars import tiny
 from grammars.hostile import mostly, words
 
-MODELS = ("gaussian", "gmm", "made", "realnvp", "ppca", "nsf", "vae", "histogram", "uniform", "transformer", "", ",", "gaus")
+MODELS = (
+    "gaussian", "gmm", "made", "realnvp", "ppca", "nsf", "vae", "histogram", "uniform", "transformer", "", ",", "gaus",
+)  # fmt: skip
 SEEDS = ("1", "-1", "18446744073709551615", "18446744073709551616", "1.5", "x")
 COUNTS = ("1", "2", "0", "-1", "2.0", "1e3", "inf", "nan", "", "1000000000000", "1" + "0" * 30)
 DEVICES = ("cpu", "meta", "cuda", "cuda:7", "mps", "hpu", "privateuseone", "xla", "cpu:3", "", "CPU", "auto")
@@ -17,21 +19,27 @@ SETS = (
     "=3", "hidden", "components=2", "components=nan", "bins=0", "bins=1", "masks=0", "heads=0", "heads=3", "rank=-1",
 )  # fmt: skip
 TRAINING = (
-    "ema=0.9", "ema=nan", "ema=1", "ema=-1", "patience=0", "patience=-1", "patience=nan", "clip=0", "clip=inf", "clip=nan",
-    "warmup=2", "weight_decay=inf", "evaluations=0", "evaluations=1000000000000", "save_seconds=nan", "tolerance=nan",
-    "tolerance=inf", "steps=3", "seed=2", "nothing=1", "carry=2", "precision=1", "ema", "=1", "batch=1.5",
+    "ema=0.9", "ema=nan", "ema=1", "ema=-1", "patience=0", "patience=-1", "patience=nan", "clip=0", "clip=inf",
+    "clip=nan", "warmup=2", "weight_decay=inf", "evaluations=0", "evaluations=1000000000000", "save_seconds=nan",
+    "tolerance=nan", "tolerance=inf", "steps=3", "seed=2", "nothing=1", "carry=2", "precision=1", "ema", "=1",
+    "batch=1.5",
 )  # fmt: skip
 BUDGETS = ("1s", "0s", "-1s", "inf", "nan", "", "1d", "0.1", "0.0000001s", "soon", "1 s")
-OUTS = ("new", ".", "..", "/", "run", "t.csv", "t.csv/x", "a/b/c", "", "new/", "\x1b[31m", "x" * 300, "-", "keep", "link")
-SPACES = ("real", "integer:9", "integer:0", "integer:1", "integer:1000000000000", "category:-1", "category:", "x", "REAL")
+OUTS = (
+    "new", ".", "..", "/", "run", "t.csv", "t.csv/x", "a/b/c", "", "new/", "\x1b[31m", "x" * 300, "-", "keep", "link",
+)  # fmt: skip
+SPACES = (
+    "real", "integer:9", "integer:0", "integer:1", "integer:1000000000000", "category:-1", "category:", "x", "REAL",
+)  # fmt: skip
 
+CONTEXTS = ("a", "b", "a,b", "a,a", "", ",", "c")
 SHARED = {"--seed": SEEDS, "--samples": COUNTS, "--device": DEVICES}
 OPTIONS = {
     "fit": {
-        **SHARED, "--model": MODELS, "--steps": ("1", "2", "0", "-1", "1.5", "inf", ""), "--budget": BUDGETS, "-o": OUTS,
-        "--epochs": ("1", "0", "-1", "0.01", "inf", "1e308", "nan"), "--set": SETS, "--option": TRAINING,
-        "--batch": COUNTS, "--lr": ("0.01", "0", "-1", "inf", "nan", "1e308", "1e-320", "x"), "--space": SPACES,
-        "--precision": ("auto", "float32", "bfloat16", "float8", ""), "--context": ("a", "b", "a,b", "a,a", "", ",", "c"),
+        **SHARED, "--model": MODELS, "--steps": ("1", "2", "0", "-1", "1.5", "inf", ""), "-o": OUTS,
+        "--budget": BUDGETS, "--epochs": ("1", "0", "-1", "0.01", "inf", "1e308", "nan"), "--set": SETS,
+        "--option": TRAINING, "--batch": COUNTS, "--lr": ("0.01", "0", "-1", "inf", "nan", "1e308", "1e-320", "x"), 
+        "--space": SPACES, "--precision": ("auto", "float32", "bfloat16", "float8", ""), "--context": CONTEXTS,
         "--window": ("4", "0"), "--resume": (None,), "--overwrite": (None,), "--keep-equal-rows-together": (None,),
     },
     "score": {
@@ -40,8 +48,8 @@ OPTIONS = {
     },
     "sample": {
         **SHARED, "-n": ("3", *COUNTS), "-o": ("s.csv", "s.npy", "s.png", "s.txt", "s.wav", "t.csv", *OUTS),
-        "--context": ("1", "1,2", "nan", ""), "--given": ("1", "1,2", "nan", "a", ""), "--length": COUNTS, "--top-k": COUNTS,
-        "--temperature": ("1", "0.5", "0", "-1", "nan", "inf", "1e-320"),
+        "--context": ("1", "1,2", "nan", ""), "--given": ("1", "1,2", "nan", "a", ""), "--length": COUNTS,
+        "--top-k": COUNTS, "--temperature": ("1", "0.5", "0", "-1", "nan", "inf", "1e-320"),
     },
     "data": {"--window": COUNTS, "--json": (None,)},
     "check": {"--seed": SEEDS, "--json": (None,)},
@@ -49,8 +57,7 @@ OPTIONS = {
     "models": {"--json": (None,)},
     "compare": {
         "--models": ("gaussian", "gaussian,gmm", "", ",", "gaussian,gaussian", "gaussian,", "nothing", " gaussian"),
-        "--budget": BUDGETS, "-o": OUTS, "--context": ("a", "", "a,b"), "--seed": SEEDS, "--samples": COUNTS, "--space": SPACES,
-        "--device": DEVICES,
+        "--budget": BUDGETS, "-o": OUTS, "--context": CONTEXTS, "--space": SPACES, **SHARED,
     },
 }  # fmt: skip
 ARGUMENTS: dict[str, tuple[tuple[str, ...], ...]] = {

@@ -34,7 +34,8 @@ def attempts(draw: st.DrawFn) -> Attempt:
 @st.composite
 def wav(draw: st.DrawFn) -> bytes:
     """A WAV file by hand, so that every number in it may be another."""
-    bits, channels, rate = draw(mostly(16, 8, 24, 32, 12, 0)), draw(mostly(1, 2, 0, 65535)), draw(mostly(8000, 44100, 0))
+    bits, channels = draw(mostly(16, 8, 24, 32, 12, 0)), draw(mostly(1, 2, 0, 65535))
+    rate = draw(mostly(8000, 44100, 0, 0xFFFFFFFF))
     form, count = draw(mostly(1, 3, 6, 7, 0xFFFE, 0)), draw(mostly(1200, 15, 16, 1, 0, 160, share=3))
     align = draw(mostly(channels * (bits // 8), 1, 0))  # type: ignore[operator]
     if bits == 8:
@@ -45,7 +46,7 @@ def wav(draw: st.DrawFn) -> bytes:
         data = (8000 * np.sin(np.arange(count) / 9)).astype("<i2").tobytes()  # type: ignore[call-overload]
     stated = draw(mostly(len(data), 0, 0xFFFFFFFF, 0x7FFFFFFF, len(data) + 100, len(data) // 2, len(data) - 1, share=3))
     whole = draw(mostly(36 + len(data), 0, 0xFFFFFFFF))
-    between = draw(mostly(b"", b"LIST\x04\x00\x00\x00INFO", b"junk\xff\xff\xff\xff", b"fact\x04\x00\x00\x00\x00\x00\x00\x00"))
+    between = draw(mostly(b"", b"LIST\x04\x00\x00\x00INFO", b"junk\xff\xff\xff\xff", b"fact\x04" + bytes(7)))
     head = struct.pack("<HHIIHH", form, channels, rate, 16000, align % 65536, bits)  # type: ignore[operator]
     content = b"RIFF" + struct.pack("<I", whole) + b"WAVEfmt \x10\x00\x00\x00" + head + between  # type: ignore[operator]
     content += b"data" + struct.pack("<I", max(0, stated)) + data  # type: ignore[call-overload]

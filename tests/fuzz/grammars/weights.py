@@ -31,7 +31,7 @@ def attempts(draw: st.DrawFn) -> Attempt:
     if how == 0:
         content = draw(damaged(files[f"run/{name}"]))
     elif how == 1:
-        content = draw(st.sampled_from((b"", b"\x80\x04K\x01.", b"PK\x03\x04", b"\x08" + b"\x00" * 7 + b"{}      ", b"\xff" * 64)))
+        content = draw(st.sampled_from((b"", b"\x80\x04K\x01.", b"PK\x03\x04", b"\x08" + bytes(7) + b"{}      ")))
     else:
         tensors, about = _tensors(files[f"run/{name}"])
         for _ in range(draw(st.sampled_from((1, 1, 2)))):
@@ -80,10 +80,10 @@ def _edited(tensors: dict[str, Tensor], which: int, how: str) -> dict[str, Tenso
         "ones": lambda: torch.ones_like(t),
         "negative": lambda: -t.double() - 1.0,
         "huge": lambda: torch.full_like(t.double(), 1e300),
-        "half": lambda: t.half(),
+        "half": t.half,
         "int8": lambda: t.to(torch.int8),
-        "float64": lambda: t.double(),
-        "bool": lambda: t.bool(),
+        "float64": t.double,
+        "bool": t.bool,
         "complex": lambda: t.to(torch.complex64),
         "flat": lambda: t.reshape(-1),
         "longer": lambda: torch.cat([t.reshape(-1), t.reshape(-1)]),
