@@ -127,7 +127,7 @@ def step_breaks(step: Step, result: dict[str, Any]) -> Iterator[str]:
         yield f"Ended in {where(result)}"
     if step[0] == PYTHON:
         if RAW.search(error):
-            yield f"Another library's words ({RAW.search(error)[0]}): {error}"  # type: ignore[index]
+            yield f"Another library's words ({RAW.search(error)[0]}): {error}"
         if result["raw"]:
             yield f"A raw warning: {result['raw'][0]}"
         return

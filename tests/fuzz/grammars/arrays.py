@@ -10,7 +10,7 @@ from attempt import Attempt
 from hypothesis import strategies as st
 
 from grammars import tiny
-from grammars.hostile import damaged, mostly, names, used
+from grammars.hostile import damaged, mostly, names, rarely, used
 
 TYPES = (
     "<f8", "<f4", "<f2", ">f8", "|u1", "|i1", "<i2", "<u2", ">i4", "<i8", "<u8", "|b1", "<c16", "<f16", "|O", "<U3",
@@ -27,33 +27,33 @@ MODELS = ("gaussian", "gaussian", "histogram", "uniform", "gmm")
 @st.composite
 def npy_attempts(draw: st.DrawFn) -> Attempt:
     content = draw(npy())
-    content = content if draw(st.integers(0, 7)) else draw(damaged(content))
+    content = draw(damaged(content)) if draw(rarely(8)) else content
     space = draw(mostly((), ("--space", "integer:256"), ("--space", "real"), ("--space", "category:2")))
-    return draw(used({"x.npy": content}, "x.npy", MODELS, tiny.run("table"), space))  # type: ignore[arg-type]
+    return draw(used({"x.npy": content}, "x.npy", MODELS, tiny.run("table"), space))
 
 
 @st.composite
 def npz_attempts(draw: st.DrawFn) -> Attempt:
     usual = st.sampled_from(("x", "X", "train", "labels", "features", "arr_0", "test", "y"))
-    keys = draw(st.lists(st.one_of(usual, usual, names), max_size=3, unique=True))
+    keys = draw(st.lists(st.one_of(usual, usual, names), min_size=1, max_size=3, unique=True))
     out = io.BytesIO()
     with zipfile.ZipFile(out, "w", draw(st.sampled_from((zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)))) as archive:
         for key in keys:
-            member = key.replace("\x00", "0") + draw(mostly(".npy", "", ".txt", ".npy.npy"))  # type: ignore[operator]
+            member = key.replace("\x00", "0") + draw(mostly(".npy", "", ".txt", ".npy.npy"))
             archive.writestr(member, draw(npy()))
-        if draw(st.integers(0, 19)) == 0:  # little that becomes much
+        if draw(rarely(20)):  # little that becomes much
             archive.writestr("bomb.npy", _header("<f8", (2**27, 2), False) + bytes(2**20), zipfile.ZIP_DEFLATED)
-    content = out.getvalue() if draw(st.integers(0, 7)) else draw(damaged(out.getvalue()))
+    content = draw(damaged(out.getvalue())) if draw(rarely(8)) else out.getvalue()
     key = draw(st.sampled_from(("", *(f":{key}" for key in keys), ":nowhere", ":"))).replace("\x00", "0")
     context = draw(mostly((), ("--context", "labels"), ("--context", "y"), ("--context", "x,y")))
-    return draw(used({"x.npz": content}, f"x.npz{key}", MODELS, tiny.run("table"), context))  # type: ignore[arg-type]
+    return draw(used({"x.npz": content}, f"x.npz{key}", MODELS, tiny.run("table"), context))
 
 
 @st.composite
 def npy(draw: st.DrawFn) -> bytes:
     kind, shape = draw(mostly("<f8", *TYPES, share=3)), draw(mostly((60, 2), *SHAPES, share=3))
     values, fortran = draw(mostly("normal", *VALUES, share=3)), draw(mostly(False, True, "no"))
-    count = prod(shape) if all(isinstance(n, int) and 0 <= n < 2000 for n in shape) else 120  # type: ignore[union-attr]
+    count = prod(shape) if all(isinstance(n, int) and 0 <= n < 2000 for n in shape) else 120
     return _header(str(kind), shape, fortran) + _numbers(str(kind), str(values), min(count, 20_000))
 
 

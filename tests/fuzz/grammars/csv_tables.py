@@ -8,7 +8,7 @@ from attempt import Attempt
 from hypothesis import strategies as st
 
 from grammars import tiny
-from grammars.hostile import damaged, mostly, names, used, words
+from grammars.hostile import damaged, mostly, names, rarely, used, words
 
 Random = np.random.Generator
 COLUMNS: dict[str, Callable[[Random, int], list[str]]] = {
@@ -47,9 +47,9 @@ def attempts(draw: st.DrawFn) -> Attempt:
     content = draw(text())
     name = str(draw(mostly("t.csv", "t.tsv", "t.CSV", "t.csv.gz", "$x.csv", "\x1b[31m.csv", "a b.csv")))
     coded = content.encode(draw(mostly("utf-8", "utf-8-sig", "utf-16", "latin-1", "utf-32", "cp1252")), "replace")
-    coded = coded if draw(st.integers(0, 5)) else draw(damaged(coded))
+    coded = draw(damaged(coded)) if draw(rarely(6)) else coded
     coded = gzip.compress(coded, mtime=0) if name.endswith(".gz") else coded
-    coded = coded if draw(st.integers(0, 11)) else draw(damaged(coded))
+    coded = draw(damaged(coded)) if draw(rarely(12)) else coded
     context = ("--context", draw(st.sampled_from(("a", "1", "a,b", "", "nowhere"))))
     space = ("--space", draw(st.sampled_from(("real", "integer:9", "category:3", "integer:1", "integer:", "word"))))
     more = draw(mostly((), context, space))
@@ -59,14 +59,14 @@ def attempts(draw: st.DrawFn) -> Attempt:
 
 @st.composite
 def text(draw: st.DrawFn) -> str:
-    rows, count = draw(st.sampled_from((60, 60, 60, 25, 10, 3, 2, 1, 0))), draw(st.integers(1, 5))
+    rows, count = int(draw(mostly(60, 25, 10, 3, 2, 1, 0, share=4))), draw(st.integers(1, 5))
     random = np.random.default_rng(draw(st.integers(0, 99)))
     usual, strange = st.sampled_from(("real", "short", "whole")), st.sampled_from(sorted(COLUMNS))
-    kinds = [draw(strange if draw(st.integers(0, 3)) == 0 else usual) for _ in range(count)]
+    kinds = [draw(strange if draw(rarely(4)) else usual) for _ in range(count)]
     columns = [COLUMNS[kind](random, rows) for kind in kinds]
     separator, decimal = draw(mostly(",", ";", "\t", "|", " ", ";;")), draw(mostly(".", ","))
     table = [[cell.replace(".", str(decimal)) for cell in row] for row in zip(*columns, strict=True)]
-    if table and draw(st.integers(0, 5)) == 0:  # one cell, or one row, of another kind
+    if table and draw(rarely(6)):  # one cell, or one row, of another kind
         row = draw(st.integers(0, rows - 1))
         table[row] = draw(st.sampled_from(([], table[row][:-1], [*table[row], "1"], [draw(words), *table[row][1:]])))
     header = draw(mostly("letters", "none", "years", "names", "index", "twice"))
@@ -83,8 +83,8 @@ def text(draw: st.DrawFn) -> str:
     quote = draw(mostly("needed", "always", "never"))
     lines = [str(separator).join(_quoted(cell, str(separator), str(quote)) for cell in row) for row in table]
     lines = [str(separator).join(_quoted(cell, str(separator), str(quote)) for cell in head), *lines] if head else lines
-    lines = [*draw(mostly((), ("# made by a tool", "# mm"), ("", ""), ("sep=;",), ("Report of May",))), *lines]  # type: ignore[misc]
-    lines += draw(mostly((), ("",), ("", "", ""), ("total 60",), ("\x1a",)))  # type: ignore[misc]
+    lines = [*draw(mostly((), ("# made by a tool", "# mm"), ("", ""), ("sep=;",), ("Report of May",))), *lines]
+    lines += draw(mostly((), ("",), ("", "", ""), ("total 60",), ("\x1a",)))
     end = str(draw(mostly("\n", "\r\n", "\r")))
     return end.join(lines) + draw(st.sampled_from((end, "")))
 

@@ -1,6 +1,7 @@
 """What any grammar may draw from: strange names and words, damage to bytes, and what to do with a file."""
 
 from collections.abc import Sequence
+from typing import Any
 
 from attempt import Attempt, Step
 from hypothesis import strategies as st
@@ -38,9 +39,14 @@ def damaged(draw: st.DrawFn, content: bytes) -> bytes:
     return some + content
 
 
-def mostly(usual: object, *strange: object, share: int = 6) -> st.SearchStrategy[object]:
+def rarely(share: int) -> st.SearchStrategy[bool]:
+    """True in one of `share` draws; it stands in the middle, since hypothesis draws the ends more often."""
+    return st.sampled_from([i == share // 2 for i in range(share)])
+
+
+def mostly(usual: Any, *strange: Any, share: int = 10) -> st.SearchStrategy[Any]:
     """`usual` in most draws; what is strange has one in `share`."""
-    return st.integers(0, share - 1).flatmap(lambda i: st.sampled_from(strange) if i == share - 1 else st.just(usual))
+    return rarely(share).flatmap(lambda odd: st.sampled_from(strange) if odd else st.just(usual))
 
 
 @st.composite

@@ -10,7 +10,7 @@ from attempt import Attempt
 from hypothesis import strategies as st
 
 from grammars import tiny
-from grammars.hostile import damaged, mostly, names, used
+from grammars.hostile import damaged, mostly, names, rarely, used
 
 MODES = ("1", "L", "P", "RGB", "RGBA", "LA", "CMYK", "I", "I;16", "F", "YCbCr", "HSV", "LAB")
 FORMATS = {
@@ -32,28 +32,28 @@ STRANGERS = {
 
 @st.composite
 def attempts(draw: st.DrawFn) -> Attempt:
-    count, side = draw(st.sampled_from((24, 24, 12, 3, 1, 0))), draw(st.sampled_from((4, 4, 4, 1, 7)))
+    count, side = int(draw(mostly(24, 12, 3, 1, 0, share=4))), draw(st.sampled_from((4, 4, 4, 1, 7)))
     kind, mode = draw(_kinds())
     files = {f"i/{k:02d}.{kind}": image(k, kind, mode, (side, side)) for k in range(count)}
-    for _ in range(draw(mostly(0, 1, 2, share=2))):  # type: ignore[call-overload]
+    for _ in range(draw(mostly(0, 1, 2, share=2))):
         odd, other = draw(_kinds())
         size = draw(st.sampled_from(((4, 4), (4, 5), (1, 1), (40, 30))))
         turned, frames, alpha = draw(st.integers(0, 9)), draw(st.integers(1, 3)), draw(st.booleans())
         content = image(99, odd, other, size, turned, frames, alpha)
-        content = draw(damaged(content)) if draw(st.integers(0, 3)) == 0 else content
+        content = draw(damaged(content)) if draw(rarely(4)) else content
         files[f"i/{draw(st.sampled_from(('00', 'zz', 'u/v')))}.{odd}"] = content
-    if draw(st.integers(0, 5)) == 0:
+    if draw(rarely(6)):
         name = draw(st.sampled_from(sorted(STRANGERS)))
         files[f"i/{name}"] = STRANGERS[name]
-    if draw(st.integers(0, 9)) == 0:
+    if draw(rarely(10)):
         files["i/00.png"] = large_png(*draw(st.sampled_from(((9500, 9500), (60000, 60000), (2**31 - 1, 1), (0, 4)))))
     classes = draw(mostly((), ("cat", "dog"), ("only",), (draw(names), "b")))
     if classes:
-        files = {f"i/{_plain(classes[k % len(classes)])}/{n[2:]}": c for k, (n, c) in enumerate(files.items())}  # type: ignore[index, arg-type]
+        files = {f"i/{_plain(classes[k % len(classes)])}/{n[2:]}": c for k, (n, c) in enumerate(files.items())}
     files = files or {"i/.hidden": b""}
     more = ("--context", "label") if classes else draw(mostly((), ("--space", "integer:4"), ("--window", "4")))
     models = ("histogram", "histogram", "gaussian", "uniform")
-    return draw(used(files, "i", models, tiny.run("images"), more))  # type: ignore[arg-type]
+    return draw(used(files, "i", models, tiny.run("images"), more))
 
 
 @st.composite

@@ -7,7 +7,7 @@ from attempt import Attempt
 from hypothesis import strategies as st
 
 from grammars import tiny
-from grammars.hostile import NAMES, damaged
+from grammars.hostile import NAMES, damaged, rarely
 
 Path = tuple[str | int, ...]
 VALUES: tuple[Any, ...] = (
@@ -33,14 +33,14 @@ SLOW = (("report", "run"), ("check", "run"))
 def attempts(draw: st.DrawFn) -> Attempt:
     kind = draw(st.sampled_from(("table", "mixture", "net")))
     files = {**tiny.run(kind), "t.csv": tiny.TABLE.encode()}
-    if draw(st.integers(0, 9)) == 0:
+    if draw(rarely(10)):
         content = draw(st.one_of(st.sampled_from(WHOLE), damaged(files["run/run.json"])))
     else:
         record = json.loads(files["run/run.json"])
         for _ in range(draw(st.sampled_from((1, 1, 1, 2, 3)))):
             record = draw(edited(record))
         content = json.dumps(record).encode()
-    use = draw(st.sampled_from(SLOW if draw(st.integers(0, 19)) == 0 else USES))
+    use = draw(st.sampled_from(SLOW if draw(rarely(20)) else USES))
     return Attempt(use, {**files, "run/run.json": content}, makes=("run", "s.csv"))
 
 
