@@ -1,7 +1,7 @@
 """A process that forks a child for every input: each starts afresh, and none can bring the harness down.
 
 Run as a program it imports everything once, then reads a line {"folder": ..., "steps": [...]} from stdin for each
-input, and answers with a line {"results": [...], "died": "...", "bytes": ...}: a result for each step that was run, the
+input, runs it in folder/home/work with folder/aside for temporary files, and answers with a line {"results": [...], "died": "...", "bytes": ...}: a result for each step that was run, the
 cause if the child did not come to its end, and the most memory that it held.
 """
 
@@ -114,7 +114,8 @@ def _limit_memory() -> None:
 
 def _run(folder: str, steps: list[list[str]]) -> list[dict[str, Any]]:
     """The steps one after the other, up to the first that does not succeed."""
-    os.chdir(folder)
+    os.chdir(Path(folder, "home", "work"))
+    tempfile.tempdir = str(Path(folder, "aside"))
     results = []
     for step in steps:
         result: dict[str, Any] = {"code": 0, "error": "", "trace": "", "raw": []}
@@ -127,6 +128,8 @@ def _run(folder: str, steps: list[list[str]]) -> list[dict[str, Any]]:
                 result["code"] = getattr(error, "exit_code", 1)
                 result["error"] = f"{type(error).__name__} {error}"
                 result["trace"] = traceback.format_exc()
+        for details in Path(tempfile.tempdir).glob("loglik-*.txt"):  # of what the command did not foresee
+            result["trace"] = details.read_text(errors="replace")
         results.append({**result, **said})
         if result["code"]:
             break

@@ -75,21 +75,22 @@ def files_made(attempt: Attempt, name: str) -> dict[str, bytes]:
     with tempfile.TemporaryDirectory(prefix="fuzz-") as place:
         outcome = _judged(attempt, Path(place))
         assert outcome.name == "succeeded", outcome
-        work = Path(place, "work")
+        work = Path(place, "home", "work")
         return {str(p.relative_to(work)): p.read_bytes() for p in sorted((work / name).rglob("*")) if p.is_file()}
 
 
 def _judged(attempt: Attempt, place: Path) -> Outcome:
-    work = place / "work"
-    work.mkdir()
-    attempt.unpack(work)
-    before = state(place)
-    answer = CHILDREN.run(work, [list(step) for step in attempt.steps])
+    home = place / "home"
+    (home / "work").mkdir(parents=True)
+    (place / "aside").mkdir()
+    attempt.unpack(home / "work")
+    before = state(home)
+    answer = CHILDREN.run(place, [list(step) for step in attempt.steps])
     results = answer["results"]
     last = results[-1] if results else {"code": 1}
     name = error_names().get(last["code"], "not an error of ours") if last["code"] else "succeeded"
     told = "\n".join(f"{key}: {last[key][-900:]}" for key in ("trace", "error", "out", "err") if last.get(key))
-    for broken, kind in breaks(attempt, answer, before, state(place)):
+    for broken, kind in breaks(attempt, answer, before, state(home)):
         return Outcome(name, broken, kind, told)
     return Outcome(name, told=told)
 
@@ -165,8 +166,8 @@ def number_breaks(out: str) -> Iterator[str]:
 
 def where(result: dict[str, Any]) -> str:
     """The type of an exception, and the innermost place in loglik."""
-    places = re.findall(r'loglik/([\w/]+\.py)", line \d+, in (\w+)', result["trace"] or result["err"])
-    kind = (result["error"] or result["err"] or "?").split()[0]
+    places = re.findall(r'loglik/([\w/]+\.py)", line \d+, in (\w+)', result["trace"])
+    kind = (re.findall(r"^(\w+)(?::|$)", result["trace"], re.MULTILINE) or ["nothing that is known"])[-1]
     return f"{kind} at {' '.join(places[-1])}" if places else f"{kind}, code {result['code']}"
 
 
@@ -180,10 +181,10 @@ def error_names() -> dict[int, str]:
     return {code: name for code, name in names.items() if code not in NO_CAUSE}
 
 
-def state(place: Path) -> dict[str, str]:
-    """Every file, link and folder in a place, with its mode and content."""
+def state(home: Path) -> dict[str, str]:
+    """Every file, link and folder in a place, by its path from the folder `work`, with its mode and content."""
     found = {}
-    for folder, folders, files in os.walk(place):
+    for folder, folders, files in os.walk(home):
         for name in (*folders, *files):
             path = Path(folder, name)
             mode = path.lstat().st_mode
@@ -194,7 +195,7 @@ def state(place: Path) -> dict[str, str]:
                 if stat.S_ISREG(mode)
                 else b""
             )
-            found[os.path.relpath(path, place / "work")] = f"{mode:o} {hashlib.blake2b(content).hexdigest()}"
+            found[os.path.relpath(path, home / "work")] = f"{mode:o} {hashlib.blake2b(content).hexdigest()}"
     return found
 
 
