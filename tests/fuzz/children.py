@@ -1,8 +1,9 @@
 """A process that forks a child for every input: each starts afresh, and none can bring the harness down.
 
 Run as a program it imports everything once, then reads a line {"folder": ..., "steps": [...]} from stdin for each
-input, runs it in folder/home/work with folder/aside for temporary files, and answers with a line {"results": [...], "died": "...", "bytes": ...}: a result for each step that was run, the
-cause if the child did not come to its end, and the most memory that it held.
+input and runs it in folder/home/work, with folder/aside for temporary files. It answers with a line {"results": [...],
+"died": "...", "bytes": ...}: a result for each step that was run, the cause if the child did not come to its end, and
+the most memory that it held.
 """
 
 import contextlib
