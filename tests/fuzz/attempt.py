@@ -17,9 +17,9 @@ Step = tuple[str, ...]
 class Attempt:
     """What a grammar draws.
 
-    `files` are written to an empty folder, `links` made there (target by name), and `step` is run in it: the words of a
-    command, without `loglik`, or ("python", SOURCE). It may be refused. If it succeeds, the steps of `then` follow, and
-    none of them may be refused. Only files and folders named in `makes` may come into being or change.
+    `files` are written to an empty folder, `links` (target by name) and `pipes` made there, and `step` is run in it: the
+    words of a command, without `loglik`, or ("python", SOURCE). It may be refused. If it succeeds, the steps of `then`
+    follow, and none of them may be refused. Only files and folders named in `makes` may come into being or change.
     """
 
     step: Step
@@ -27,6 +27,7 @@ class Attempt:
     then: tuple[Step, ...] = ()
     makes: tuple[str, ...] = ()
     links: Mapping[str, str] = field(default_factory=dict)
+    pipes: tuple[str, ...] = ()
 
     @property
     def steps(self) -> tuple[Step, ...]:
@@ -39,12 +40,15 @@ class Attempt:
             path.write_bytes(content)
         for name, target in self.links.items():
             os.symlink(target, folder / name)
+        for name in self.pipes:
+            os.mkfifo(folder / name)
 
     def __str__(self) -> str:
         shown = sorted(self.files, key=lambda name: (name.count("/"), name))[:4]
         told = [f"{name!r}: {self.files[name][:160]!r}, {len(self.files[name])} bytes" for name in shown]
         told += [f"and {len(self.files) - 4} more files"] * (len(self.files) > 4)
         told += [f"{name!r} -> {target!r}" for name, target in self.links.items()]
+        told += [f"{name!r} is a pipe" for name in self.pipes]
         return "\n".join([*told, *(in_words(step) for step in self.steps)])
 
     def _repr_pretty_(self, printer: Any, cycle: bool) -> None:
@@ -52,8 +56,8 @@ class Attempt:
 
     def to_json(self) -> str:
         files = {name: base64.b64encode(content).decode() for name, content in self.files.items()}
-        whole = {"step": self.step, "then": self.then, "makes": self.makes, "files": files, "links": dict(self.links)}
-        return json.dumps(whole, indent=1)
+        more = {"makes": self.makes, "links": dict(self.links), "pipes": self.pipes}
+        return json.dumps({"step": self.step, "then": self.then, "files": files, **more}, indent=1)
 
     @classmethod
     def from_json(cls, text: str) -> "Attempt":
@@ -64,6 +68,7 @@ class Attempt:
             tuple(map(tuple, whole["then"])),
             tuple(whole["makes"]),
             whole["links"],
+            tuple(whole.get("pipes", ())),
         )
 
 

@@ -60,11 +60,20 @@ OPTIONS = {
         "--budget": BUDGETS, "-o": OUTS, "--context": CONTEXTS, "--space": SPACES, **SHARED,
     },
 }  # fmt: skip
+PLACES = (("zero.csv",), ("zero.npy",), ("gone.csv",), ("home",), ("pipe.csv",), ("pipe.npy",), ("pipe.txt",))
 ARGUMENTS: dict[str, tuple[tuple[str, ...], ...]] = {
-    "fit": (("t.csv",), ("t.csv",), ("moons",)),
-    "score": (("run", "t.csv"), ("net", "t.csv"), ("run", "/"), ("run", "."), ("t.csv", "t.csv"), ("/", "t.csv")),
+    "fit": (("t.csv",), ("t.csv",), ("moons",), *PLACES),
+    "score": (
+        ("run", "t.csv"),
+        ("net", "t.csv"),
+        ("run", "/"),
+        ("run", "."),
+        ("t.csv", "t.csv"),
+        ("/", "t.csv"),
+        ("run", "pipe.csv"),
+    ),
     "sample": (("run",), ("net",), ("mix",)),
-    "data": (("t.csv",), (), ("moons",), (".",), ("/dev/zero",), ("/",), ("run",), ("link",)),
+    "data": (("t.csv",), (), ("moons",), (".",), ("/dev/zero",), ("/",), ("run",), ("link",), *PLACES),
     "check": (("t.csv",), (".",), ("nowhere",)),
     "report": (("t.csv",), (".",), ("nowhere",)),
     "models": ((), ("made",), ("gmm",)),
@@ -94,4 +103,5 @@ def attempts(draw: st.DrawFn) -> Attempt:
     for folder, kind in (("run", "table"), ("net", "net"), ("mix", "mixture")):
         files |= {name.replace("run/", f"{folder}/", 1): content for name, content in tiny.run(kind).items()}
     makes = (*MAKES, "run") if "--overwrite" in step or "--resume" in step else MAKES
-    return Attempt(step, files, makes=makes, links={"link": "keep"})
+    links = {"link": "keep", "zero.csv": "/dev/zero", "zero.npy": "/dev/zero", "gone.csv": "nowhere", "home": "."}
+    return Attempt(step, files, makes=makes, links=links, pipes=("pipe.csv", "pipe.npy", "pipe.txt"))
