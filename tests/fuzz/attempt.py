@@ -17,9 +17,9 @@ Step = tuple[str, ...]
 class Attempt:
     """What a grammar draws.
 
-    `files` are written to an empty folder, `links` (target by name) and `pipes` made there, and `step` is run in it: the
-    words of a command, without `loglik`, or ("python", SOURCE). It may be refused. If it succeeds, the steps of `then`
-    follow, and none of them may be refused. Only files and folders named in `makes` may come into being or change.
+    `files` are written to an empty folder, `links` (target by name) and `pipes` made there, and `step` is run in it:
+    the words of a command, without `loglik`, or ("python", SOURCE). It may be refused. If it succeeds, the steps of
+    `then` follow, and none of them may be refused. Only what `makes` names may come into being or change.
     """
 
     step: Step

@@ -54,14 +54,18 @@ def used(
     draw: st.DrawFn, files: dict[str, bytes], data: str, models: Sequence[str], run: dict[str, bytes], more: Step = ()
 ) -> Attempt:
     """What a person does with data: look at them, fit a model and use it, or score them with a run that is there."""
-    how = draw(st.sampled_from(("data", "data", "fit", "fit", "score")))
+    how = draw(mostly(draw(st.sampled_from(("data", "fit", "score"))), "compare", share=15))
     if how == "data":
         json = draw(st.sampled_from(((), ("--json",))))
         return Attempt(("data", data, *(more if more[:1] == ("--window",) else ()), *json), files)
     if how == "score":
         return Attempt(("score", "run", data, "--json"), {**files, **run})
+    if how == "compare":
+        names = ("--models", ",".join(sorted({models[0], models[-1]})), "--budget", "1s")
+        return Attempt(("compare", data, *names, "-o", "new", *more), files, makes=("new",))
     model = draw(st.sampled_from(models))
     fit = ("fit", data, "--model", model, "--steps", "2", "-o", "new", "--json", *more)
     then = (("score", "new", data, "--json"), ("sample", "new", "-n", "3", "-o", "s.csv"))
     back = (("score", "new", "s.csv", "--json"),) if data.endswith((".csv", ".parquet", ".npy")) else ()
-    return Attempt(fit, files, (*then, *back), ("new", "s.csv"))
+    shown = (("report", "new"),) if draw(rarely(15)) else ()
+    return Attempt(fit, files, (*then, *back, *shown), ("new", "s.csv"))

@@ -60,6 +60,8 @@ OPTIONS = {
         "--budget": BUDGETS, "-o": OUTS, "--context": CONTEXTS, "--space": SPACES, **SHARED,
     },
 }  # fmt: skip
+LINKS = {"link": "keep", "zero.csv": "/dev/zero", "zero.npy": "/dev/zero", "gone.csv": "nowhere", "home": "."}
+PIPES = ("pipe.csv", "pipe.npy", "pipe.txt")
 PLACES = (("zero.csv",), ("zero.npy",), ("gone.csv",), ("home",), ("pipe.csv",), ("pipe.npy",), ("pipe.txt",))
 ARGUMENTS: dict[str, tuple[tuple[str, ...], ...]] = {
     "fit": (("t.csv",), ("t.csv",), ("moons",), *PLACES),
@@ -103,5 +105,4 @@ def attempts(draw: st.DrawFn) -> Attempt:
     for folder, kind in (("run", "table"), ("net", "net"), ("mix", "mixture")):
         files |= {name.replace("run/", f"{folder}/", 1): content for name, content in tiny.run(kind).items()}
     makes = (*MAKES, "run") if "--overwrite" in step or "--resume" in step else MAKES
-    links = {"link": "keep", "zero.csv": "/dev/zero", "zero.npy": "/dev/zero", "gone.csv": "nowhere", "home": "."}
-    return Attempt(step, files, makes=makes, links=links, pipes=("pipe.csv", "pipe.npy", "pipe.txt"))
+    return Attempt(step, files, makes=makes, links=LINKS, pipes=PIPES)
