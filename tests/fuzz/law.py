@@ -34,7 +34,7 @@ PARTIAL = (40, 41, 50, 130)  # with these a command may have said and kept somet
 RAW = re.compile(
     r"Traceback|site-packages|\w+Warning\b|\[Errno|<class |object at 0x|'NoneType'|DefaultCPUAllocator|RuntimeError|"
     r"TypeError|has no attribute|index out of range|size mismatch for|argument must be|got an unexpected keyword|"
-    r"ArrowInvalid|not subscriptable|not iterable|codec can't|np\.\w+64\(|mathtext|Glyph \d+"
+    r"ArrowInvalid|not subscriptable|not iterable|codec can't|mathtext|Glyph \d+"
 )
 CONTROL = re.compile(r"[\x00-\x09\x0b-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069]")
 
