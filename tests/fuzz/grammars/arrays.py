@@ -40,7 +40,7 @@ def npz_attempts(draw: st.DrawFn) -> Attempt:
     with zipfile.ZipFile(out, "w", draw(st.sampled_from((zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)))) as archive:
         for key in keys:
             member = key.replace("\x00", "0") + draw(mostly(".npy", "", ".txt", ".npy.npy"))
-            archive.writestr(member, draw(npy()))
+            archive.writestr(member or "0", draw(npy()))
         if draw(rarely(20)):  # little that becomes much
             archive.writestr("bomb.npy", _header("<f8", (2**27, 2), False) + bytes(2**20), zipfile.ZIP_DEFLATED)
     content = draw(damaged(out.getvalue())) if draw(rarely(8)) else out.getvalue()
