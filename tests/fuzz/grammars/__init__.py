@@ -6,13 +6,13 @@ ordinary and one or two things strange, since what is strange everywhere is refu
 every number of a table, so that hypothesis spends itself on the form. `hostile.py` has names, words and damage to draw
 from, `tiny.py` runs that were fitted before. Then `python -m tests.fuzz --examples 500 NAME`.
 
-An input that broke the law once and is mended stands in `MENDED`, and is tried by every `make test`.
+An input that broke the law once and is mended stands in `mended.py`, and is tried by every `make test`.
 """
 
 from attempt import Attempt
 from hypothesis.strategies import SearchStrategy
 
-from grammars import arrays, calls, csv_tables, images, mended, options, parquet, records, sounds, texts, weights
+from grammars import arrays, calls, csv_tables, images, options, parquet, records, sounds, texts, weights
 
 GRAMMARS: dict[str, SearchStrategy[Attempt]] = {
     "csv": csv_tables.attempts(),
@@ -27,4 +27,3 @@ GRAMMARS: dict[str, SearchStrategy[Attempt]] = {
     "options": options.attempts(),
     "calls": calls.attempts(),
 }
-MENDED: dict[str, tuple[Attempt, ...]] = mended.MENDED

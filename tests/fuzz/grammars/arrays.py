@@ -42,7 +42,7 @@ def npz_attempts(draw: st.DrawFn) -> Attempt:
             member = key.replace("\x00", "0") + draw(mostly(".npy", "", ".txt", ".npy.npy"))
             archive.writestr(member or "0", draw(npy()))
         if draw(rarely(20)):  # little that becomes much
-            archive.writestr("bomb.npy", _header("<f8", (2**27, 2), False) + bytes(2**20), zipfile.ZIP_DEFLATED)
+            archive.writestr("bomb.npy", header("<f8", (2**27, 2), False) + bytes(2**20), zipfile.ZIP_DEFLATED)
     content = draw(damaged(out.getvalue())) if draw(rarely(8)) else out.getvalue()
     key = draw(st.sampled_from(("", *(f":{key}" for key in keys), ":nowhere", ":"))).replace("\x00", "0")
     context = draw(mostly((), ("--context", "labels"), ("--context", "y"), ("--context", "x,y")))
@@ -54,14 +54,15 @@ def npy(draw: st.DrawFn) -> bytes:
     kind, shape = draw(mostly("<f8", *TYPES, share=3)), draw(mostly((60, 2), *SHAPES, share=3))
     values, fortran = draw(mostly("normal", *VALUES, share=3)), draw(mostly(False, True, "no"))
     count = prod(shape) if all(isinstance(n, int) and 0 <= n < 2000 for n in shape) else 120
-    return _header(str(kind), shape, fortran) + _numbers(str(kind), str(values), min(count, 20_000))
+    return header(str(kind), shape, fortran) + _numbers(str(kind), str(values), min(count, 20_000))
 
 
-def _header(kind: str, shape: object, fortran: object) -> bytes:
+def header(kind: str, shape: object, fortran: object = False) -> bytes:
+    """How an NPY file begins; a shape that is text stands there as it is."""
     told = kind if kind.startswith(("[", "(")) else repr(kind)
-    header = f"{{'descr': {told}, 'fortran_order': {fortran!r}, 'shape': {shape!r}, }}"
-    header += " " * (63 - (len(header) + 10) % 64) + "\n"
-    return b"\x93NUMPY\x01\x00" + struct.pack("<H", len(header)) + header.encode()
+    text = f"{{'descr': {told}, 'fortran_order': {fortran!r}, 'shape': {shape}, }}"
+    text += " " * (63 - (len(text) + 10) % 64) + "\n"
+    return b"\x93NUMPY\x01\x00" + struct.pack("<H", len(text)) + text.encode()
 
 
 def _numbers(kind: str, values: str, count: int) -> bytes:

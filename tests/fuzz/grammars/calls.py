@@ -104,4 +104,6 @@ PARTS = {
 def attempts(draw: st.DrawFn) -> Attempt:
     call = draw(st.sampled_from(CALLS))
     source = re.sub("<([a-z]+)>", lambda part: draw(PARTS[part[1]]), call)
-    return Attempt((PYTHON, source), {**tiny.run("table"), "t.csv": tiny.TABLE.encode()}, makes=("new", "run", "nowhere"))
+    return Attempt(
+        (PYTHON, source), {**tiny.run("table"), "t.csv": tiny.TABLE.encode()}, makes=("new", "run", "nowhere")
+    )
