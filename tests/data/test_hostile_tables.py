@@ -4,10 +4,14 @@ What each file should give was written by hand beside it.
 """
 
 import gzip
+import os
+import sys
 import zipfile
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from loglik.data.files import open_file
@@ -330,3 +334,14 @@ def test_a_table_beyond_the_memory_at_hand_is_refused_before_it_is_read(monkeypa
     assert sum(len(x) for x, _ in source.batches(1000)) == 100_000  # a stream needs no room for all
     with pytest.raises(TooLarge, match=r"memory at hand, 1 MB; t\.csv, about 100\d\d\d rows of 2 columns, would need"):
         source.read()
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="other systems have only names in Unicode")
+@pytest.mark.parametrize("name", [b"d\xff.csv", b"d\xff.csv.gz", b"d\xff.parquet"])
+def test_names_of_files_that_are_not_utf_8(name: bytes) -> None:
+    csv = b"a,b\n0.5,1.5\n"
+    pq.write_table(pa.table({"a": [0.5], "b": [1.5]}), "plain.parquet")
+    contents = {b"csv": csv, b".gz": gzip.compress(csv, mtime=0), b"uet": Path("plain.parquet").read_bytes()}
+    path = os.fsdecode(name)
+    Path(path).write_bytes(contents[name[-3:]])
+    assert open_file(path).read().x.tolist() == [[0.5, 1.5]]

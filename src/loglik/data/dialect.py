@@ -134,9 +134,7 @@ def _widened(names: list[str], separator: str, rows: Sequence[Sequence[str]]) ->
     return ["", *names] if separator in "\t " else names
 
 
-def _distinct(
-    names: Sequence[str], labels: int, empty: int, name: str, columns: Sequence[str]
-) -> tuple[str, ...]:
+def _distinct(names: Sequence[str], labels: int, empty: int, name: str, columns: Sequence[str]) -> tuple[str, ...]:
     """All names, each once; columns without one are called by their number."""
     filled = [n if n.strip() or n in columns else f"column {i + 1}" for i, n in enumerate(names)]
     data = filled[labels : len(filled) - empty]
