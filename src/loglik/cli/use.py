@@ -76,10 +76,10 @@ def score(
         data, part=part, context=contexts_like(about, context_of(data, context)), space=model.space,
         columns=about.get("columns"), reading=Reading.from_json(about),
     )  # fmt: skip
-    if source.remark:
-        talk(f"{data}: {source.remark}.")
     result = evaluate(model, source, samples=samples_for(model, samples), seed=seed)
     learnt = learnt_from(run, source)
+    if source.remark:  # not before: a refusal is a line of its own
+        talk(f"{data}: {source.remark}.")
     if rows is not None:
         write_rows(rows, result.values)
         talk(f"Wrote {result.events} rows to {rows}.")

@@ -186,5 +186,6 @@ def is_number(value: Any) -> bool:
 
 
 def one_line(error: Exception) -> str:
-    """Another library's message, short enough to stand in ours."""
-    return " ".join(str(error).split())[:160]
+    """Another library's message, short enough to stand in ours, without characters that a terminal obeys."""
+    line = " ".join(str(error).split())[:160]
+    return "".join(c if c.isprintable() else "?" for c in line)

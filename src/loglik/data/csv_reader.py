@@ -114,9 +114,8 @@ class CsvReader(ColumnReader):
             ends = how.names[-how.empty :]
             chosen, types = [*chosen, *ends], {**types, **dict.fromkeys(ends, pa.null())}
         convert = pa_csv.ConvertOptions(column_types=types, include_columns=chosen, decimal_point=how.decimal)
-        place = self.path if self._recoded is None else pa.BufferReader(self._recoded)
         try:
-            return pa_csv.open_csv(place, read, parse, convert)
+            return pa_csv.open_csv(self._bytes(), read, parse, convert)
         except pa.ArrowInvalid as error:
             if "Empty CSV" in str(error):
                 raise EmptyData(f"Expected rows of numbers; got none in {self.name}.") from None
@@ -125,6 +124,15 @@ class CsvReader(ColumnReader):
             raise self._unreadable(error) from None
         except (OSError, UnicodeDecodeError) as error:
             raise self._unreadable(error) from None
+
+    def _bytes(self) -> Any:
+        """The file, unpacked; by its name in bytes, for it need not be one in UTF-8."""
+        import pyarrow as pa
+
+        if self._recoded is not None:
+            return pa.BufferReader(self._recoded)
+        file = pa.OSFile(os.fsencode(self.path))
+        return pa.CompressedInputStream(file, "gzip") if self.path.lower().endswith(".gz") else file
 
     def _guarded(self, stream: Any) -> Iterator[Any]:
         """The stream's batches; whatever is no conversion error says how the file is damaged."""

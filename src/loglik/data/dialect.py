@@ -57,7 +57,7 @@ def dialect_of(head: Head, name: str, columns: Sequence[str] | None = None, name
     decimal = decimal_mark(rows.cells[1:] or rows.cells, name)
     cells = [[cell.translate(SWAPPED) for cell in row] for row in rows.cells] if decimal == "," else rows.cells
     headed = columns is not None and set(columns) <= set(rows.cells[0])
-    title = 0 if headed or named is not None else _titles(rows)
+    title = 0 if headed or named is not None else _titles(cells, rows.width)
     below = [row for row in cells[title + 1 :] if len(row) == rows.width]
     first = rows.cells[title]
     if named is None:
@@ -71,7 +71,7 @@ def dialect_of(head: Head, name: str, columns: Sequence[str] | None = None, name
     whole = len(names) == rows.width
     empty = empty_ends(names if named else None, below) if whole else 0
     labels = row_labels(names, below) if named and whole else 0
-    distinct = _distinct(names, labels, empty, name)
+    distinct = _distinct(names, labels, empty, name, columns or ())
     said = (
         *((f"encoding {head.encoding}",) if head.encoding else ()),
         f"header {'yes' if named else 'no'}",
@@ -105,15 +105,14 @@ def _check_quotations(head: Head, rows: Rows, name: str) -> None:
         )
 
 
-def _titles(rows: Rows) -> int:
-    """How many rows of one cell stand before the names, which are as many as most rows have cells."""
-    if rows.width < 2:
-        return 0
-    for number, row in enumerate(rows.cells[:20]):
-        if sum(bool(cell.strip()) for cell in row) > 1 or is_number(row[0]):
-            below = rows.below(number)
-            names = len(row) == rows.width and is_header(row, below) and bool(below)
-            return number if names else 0
+def _titles(cells: Sequence[list[str]], width: int) -> int:
+    """How many rows of words, not as wide as the table or empty but for a cell, stand above its names."""
+    for number, row in enumerate(cells[:20]):
+        if len(row) == width and sum(bool(cell.strip()) for cell in row) > (width > 1):
+            below = [row for row in cells[number + 1 :] if len(row) == width]
+            return number if below and is_header(row, below) else 0
+        if all(map(is_number, row)):
+            break
     return 0
 
 
@@ -135,9 +134,9 @@ def _widened(names: list[str], separator: str, rows: Sequence[Sequence[str]]) ->
     return ["", *names] if separator in "\t " else names
 
 
-def _distinct(names: Sequence[str], labels: int, empty: int, name: str) -> tuple[str, ...]:
+def _distinct(names: Sequence[str], labels: int, empty: int, name: str, columns: Sequence[str]) -> tuple[str, ...]:
     """All names, each once; columns without one are called by their number."""
-    filled = [n if n.strip() else f"column {i + 1}" for i, n in enumerate(names)]
+    filled = [n if n.strip() or n in columns else f"column {i + 1}" for i, n in enumerate(names)]
     data = filled[labels : len(filled) - empty]
     twice = [n for n, count in Counter(data).items() if count > 1]
     if twice:

@@ -20,8 +20,8 @@ from loglik.spaces import Discrete, Real, Space
 ARRAYS = ("x", "X", "train")  # what the data of an NPZ file is usually called
 NPY, NPZ = b"\x93NUMPY", b"PK\x03\x04"  # how the files begin
 DAMAGE = (
-    ValueError, EOFError, OSError, RuntimeError, OverflowError, SyntaxError, tokenize.TokenError, zipfile.BadZipFile,
-    zlib.error,
+    ValueError, TypeError, EOFError, OSError, RuntimeError, OverflowError, SyntaxError, tokenize.TokenError,
+    zipfile.BadZipFile, zlib.error,
 )  # fmt: skip
 
 
@@ -124,7 +124,8 @@ def _check_magic(path: str, name: str, magic: bytes) -> None:
 
 def _load(file: Any, name: str, mmap_mode: Any = None) -> Any:
     try:
-        return np.load(file, mmap_mode=mmap_mode, allow_pickle=False)
+        with np.errstate(over="ignore"):  # of a shape of nonsense
+            return np.load(file, mmap_mode=mmap_mode, allow_pickle=False)
     except DAMAGE as error:
         raise _unreadable(name, error) from None
 

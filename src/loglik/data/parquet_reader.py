@@ -1,5 +1,6 @@
 """Parquet, streamed: batches come page by page, so memory is bounded whatever the size of the row groups."""
 
+import os
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
@@ -29,7 +30,7 @@ class ParquetReader(ColumnReader):
         self.name = name
         try:
             # Pre-buffering would hold all row groups of a pass in memory.
-            self._file = parquet.ParquetFile(path, pre_buffer=False, buffer_size=BUFFER_BYTES)
+            self._file = parquet.ParquetFile(pa.OSFile(os.fsencode(path)), pre_buffer=False, buffer_size=BUFFER_BYTES)
         except (pa.ArrowException, OSError) as error:
             kind = true_format(path)
             if kind not in ("", "Parquet"):
