@@ -1,5 +1,7 @@
 """How nets read the context c of p(x|c): on a scale near one, whatever its unit."""
 
+from typing import Any
+
 import torch
 from torch import Tensor
 
@@ -7,6 +9,7 @@ from loglik.errors import ContextError
 from loglik.ops import FAR, KeepsFloat64
 from loglik.scales import centre_and_scale
 from loglik.spaces import Measure, Space
+from loglik.tensors import tensor_of
 
 
 class ContextReader(KeepsFloat64):
@@ -45,8 +48,8 @@ class ContextReader(KeepsFloat64):
     scale: Tensor
 
 
-def check_contexts(context: Tensor | None, space: Space | None, events: int) -> None:
-    """One context for each event, for a model of p(x|c) with c in `space`; none for a model of p(x), where it is None.
+def check_contexts(context: Any, space: Space | None, x: Any) -> None:
+    """One context for each event of x, for a model of p(x|c) with c in `space`; none where that is None.
 
     Raises:
         ContextError: a context that is missing or not taken, or another number of rows.
@@ -57,8 +60,10 @@ def check_contexts(context: Tensor | None, space: Space | None, events: int) -> 
         return
     if space is None:
         raise ContextError("This model takes no context; got one. Build it with context=..., or leave it out.")
-    if len(context) != events:
-        raise ContextError(f"Expected one context per event, {events}; got {len(context)}.")
+    rows, events = tensor_of(context, "the contexts").shape, tensor_of(x, "the events").shape
+    if rows[:1] != events[:1]:
+        got = rows[0] if rows else "a single number"
+        raise ContextError(f"Expected one context per event, {events[0] if events else 1}; got {got}.")
 
 
 def contexts_of_samples(context: Tensor | None, space: Space | None, n: int) -> Tensor | None:
@@ -69,6 +74,17 @@ def contexts_of_samples(context: Tensor | None, space: Space | None, n: int) -> 
         return None
     if space is None:
         raise ContextError("This model takes no context; got one.")
+    context = rows_of_contexts(context, space)
     if len(context) not in (1, n):
         raise ContextError(f"Expected a context of 1 or {n} rows; got {len(context)}.")
     return context.expand(n, *context.shape[1:])
+
+
+def rows_of_contexts(context: Any, space: Space) -> Tensor:
+    """Contexts of any array type as a tensor (n, *c); a single one, such as a label, as one row."""
+    rows = tensor_of(context, "the contexts")
+    if tuple(rows.shape) == space.shape:
+        return rows.unsqueeze(0)
+    if tuple(rows.shape[1:]) != space.shape or not rows.ndim:
+        raise ContextError(f"Expected contexts of {space} in rows, {('n', *space.shape)}; got {tuple(rows.shape)}.")
+    return rows

@@ -32,6 +32,9 @@ class Range:
 
 
 SEEDS = Range(0, LARGEST_SEED)
+SAMPLES = Range(1, 10**6)  # K of a bound
+TEMPERATURES = Range(0.0, 1e6, above=True)
+MANY = Range(1, 10**12)
 # The types of hyperparameters: `hyperparameters.checked` holds builders to them.
 Layers = Annotated[int, Range(1, 1000)]
 LayersOrNone = Annotated[int, Range(0, 1000)]

@@ -16,13 +16,9 @@ from loglik.data.splits import in_words
 from loglik.devices import device_of
 from loglik.errors import ContextError, UsageError
 from loglik.hyperparameters import checked
-from loglik.ranges import SEEDS, Range, real, shown, whole
+from loglik.ranges import MANY, SAMPLES, SEEDS, TEMPERATURES, Range, real, shown, whole
 from loglik.training.options import REAL, WHOLE, Options, check_precision, seconds
 from loglik.zoo import entry
-
-SAMPLES_AT_MOST = Range(1, 10**6)
-MANY = Range(1, 10**12)
-TEMPERATURES = Range(0.0, 1e6, above=True)
 
 
 def within(name: str, numbers: Range) -> Callable[[int | None], int | None]:
@@ -91,7 +87,7 @@ Samples = Annotated[
     int,
     typer.Option(
         help="K of the K-sample bound, for latent and dequantised models; more is tighter and slower.",
-        callback=within("--samples", SAMPLES_AT_MOST),
+        callback=within("--samples", SAMPLES),
     ),
 ]
 SpaceWords = Annotated[

@@ -92,6 +92,7 @@ def check(
         DataError: x does not belong to the model's space.
         ContextError: not one context for each event.
     """
+    check_model(model)
     if x is not None:
         model.space.events(x)
         check_rows(x, context)
