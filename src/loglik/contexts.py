@@ -7,9 +7,12 @@ from torch import Tensor
 
 from loglik.errors import ContextError
 from loglik.ops import FAR, KeepsFloat64
+from loglik.ranges import Range, whole
 from loglik.scales import centre_and_scale
 from loglik.spaces import Measure, Space
 from loglik.tensors import tensor_of
+
+COUNTS = Range(0, 10**12)
 
 
 class ContextReader(KeepsFloat64):
@@ -68,6 +71,7 @@ def check_contexts(context: Any, space: Space | None, x: Any) -> None:
 
 def contexts_of_samples(context: Tensor | None, space: Space | None, n: int) -> Tensor | None:
     """(n, *c): the contexts of n samples, of which a single one is for all; see `check_contexts`."""
+    whole("the number of samples", n, COUNTS)
     if context is None:
         if space is not None:
             raise ContextError(f"This model samples from p(x|c) with c in {space}; got no context.")

@@ -19,7 +19,7 @@ def check_model(model: Any) -> None:
     raise UsageError(f"Expected a model, such as {advice} makes or a subclass of loglik.Model; got {shown(model)}.")
 
 
-def scores_of(model: Model, values: Any, rows: int, method: str = "log_likelihood") -> Tensor:
+def scores_of(model: Model, values: object, rows: int, method: str = "log_likelihood") -> Tensor:
     """What a model said of so many rows, once it is known to be one number for each.
 
     Raises:
@@ -30,7 +30,7 @@ def scores_of(model: Model, values: Any, rows: int, method: str = "log_likelihoo
             f"Expected {type(model).__name__}.{method} to return a tensor ({rows},), one number for each row; got "
             f"{shown(values)}."
         )
-    if tuple(values.shape) != (rows,) or values.is_complex():
+    if tuple(values.shape) != (rows,) or not values.is_floating_point():
         raise BadModel(
             f"Expected {type(model).__name__}.{method} to return ({rows},), one number for each row; got "
             f"{tuple(values.shape)} of {values.dtype}. Sum over everything but the batch axis."
@@ -38,7 +38,18 @@ def scores_of(model: Model, values: Any, rows: int, method: str = "log_likelihoo
     return values
 
 
-def draws_of(model: Model, x: Any, n: int) -> Tensor:
+def objective_of(model: Model, values: object, rows: int) -> Tensor:
+    """As `scores_of`, of what training maximises: it must depend on a parameter, or there is nothing to train."""
+    objective = scores_of(model, values, rows, "objective")
+    if not objective.requires_grad:
+        raise BadModel(
+            f"Expected {type(model).__name__}.objective to depend on the model's parameters; got values without a "
+            "gradient. Compute them from the parameters, without detach() or no_grad()."
+        )
+    return objective
+
+
+def draws_of(model: Model, x: object, n: int) -> Tensor:
     """What a model drew, once it is known to be n events of its space's shape.
 
     Raises:

@@ -84,6 +84,8 @@ def number(value: float) -> str:
 
 def shown(value: Any) -> str:
     """A value in a message: its repr in one line, cut where it is long."""
+    if is_number(value) and hasattr(value, "item"):  # NumPy's say their type
+        value = value.item()
     if isinstance(value, int) and not isinstance(value, bool) and value.bit_length() > 4 * SHOWN:
         return "a number of hundreds of digits" if value > 0 else "a negative number of hundreds of digits"
     try:

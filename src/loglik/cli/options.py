@@ -59,6 +59,22 @@ def _models(value: str | None) -> str | None:
     return value
 
 
+def _columns(value: str | None) -> str | None:
+    if value is not None:
+        columns_of(value)
+    return value
+
+
+def columns_of(words: str) -> tuple[str, ...]:
+    """ "age,sex" as names, each once."""
+    names = tuple(name.strip() for name in words.split(","))
+    if not all(names) or len(set(names)) < len(names):
+        raise ContextError(
+            f"Expected names of columns for --context, each once and separated by commas; got {shown(words)}."
+        )
+    return names
+
+
 def names_of(words: str | None) -> list[str] | None:
     """ "made,nsf" as names; None where nothing was said."""
     if words is None:
@@ -145,6 +161,7 @@ ContextWords = Annotated[
         help="Model p(x|c): `label` for the labels of a built-in set or the subfolders of a folder, or columns of a "
         "table, separated by commas.",
         metavar="COLUMNS",
+        callback=_columns,
     ),
 ]
 Window = Annotated[
@@ -187,10 +204,7 @@ def context_of(data: str, words: str | None) -> bool | tuple[str, ...] | None:
         return None
     if words == "label" and (os.path.isdir(data) or ("." not in data and "/" not in data)):
         return True
-    names = tuple(name.strip() for name in words.split(","))
-    if not all(names):
-        raise ContextError(f"Expected names of columns separated by commas as the context; got {shown(words)}.")
-    return names
+    return columns_of(words)
 
 
 def contexts_like(about: Mapping[str, Any], given: bool | tuple[str, ...] | None) -> bool | tuple[str, ...] | None:
