@@ -73,7 +73,6 @@ def test_every_model_names_what_is_no_event(name: str) -> None:
         x = model.sample(2)
         odd = [
             x.to(torch.complex64),
-            x.reshape(2, -1).double().to_sparse(),
             x.to("meta"),
             x[..., None],
             x.flatten()[:1],
