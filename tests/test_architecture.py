@@ -15,10 +15,11 @@ SOURCE = Path(loglik.__file__).parent
 LAYERS: list[tuple[str, ...]] = [
     ("errors", "ops", "version", "visible"),
     ("ranges", "memory", "output"),
-    ("storage", "allocations", "ode", "uncertainty", "devices"),
+    ("storage", "allocations", "ode", "uncertainty", "devices", "tensors"),
     ("spaces", "scales"),
     ("contexts",),
     ("contract",),
+    ("promises",),
     ("difference",),
     ("score",),
     ("densities", "moments", "nets"),

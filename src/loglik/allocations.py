@@ -81,7 +81,7 @@ def _of_result(operands: list[torch.Tensor]) -> float:
 
 
 def _bytes(values: float, kwargs: Mapping[str, Any]) -> float:
-    dtype = kwargs.get("dtype") or torch.get_default_dtype()
+    dtype: torch.dtype = kwargs.get("dtype") or torch.get_default_dtype()
     return 0.0 if str(kwargs.get("device")) == "meta" else values * float(dtype.itemsize)
 
 

@@ -1,12 +1,18 @@
 """How nets read the context c of p(x|c): on a scale near one, whatever its unit."""
 
+from typing import Any
+
 import torch
 from torch import Tensor
 
 from loglik.errors import ContextError
 from loglik.ops import FAR, KeepsFloat64
+from loglik.ranges import Range, whole
 from loglik.scales import centre_and_scale
 from loglik.spaces import Measure, Space
+from loglik.tensors import tensor_of
+
+COUNTS = Range(0, 10**12)
 
 
 class ContextReader(KeepsFloat64):
@@ -45,8 +51,8 @@ class ContextReader(KeepsFloat64):
     scale: Tensor
 
 
-def check_contexts(context: Tensor | None, space: Space | None, events: int) -> None:
-    """One context for each event, for a model of p(x|c) with c in `space`; none for a model of p(x), where it is None.
+def check_contexts(context: Any, space: Space | None, x: Any) -> None:
+    """One context for each event of x, for a model of p(x|c) with c in `space`; none where that is None.
 
     Raises:
         ContextError: a context that is missing or not taken, or another number of rows.
@@ -57,18 +63,32 @@ def check_contexts(context: Tensor | None, space: Space | None, events: int) -> 
         return
     if space is None:
         raise ContextError("This model takes no context; got one. Build it with context=..., or leave it out.")
-    if len(context) != events:
-        raise ContextError(f"Expected one context per event, {events}; got {len(context)}.")
+    rows, events = tensor_of(context, "the contexts").shape, tensor_of(x, "the events").shape
+    if rows[:1] != events[:1]:
+        got = rows[0] if rows else "a single number"
+        raise ContextError(f"Expected one context per event, {events[0] if events else 1}; got {got}.")
 
 
 def contexts_of_samples(context: Tensor | None, space: Space | None, n: int) -> Tensor | None:
     """(n, *c): the contexts of n samples, of which a single one is for all; see `check_contexts`."""
+    whole("the number of samples", n, COUNTS)
     if context is None:
         if space is not None:
             raise ContextError(f"This model samples from p(x|c) with c in {space}; got no context.")
         return None
     if space is None:
         raise ContextError("This model takes no context; got one.")
+    context = rows_of_contexts(context, space)
     if len(context) not in (1, n):
         raise ContextError(f"Expected a context of 1 or {n} rows; got {len(context)}.")
     return context.expand(n, *context.shape[1:])
+
+
+def rows_of_contexts(context: Any, space: Space) -> Tensor:
+    """Contexts of any array type as a tensor (n, *c); a single one, such as a label, as one row."""
+    rows = tensor_of(context, "the contexts")
+    if tuple(rows.shape) == space.shape:
+        return rows.unsqueeze(0)
+    if tuple(rows.shape[1:]) != space.shape or not rows.ndim:
+        raise ContextError(f"Expected contexts of {space} in rows, {('n', *space.shape)}; got {tuple(rows.shape)}.")
+    return rows

@@ -15,7 +15,9 @@ from torch import Tensor, nn
 from loglik.contexts import ContextReader, check_contexts, contexts_of_samples
 from loglik.errors import UsageError
 from loglik.ops import log_mean_exp, repeat_rows, sum_event
+from loglik.ranges import SAMPLES, whole
 from loglik.spaces import Space
+from loglik.tensors import tensor_of
 
 ROWS_AT_ONCE = 4096  # importance samples are evaluated in slices of about so many rows
 
@@ -32,7 +34,7 @@ class Claim(IntEnum):
 
 
 class Model(nn.Module, ABC):
-    """A distribution over the events of one space, possibly given a context c.
+    """A distribution over the events of one space, possibly given a context c. Events may come as arrays or lists.
 
     A subclass calls `super().__init__(space, context)`, states its `claim`, and implements `log_likelihood` (through
     one of the kinds below) and `sample`. What it may override: `objective`, `initialize`, `remark`; `carries` and
@@ -86,7 +88,7 @@ class Model(nn.Module, ABC):
         Reals are given in `dtype`, by default the model's own. A model whose nets compute in float32 asks for float64,
         shifts and scales, and only then gives its nets what they read: time stamps and coordinates keep their digits.
         """
-        check_contexts(context, self.context, len(x))
+        check_contexts(context, self.context, x)
         return self.space.events(x, dtype or self._anchor.dtype)
 
     def condition(self, context: Tensor | None) -> Tensor | None:
@@ -171,8 +173,8 @@ class ExactModel(Model):
         """(B, *event) -> (B,): log p(x) or log p(x|c), exactly."""
 
     def log_likelihood(self, x: Tensor, context: Tensor | None = None) -> Tensor:
-        check_contexts(context, self.context, len(x))  # a `log_prob` that ignores them need not say so
-        return self.log_prob(x, context)
+        check_contexts(context, self.context, x)  # a `log_prob` that ignores them need not say so
+        return self.log_prob(tensor_of(x, "the events"), context)
 
     @property
     def has_weights(self) -> bool:
@@ -213,15 +215,12 @@ class LatentModel(Model):
         Raises:
             UsageError: fewer than 1 sample; a model without weights.
         """
-        if samples < 1:
-            raise UsageError(f"Expected at least 1 sample; got {samples}.")
+        x, samples = tensor_of(x, "the events"), whole("samples", samples, SAMPLES)
         at_once = max(1, min(samples, ROWS_AT_ONCE // max(1, len(x))))
         log_w = []
         for start in range(0, samples, at_once):
             k = min(at_once, samples - start)
-            repeated = repeat_rows(x, k)
-            assert repeated is not None
-            log_w.append(self.log_weight(repeated, repeat_rows(context, k)).reshape(len(x), k))
+            log_w.append(self.log_weight(x.repeat_interleave(k, dim=0), repeat_rows(context, k)).reshape(len(x), k))
         return log_mean_exp(torch.cat(log_w, dim=1), dim=1)
 
 

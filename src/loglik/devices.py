@@ -18,10 +18,10 @@ def device_of(name: Any) -> torch.device:
     if name == "auto":
         return torch.device("cuda" if len(there) > 1 and torch.cuda.is_available() else "cpu")
     try:
-        device = torch.device(name)
+        device = torch.device(name) if isinstance(name, str) else name
         if f"{device.type}:{device.index or 0}".replace("cpu:0", "cpu") in there:
             torch.empty(0, device=device)
             return device
-    except (RuntimeError, AssertionError, TypeError):
+    except (RuntimeError, AssertionError, AttributeError):
         pass
     raise UsageError(f"Expected a device that this machine has, {' or '.join(there)}, or auto; got {shown(name)}.")

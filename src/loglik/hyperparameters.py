@@ -126,4 +126,4 @@ def description(hint: Any) -> str:
         limits = "" if within == Range() else f", each {within}" if kind is Sequence else f", {within}"
         if kind is not type(None):
             said.append(names.get(kind, NUMBERS if kind is Sequence else getattr(kind, "__name__", str(kind))) + limits)
-    return " or ".join(said) + (" or none" if type(None) in _options(hint) else "")
+    return " or ".join(said) + (", or none" if type(None) in _options(hint) else "")

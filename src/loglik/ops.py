@@ -13,7 +13,7 @@ FAR = 10.0  # nets read what lies further out as this: they know nothing of it, 
 
 def sum_event(t: Tensor) -> Tensor:
     """Sum over everything but the batch, in float64: (B, *event) -> (B,)."""
-    return t.reshape(t.shape[0], -1).sum(dim=1, dtype=torch.float64)
+    return t.reshape(t.shape[0], t.shape[1:].numel()).sum(dim=1, dtype=torch.float64)
 
 
 def log_mean_exp(t: Tensor, dim: int = 0) -> Tensor:

@@ -32,6 +32,9 @@ class Range:
 
 
 SEEDS = Range(0, LARGEST_SEED)
+SAMPLES = Range(1, 10**6)  # K of a bound
+TEMPERATURES = Range(0.0, 1e6, above=True)
+MANY = Range(1, 10**12)
 # The types of hyperparameters: `hyperparameters.checked` holds builders to them.
 Layers = Annotated[int, Range(1, 1000)]
 LayersOrNone = Annotated[int, Range(0, 1000)]
@@ -81,6 +84,8 @@ def number(value: float) -> str:
 
 def shown(value: Any) -> str:
     """A value in a message: its repr in one line, cut where it is long."""
+    if is_number(value) and hasattr(value, "item"):  # NumPy's say their type
+        value = value.item()
     if isinstance(value, int) and not isinstance(value, bool) and value.bit_length() > 4 * SHOWN:
         return "a number of hundreds of digits" if value > 0 else "a negative number of hundreds of digits"
     try:

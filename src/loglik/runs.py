@@ -21,6 +21,7 @@ from loglik.inference.randomness import seeded
 from loglik.nets.causal import CausalNet
 from loglik.output.folder import new_folder
 from loglik.output.manifest import adopt, write_own
+from loglik.promises import check_model
 from loglik.spaces import Space, space_from_json
 from loglik.storage import is_pickle, read_json, read_tensors, write_json, write_tensors
 from loglik.training.history import History
@@ -58,6 +59,7 @@ def save(model: Model, folder: str | Path, about: Mapping[str, Any] | None = Non
 
 def describe(model: Model) -> dict[str, Any]:
     """What run.json says of a model by itself."""
+    check_model(model)
     recipe = model.recipe
     if recipe is None:
         raise UsageError(

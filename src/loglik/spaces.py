@@ -14,6 +14,11 @@ import torch
 from torch import Tensor
 
 from loglik.errors import NotFinite, OutsideSpace, ShapeMismatch, UnknownName, UsageError
+from loglik.ranges import Range, is_number, shown, whole
+from loglik.tensors import tensor_of
+
+SIZES = Range(1, 10**12)
+LEVELS = Range(2, 2**53)  # whole numbers that float64 tells apart
 
 
 class Measure(Enum):
@@ -34,9 +39,10 @@ class Space(ABC):
     measure: ClassVar[Measure]
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "shape", tuple(int(size) for size in _sizes(self.shape)))
-        if any(size < 1 for size in self.shape):
-            raise UsageError(f"A space needs sizes of at least 1; got shape {self.shape}.")
+        sizes = tuple(whole("each size of a space's shape", size, SIZES) for size in _sizes(self.shape))
+        object.__setattr__(self, "shape", sizes)
+        if math.prod(sizes) > SIZES.high:
+            raise UsageError(f"Expected events of at most {SIZES.high:g} values; got the shape {sizes}.")
 
     @property
     def dims(self) -> int:
@@ -75,11 +81,13 @@ class Real(Space):
     measure = Measure.DENSITY
 
     def events(self, x: Tensor, dtype: torch.dtype = torch.float32) -> Tensor:
+        x = tensor_of(x, "the events")
         self.check_shape(x)
         return x.to(dtype)
 
     def features(self, x: Tensor) -> Tensor:
-        return self.events(x, torch.float64).reshape(x.shape[0], -1)
+        values = self.events(x, torch.float64)
+        return values.reshape(len(values), self.dims)
 
     @property
     def width(self) -> int:
@@ -98,10 +106,10 @@ class Discrete(Space):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if self.levels < 2:
-            raise UsageError(f"A discrete space needs at least 2 levels; got {self.levels}.")
+        object.__setattr__(self, "levels", whole("the levels of a discrete space", self.levels, LEVELS))
 
     def events(self, x: Tensor, dtype: torch.dtype = torch.float32) -> Tensor:
+        x = tensor_of(x, "the events")
         self.check_shape(x)
         # Reading the extremes of a CUDA tensor would wait for the device; there the data boundary has checked.
         if x.device.type == "cpu" and not torch.compiler.is_compiling() and x.numel():
@@ -132,7 +140,7 @@ class Integer(Discrete):
 
     def features(self, x: Tensor) -> Tensor:
         scaled = self.events(x).double() * (2.0 / (self.levels - 1)) - 1.0
-        return scaled.reshape(x.shape[0], -1)
+        return scaled.reshape(len(scaled), self.dims)
 
     @property
     def width(self) -> int:
@@ -145,7 +153,7 @@ class Category(Discrete):
 
     def features(self, x: Tensor) -> Tensor:
         one_hot = torch.nn.functional.one_hot(self.events(x), self.levels)
-        return one_hot.double().reshape(x.shape[0], -1)
+        return one_hot.double().reshape(len(one_hot), self.width)
 
     @property
     def width(self) -> int:
@@ -154,7 +162,11 @@ class Category(Discrete):
 
 def _sizes(shape: Any) -> tuple[Any, ...]:
     """A single number is taken for a vector's length."""
-    return (shape,) if isinstance(shape, int) else tuple(shape)
+    if is_number(shape):
+        return (shape,)
+    if isinstance(shape, str | bytes | dict | set) or not hasattr(shape, "__iter__"):
+        raise UsageError(f"Expected the shape of one event, such as (3, 32, 32); got {shown(shape)}.")
+    return tuple(shape)
 
 
 SPACES: dict[str, type[Space]] = {"Real": Real, "Integer": Integer, "Category": Category}

@@ -90,7 +90,7 @@ def test_missing_file(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Non
         (["fit", "digits", "--model", "made", "--set", "hidden"], 2, ("KEY=VALUE",)),
         (["fit", "digits", "--window", "9"], 2, ("cut into windows",)),
         (["fit", "digits", "--stepz", "3"], 2, ("--stepz", "--steps")),
-        (["fit", "digits", "--steps", "many"], 2, ("--steps", "integer")),
+        (["fit", "digits", "--steps", "many"], 2, ("--steps", "a whole number", "got 'many'")),
         (["fit", "digits", "--steps", "0"], 2, ("--steps", "1 to 1e+12", "got 0")),
         (["fit", "digits", "--steps", "3", "--budget", "3s"], 2, ("one of steps",)),
         (["fit", "digits", "--budget", "soon"], 2, ("60s",)),

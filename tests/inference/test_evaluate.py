@@ -136,5 +136,5 @@ def test_groups_and_streams_of_the_data_come_along() -> None:
 
 
 def test_samples_must_be_positive() -> None:
-    with pytest.raises(UsageError, match="at least 1"):
+    with pytest.raises(UsageError, match="samples to be a whole number, 1 to"):
         evaluate(build("uniform", Integer((2,), 3)), torch.zeros(1, 2), samples=0)

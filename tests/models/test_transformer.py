@@ -44,7 +44,7 @@ def test_a_given_beginning_is_kept_and_followed_by_its_own_conditionals() -> Non
 
 
 def test_heads_must_divide_the_width() -> None:
-    with pytest.raises(UsageError, match="heads that divide width"):
+    with pytest.raises(UsageError, match="heads that divide the width"):
         build("transformer", Category((4,), 3), width=8, heads=3)
 
 

@@ -153,7 +153,7 @@ def test_options_are_checked() -> None:
         Options.of(budget="soon")
     with pytest.raises(UsageError, match="one of steps"):
         Options.of(steps=3, epochs=2)
-    with pytest.raises(UsageError, match="lr > 0"):
+    with pytest.raises(UsageError, match="lr to be a number, above 0"):
         Options.of(lr=-1.0)
 
 

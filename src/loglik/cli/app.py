@@ -2,7 +2,9 @@
 
 import sys
 import warnings
-from typing import TextIO
+from collections.abc import Callable
+from functools import wraps
+from typing import Any, TextIO
 
 import typer
 
@@ -10,6 +12,7 @@ from loglik.cli import compare, fit, look, use
 from loglik.cli.console import prepare_streams, silence, talk
 from loglik.cli.last_resort import as_ours, debugging, traced
 from loglik.errors import FitWarning, LoglikError
+from loglik.ranges import shown
 from loglik.version import __version__
 
 EPILOG = (
@@ -27,8 +30,25 @@ app = typer.Typer(
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
 )
+
+
+class Interrupted(Exception):
+    """Ctrl-C on its way past Typer, which would end with 130 without a word."""
+
+
+def interruptible(command: Callable[..., Any]) -> Callable[..., Any]:
+    @wraps(command)
+    def run_command(*arguments: Any, **named: Any) -> Any:
+        try:
+            return command(*arguments, **named)
+        except KeyboardInterrupt as error:
+            raise Interrupted from error
+
+    return run_command
+
+
 for command in (compare.compare, fit.fit, use.score, use.sample, look.check, look.report, look.models, look.data):
-    app.command()(command)
+    app.command()(interruptible(command))
 
 
 def show_version(asked: bool) -> None:
@@ -51,6 +71,7 @@ def main(arguments: list[str] | None = None) -> None:
 
 
 def run(arguments: list[str] | None = None) -> int:
+    words = sys.argv[1:] if arguments is None else arguments
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("default", FitWarning)  # what holds for all models of a table is said once
@@ -58,7 +79,7 @@ def run(arguments: list[str] | None = None) -> int:
             return int(app(arguments, standalone_mode=False) or 0)
     except LoglikError as error:
         return _fail(error, str(error), error.exit_code)
-    except (KeyboardInterrupt, typer.Abort) as error:
+    except (Interrupted, KeyboardInterrupt, typer.Abort) as error:
         return _fail(error, "Interrupted.", 130)
     except (BrokenPipeError, SystemExit):  # the reader of our output, head say, has seen enough; typer exits then
         silence(sys.__stdout__ or sys.stdout)
@@ -66,8 +87,8 @@ def run(arguments: list[str] | None = None) -> int:
     except Exception as error:
         # Typer's own errors (no such option, missing argument, bad value) know their message.
         if hasattr(error, "format_message"):
-            return _fail(error, f"{error.format_message()} See `loglik --help`.", 2)
-        ours = as_ours(error, sys.argv[1:] if arguments is None else arguments)
+            return _fail(error, f"{_wrong_word(error, words)} See `loglik --help`.", 2)
+        ours = as_ours(error, words)
         return _fail(error, str(ours), ours.exit_code)
 
 
@@ -81,6 +102,19 @@ def _warn(
 ) -> None:
     """A remark of ours in one line, without the place in the code; those of others in their own words."""
     talk(f"loglik: {message}" if issubclass(category, FitWarning) else f"{category.__name__}: {message}")
+
+
+def _wrong_word(error: Any, words: list[str]) -> str:
+    """The message of an error of Typer's; where a word is no number it does not say which, so we do."""
+    message = str(error.format_message())
+    kind = "a whole number" if "integer" in message else "a number" if "number" in message or "float" in message else ""
+    for name in getattr(getattr(error, "param", None), "opts", ()) if kind else ():
+        for place, word in enumerate(words):
+            came = words[place + 1] if word == name and place + 1 < len(words) else None
+            came = word[len(name) + 1 :] if word.startswith(f"{name}=") else came
+            if came is not None:
+                return f"Expected {name} to be {kind}; got {shown(came)}."
+    return message.rstrip(".") + "."
 
 
 def _fail(error: BaseException, message: str, code: int) -> int:

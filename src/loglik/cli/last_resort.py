@@ -43,9 +43,13 @@ def _reason(error: BaseException) -> str:
 
 def _details(error: BaseException, arguments: Sequence[str]) -> str:
     """Where the traceback is, in words. The file is new, in the folder for temporary files, and its owner's alone."""
+    try:
+        folder = os.getcwd()
+    except OSError:  # it was removed meanwhile
+        folder = ""
     text = (
         f"loglik {__version__}, torch {torch.__version__}, Python {platform.python_version()}, {platform.platform()}\n"
-        f"arguments: {list(arguments)!r}\nfolder: {shown(os.getcwd())}\n\n{traced(error)}"
+        f"arguments: {list(arguments)!r}\nfolder: {shown(folder)}\n\n{traced(error)}"
     )
     try:
         handle, path = tempfile.mkstemp(prefix="loglik-", suffix=".txt")  # mode 0600

@@ -16,13 +16,9 @@ from loglik.data.splits import in_words
 from loglik.devices import device_of
 from loglik.errors import ContextError, UsageError
 from loglik.hyperparameters import checked
-from loglik.ranges import SEEDS, Range, real, shown, whole
+from loglik.ranges import MANY, SAMPLES, SEEDS, TEMPERATURES, Range, real, shown, whole
 from loglik.training.options import REAL, WHOLE, Options, check_precision, seconds
 from loglik.zoo import entry
-
-SAMPLES_AT_MOST = Range(1, 10**6)
-MANY = Range(1, 10**12)
-TEMPERATURES = Range(0.0, 1e6, above=True)
 
 
 def within(name: str, numbers: Range) -> Callable[[int | None], int | None]:
@@ -63,6 +59,22 @@ def _models(value: str | None) -> str | None:
     return value
 
 
+def _columns(value: str | None) -> str | None:
+    if value is not None:
+        columns_of(value)
+    return value
+
+
+def columns_of(words: str) -> tuple[str, ...]:
+    """ "age,sex" as names, each once."""
+    names = tuple(name.strip() for name in words.split(","))
+    if not all(names) or len(set(names)) < len(names):
+        raise ContextError(
+            f"Expected names of columns for --context, each once and separated by commas; got {shown(words)}."
+        )
+    return names
+
+
 def names_of(words: str | None) -> list[str] | None:
     """ "made,nsf" as names; None where nothing was said."""
     if words is None:
@@ -91,7 +103,7 @@ Samples = Annotated[
     int,
     typer.Option(
         help="K of the K-sample bound, for latent and dequantised models; more is tighter and slower.",
-        callback=within("--samples", SAMPLES_AT_MOST),
+        callback=within("--samples", SAMPLES),
     ),
 ]
 SpaceWords = Annotated[
@@ -149,6 +161,7 @@ ContextWords = Annotated[
         help="Model p(x|c): `label` for the labels of a built-in set or the subfolders of a folder, or columns of a "
         "table, separated by commas.",
         metavar="COLUMNS",
+        callback=_columns,
     ),
 ]
 Window = Annotated[
@@ -191,10 +204,7 @@ def context_of(data: str, words: str | None) -> bool | tuple[str, ...] | None:
         return None
     if words == "label" and (os.path.isdir(data) or ("." not in data and "/" not in data)):
         return True
-    names = tuple(name.strip() for name in words.split(","))
-    if not all(names):
-        raise ContextError(f"Expected names of columns separated by commas as the context; got {shown(words)}.")
-    return names
+    return columns_of(words)
 
 
 def contexts_like(about: Mapping[str, Any], given: bool | tuple[str, ...] | None) -> bool | tuple[str, ...] | None:

@@ -7,7 +7,6 @@ import typer
 
 from loglik.cli.console import say, say_data, say_json, talk
 from loglik.cli.options import (
-    MANY,
     ContextWords,
     Data,
     Device,
@@ -23,6 +22,7 @@ from loglik.data import Reading, open_source
 from loglik.devices import device_of
 from loglik.inference.evaluate import evaluate, samples_for
 from loglik.output.files import check_files
+from loglik.ranges import MANY
 from loglik.runs import Run
 from loglik.tasks.compare import SAMPLES
 from loglik.tasks.export import (

@@ -8,6 +8,7 @@ from loglik.data.arrays import in_memory
 from loglik.data.checks import Origin, conform
 from loglik.data.files import open_file
 from loglik.data.infer import stated_space
+from loglik.data.loaders import is_loader, read_loader
 from loglik.data.source import Dataset, Memory, Source
 from loglik.data.table_files import check_columns
 from loglik.errors import ContextError, UsageError
@@ -21,7 +22,7 @@ def as_source(
     *,
     columns: Sequence[str] | None = None,
 ) -> Source:
-    """Rows of events from a Source, tensor, array, list, DataFrame (pandas, polars, pyarrow) or path.
+    """Rows of events from a Source, tensor, array, list, DataFrame (pandas, polars, pyarrow), DataLoader or path.
 
     Args:
         data: (N, *event), or (N,) for N events of one value.
@@ -35,6 +36,9 @@ def as_source(
     """
     if isinstance(data, Dataset):
         raise UsageError(f"Expected rows; got the data set {data.name!r}. Choose a part: .train, .valid or .test.")
+    if is_loader(data):
+        data, own = read_loader(data)
+        context = own if context is None else context
     if isinstance(data, Source):
         kept = _kept_source(data, context, space)
         check_columns(kept, columns, "the source")

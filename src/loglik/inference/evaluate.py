@@ -14,6 +14,8 @@ from loglik.data.windows import side_by_side, streams_to_score
 from loglik.errors import ContextError, UsageError
 from loglik.inference.randomness import seeded
 from loglik.ode import counting
+from loglik.promises import check_model, scores_of
+from loglik.ranges import SAMPLES, whole
 from loglik.score import Score
 
 VALUES_AT_ONCE = 1 << 20  # a batch holds about so many numbers
@@ -45,8 +47,7 @@ def evaluate(
     Raises:
         DataError: rows that are not events of the model's space. ContextError: a context missing or not taken.
     """
-    if samples is not None and samples < 1:
-        raise UsageError(f"Expected at least 1 sample; got {samples}.")
+    samples = None if samples is None else whole("samples", samples, SAMPLES)
     source = rows_for(model, data, context)
     weighted = isinstance(model, LatentModel) and model.has_weights
     if samples is not None and samples > 1 and not model.has_weights:
@@ -84,6 +85,7 @@ def samples_for(model: Model, samples: int) -> int | None:
 
 def rows_for(model: Model, data: Any, context: Any = None) -> Source:
     """`data` as rows of the model's space; a Dataset stands for its test part."""
+    check_model(model)
     source = as_source(data.test if isinstance(data, Dataset) else data, context, space=model.space)
     if model.context is not None and source.context_space is None:
         raise ContextError(f"This model is p(x|c) with c in {model.context}; the data bring no context.")
@@ -139,8 +141,8 @@ def score_batch(model: Model, x: Tensor, context: Tensor | None, samples: int | 
     x = x.to(model.device)
     c = None if context is None or model.context is None else context.to(model.device)
     if isinstance(model, LatentModel) and model.has_weights and samples is not None:
-        return model.bound(x, c, samples=samples).double().cpu()
-    return model.log_likelihood(x, c).double().cpu()
+        return scores_of(model, model.bound(x, c, samples=samples), len(x), "bound").double().cpu()
+    return scores_of(model, model.log_likelihood(x, c), len(x)).double().cpu()
 
 
 def batch_rows(model: Model) -> int:

@@ -25,6 +25,7 @@ from loglik.laws import (
 from loglik.laws.report import Report
 from loglik.laws.subject import check_rows, in_float64, own_randomness, reseed, some_contexts, some_events, varied
 from loglik.laws.verdict import Broken, NotApplicable, Result, Status, Undecided
+from loglik.promises import check_model
 
 VALUES = 4_096  # about so many values are looked at: events times dims
 FEWEST, MOST = 6, 64  # events
@@ -92,6 +93,7 @@ def check(
         DataError: x does not belong to the model's space.
         ContextError: not one context for each event.
     """
+    check_model(model)
     if x is not None:
         model.space.events(x)
         check_rows(x, context)

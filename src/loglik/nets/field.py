@@ -48,6 +48,8 @@ class Field(nn.Module):
     """
 
     def __init__(self, dims: int, hidden: Sequence[int], *, gain: float | None = None, context: int = 0) -> None:
+        if not hidden:
+            raise UsageError("Expected at least one hidden width of the field; got none. Set hidden=(64, 64), say.")
         super().__init__()
         self.widths = (dims, *hidden, dims)
         sizes = zip(self.widths[:-1], self.widths[1:], strict=True)

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from loglik.errors import UsageError
 from loglik.nets.field import Directions, begin
 from loglik.nets.motion import Motion
 
@@ -27,6 +28,8 @@ class ImageField(nn.Module):
     """
 
     def __init__(self, shape: Shape, hidden: Sequence[int], *, gain: float | None = None, context: int = 0) -> None:
+        if not hidden:
+            raise UsageError("Expected at least one hidden width of the field; got none. Set hidden=(64, 64), say.")
         super().__init__()
         self.shape = shape
         widths = (shape[0], *hidden, shape[0])

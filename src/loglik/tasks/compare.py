@@ -2,7 +2,7 @@
 
 import os
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
@@ -13,10 +13,14 @@ from torch import Tensor
 from loglik.contract import Claim, EMModel, Model
 from loglik.data import Dataset, as_source, open_dataset, split_source
 from loglik.data.equal_rows import repeated
+from loglik.devices import device_of
 from loglik.errors import ContextError, LoglikError, UnknownName, UsageError
 from loglik.hyperparameters import hyperparameters
 from loglik.inference.evaluate import evaluate, samples_for
 from loglik.inference.randomness import seeded
+from loglik.promises import check_model
+from loglik.ranges import SAMPLES as WITHIN
+from loglik.ranges import SEEDS, shown, whole
 from loglik.runs import count_parameters
 from loglik.score import Score
 from loglik.tasks.leaderboard import leaderboard
@@ -128,7 +132,7 @@ def compare(
     seed: int = 0,
     watch: Callable[[str], Watch | None] | None = None,
     done: Callable[[Entrant], None] | None = None,
-    device: torch.device | None = None,
+    device: torch.device | str | None = None,
     **options: Any,
 ) -> Comparison:
     """Fit the models that nobody fitted yet, score all on the same held-out rows, and rank what is comparable.
@@ -150,10 +154,13 @@ def compare(
     A model that cannot be fitted is listed with its error, and does not stop the others. An interrupt ends the fit it
     meets, whose model is scored as it is, and keeps the rest from being begun.
     """
+    seed, samples, left = whole("seed", seed, SEEDS), whole("samples", samples, WITHIN), seconds(budget)
+    device = torch.device("cpu") if device is None else device_of(device)
+    Options.of(**options)
     dataset = _dataset(data, seed, keep_equal_rows_together)
     entrants = [_entrant(name, model, dataset, seed, device) for name, model in _named(models, dataset).items()]
     result = Comparison(dataset, entrants, samples)
-    started, left = time.perf_counter(), seconds(budget)
+    started = time.perf_counter()
     # What converges by itself goes first, and seldom uses its share; gradients have what is left.
     unfitted = sorted((e for e in entrants if e.to_fit), key=lambda e: not isinstance(e.model, EMModel))
     for place, entrant in enumerate(unfitted):
@@ -237,10 +244,20 @@ def _dataset(data: Any, seed: int, together: bool) -> Dataset:
 def _named(models: Any, data: Dataset) -> dict[str, str | Model]:
     if models is None:
         models = [name for name in models_for(data.space) if data.context_space is None or _conditions(name)]
-    if isinstance(models, str | Model):
+    if isinstance(models, str | Model | type):
         models = [models]
+    if not isinstance(models, Mapping | Iterable):
+        raise UsageError(f"Expected models, or names of the zoo, to compare; got {shown(models)}.")
+    models = models if isinstance(models, Mapping) else list(models)
+    for model in models.values() if isinstance(models, Mapping) else models:
+        if isinstance(model, str):
+            entry(model)
+        else:
+            check_model(model)
+    if not models:
+        raise UsageError("Expected at least one model to compare; got none.")
     if isinstance(models, Mapping):
-        return dict(models)
+        return {str(name): model for name, model in models.items()}
     named: dict[str, str | Model] = {}
     for model in models:
         name = model if isinstance(model, str) else (model.recipe or {}).get("name", type(model).__name__)
@@ -248,6 +265,4 @@ def _named(models: Any, data: Dataset) -> dict[str, str | Model]:
         while label in named:
             label, number = f"{name} {number}", number + 1
         named[label] = model
-    if not named:
-        raise UsageError("Expected at least one model to compare; got none.")
     return named

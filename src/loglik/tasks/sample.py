@@ -1,24 +1,33 @@
 """Draw from a model; from those that draw value by value, also what follows a given beginning."""
 
+from typing import Any
+
 import torch
 from torch import Tensor
 
+from loglik.contexts import contexts_of_samples, rows_of_contexts
 from loglik.contract import Model
 from loglik.data.text import encode
 from loglik.errors import ContextError, UsageError
 from loglik.inference.evaluate import batch_rows, evaluating
 from loglik.inference.randomness import seeded
+from loglik.memory import check_memory
 from loglik.models.autoregressive.autoregressive import Autoregressive
 from loglik.models.autoregressive.ensemble import MaskEnsemble
+from loglik.promises import check_model, draws_of
+from loglik.ranges import MANY, TEMPERATURES, real, whole
+from loglik.tensors import tensor_of
+
+COPIES = 3.0  # of the samples, on the way out: as drawn, joined, and in float64
 
 
 def sample(
     model: Model,
     n: int,
-    context: Tensor | None = None,
+    context: Any = None,
     *,
     seed: int = 0,
-    given: Tensor | None = None,
+    given: Any = None,
     temperature: float = 1.0,
     top_k: int | None = None,
     length: int | None = None,
@@ -26,25 +35,33 @@ def sample(
     """n draws from p(x) or p(x|c), (n, *event), on the CPU, reals in float64; the same seed gives the same draws.
 
     Args:
-        context: (n, *c), or (1, *c) for all.
+        context: (n, *c), or (1, *c) or one (*c) for all; a tensor, an array, a list or, for labels, a number.
         given, temperature, top_k, length: see `Autoregressive.sample`; `given` is one beginning for all.
 
     Raises:
-        UsageError: one of these for a model that does not draw value by value.
+        UsageError: one of these for a model that does not draw value by value, or outside its range.
+        TooLarge: more samples than there is memory for.
     """
-    if n < 1:
-        raise UsageError(f"Expected at least 1 sample; got {n}.")
-    if context is not None and len(context) not in (1, n):
-        raise ContextError(f"Expected a context of 1 or {n} rows; got {len(context)}.")
-    if context is not None:
-        context = context.expand(n, *context.shape[1:]).to(model.device)
+    check_model(model)
+    n = whole("n", n, MANY)
+    temperature = real("temperature", temperature, TEMPERATURES)
+    top_k = None if top_k is None else whole("top_k", top_k, MANY)
+    length = None if length is None else whole("length", length, MANY)
+    values = n * (model.space.dims if length is None else length)
+    check_memory(COPIES * 8.0 * values, f"{n} samples of {length or model.space.dims} values", "Draw fewer at a time.")
+    if context is not None and model.context is None:
+        raise ContextError("This model takes no context; got one. Leave it out.")
+    if context is not None and model.context is not None:
+        context = contexts_of_samples(rows_of_contexts(context, model.context).to(model.device), model.context, n)
+    if given is not None:
+        given = tensor_of(given, "the beginning").to(model.device)
     guided = given is not None or temperature != 1.0 or top_k is not None or length is not None
     if guided and not isinstance(model, Autoregressive):
         raise UsageError(_unguided(model))
 
     def draw(rows: int, c: Tensor | None) -> Tensor:
         if not isinstance(model, Autoregressive):
-            return model.sample(rows, c)
+            return draws_of(model, model.sample(rows, c), rows)
         return model.sample(rows, c, given=given, temperature=temperature, top_k=top_k, length=length)
 
     at_once = batch_rows(model)

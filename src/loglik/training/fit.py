@@ -36,7 +36,7 @@ def fit(
     keep_equal_rows_together: bool = False,
     initialize: bool = False,
     keep_start: bool = False,
-    state: Path | None = None,
+    state: str | Path | None = None,
     resume: bool = False,
     watch: Watch | None = None,
     **options: Any,
@@ -68,6 +68,7 @@ def fit(
     """
     started = time.perf_counter()
     chosen = Options.of(**options)
+    state = None if state is None else Path(state)
     train_source, valid_source = _sources(model, data, context, valid, chosen, keep_equal_rows_together)
     with seeded(chosen.seed), interrupts() as noted:
         resume = resume and state is not None and state.exists()

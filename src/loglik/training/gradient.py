@@ -12,6 +12,7 @@ from loglik.contract import LatentModel, Model
 from loglik.data import Memory
 from loglik.errors import Diverged
 from loglik.inference.randomness import seeded
+from loglik.promises import objective_of
 from loglik.training.average import AveragedWeights
 from loglik.training.batches import LEAST_BATCH, Batches, fitting_batch
 from loglik.training.history import History, Step
@@ -172,7 +173,7 @@ class GradientTraining:
 
     def _objective(self, x: Tensor, context: Tensor | None) -> Tensor:
         if not self.batches.carry:
-            return self.model.objective(x, context)
+            return objective_of(self.model, self.model.objective(x, context), len(x))
         state = None if self.batches.begins_epoch(self.step) else self.carried
         nats, self.carried = self.model.log_likelihood_from(x, None if state is None else state[: len(x)], context)
         return nats

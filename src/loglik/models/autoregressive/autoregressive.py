@@ -59,6 +59,8 @@ class Autoregressive(ExactModel):
 
     def log_prob(self, x: Tensor, context: Tensor | None = None) -> Tensor:
         x = self.events(x, context)
+        if not len(x):  # nets cannot lay out nothing
+            return torch.zeros(0, dtype=torch.float64, device=x.device)
         return sum_event(self.head.log_prob(self.conditionals(x, context), self.by_site(x)))
 
     @property

@@ -35,8 +35,8 @@ def transformer(
     Values come in their order, those of colour images (C, H, W) pixel by pixel with the colours innermost; attention
     costs the square of their number. Reals are standardised inside the model.
     """
-    if layers < 1 or heads < 1 or width < 1 or width % heads:
-        raise UsageError(f"Expected layers >= 1 and heads that divide width; got {layers}, {heads} and {width}.")
+    if width % heads:
+        raise UsageError(f"Expected heads that divide the width; got {heads} heads and width {width}.")
     chosen = head_for(space, head, components)
     order = raster_order(space.shape) if len(space.shape) == COLOUR_IMAGE else torch.arange(space.dims)
     net = CausalTransformer(

@@ -10,6 +10,7 @@ from torch import Tensor
 from loglik.bijections.compose import Chain
 from loglik.contract import Bijection, Claim, EMModel, ExactModel, Model
 from loglik.spaces import Real
+from loglik.tensors import tensor_of
 
 Direction = Callable[[Tensor, Tensor | None], tuple[Tensor, Tensor]]
 
@@ -50,6 +51,9 @@ class Flow(Model):
         return self._through(self.bijection, x, context)
 
     def log_likelihood(self, x: Tensor, context: Tensor | None = None) -> Tensor:
+        x = tensor_of(x, "the events")
+        if x.shape[:1] == (0,):  # nets and solvers cannot lay out nothing
+            return self.events(x, context).new_zeros(0, dtype=torch.float64)
         z, log_det = self.noise(x, context)
         return self.base.log_likelihood(z, context) + log_det
 
@@ -60,6 +64,8 @@ class Flow(Model):
     def log_weight(self, x: Tensor, context: Tensor | None = None) -> Tensor:
         if not self.has_weights:
             return super().log_weight(x, context)
+        if not len(x):
+            return self.log_likelihood(x, context)
         z, log_det = self.noise(x, context)
         return self.base.log_weight(z, context) + log_det
 

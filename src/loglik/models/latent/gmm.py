@@ -19,6 +19,7 @@ from loglik.models.latent.triangular import Full, Tied, Triangular
 from loglik.ranges import Count, Share
 from loglik.scales import centre_and_scale
 from loglik.spaces import Integer, Real, Space
+from loglik.tensors import tensor_of
 
 COVARIANCES: dict[str, type[Diagonal] | type[Full] | type[Spherical] | type[Tied]] = {
     "full": Full,
@@ -100,12 +101,12 @@ class GaussianMixture(ExactModel, EMModel):
         return self.covariance.dense() * torch.outer(self.unit, self.unit)
 
     def log_prob(self, x: Tensor, context: Tensor | None = None) -> Tensor:
-        self.refuse(x, context)
+        x = self.checked(x, context)
         return torch.cat([self.joint(part).logsumexp(0) for part in self.slices(x)])
 
     def responsibilities(self, x: Tensor) -> Tensor:
         """(B, *event) -> (B, K): p(k|x)."""
-        return torch.cat([self.joint(part).softmax(0).T for part in self.slices(x)])
+        return torch.cat([self.joint(part).softmax(0).T for part in self.slices(self.checked(x, None))])
 
     def joint(self, x: Tensor) -> Tensor:
         """(B, *event) -> (K, B): log p(k, x)."""
@@ -159,8 +160,7 @@ class GaussianMixture(ExactModel, EMModel):
         self.covariance.assign(self.covariance.reduce(dense), torch.ones_like(weights, dtype=torch.bool))
 
     def expect(self, x: Tensor, context: Tensor | None = None) -> MixtureStats:
-        self.refuse(x, context)
-        return self.statistics(x)
+        return self.statistics(self.checked(x, context))
 
     @torch.no_grad()
     def statistics(self, x: Tensor, responsibilities: Tensor | None = None) -> MixtureStats:
@@ -193,10 +193,12 @@ class GaussianMixture(ExactModel, EMModel):
         centred = torch.sub(x.flatten(1).T, self.shift[:, None], out=out).to(self.dtype)
         return torch.div(centred, self.unit[:, None], out=out)
 
-    def refuse(self, x: Tensor, context: Tensor | None) -> None:
-        """The checks of `events`, without its copy of x in float64."""
+    def checked(self, x: Tensor, context: Tensor | None) -> Tensor:
+        """x after the checks of `events`, without its copy in float64."""
+        x = tensor_of(x, "the events")
         self.space.check_shape(x)
         self.events(x[:0], context if context is None else context[:0])
+        return x
 
     def slices(self, x: Tensor) -> Iterator[Tensor]:
         """Parts of x that stay in the cache; one empty part if x is empty."""
