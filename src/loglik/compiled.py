@@ -25,5 +25,5 @@ def _can_be_kept() -> bool:
 
 
 if not _can_be_kept():
-    numba.config.CACHE_DIR = tempfile.mkdtemp(prefix="loglik-compiled-")
-    atexit.register(shutil.rmtree, numba.config.CACHE_DIR, ignore_errors=True)
+    numba.config.CACHE_DIR = tempfile.mkdtemp(prefix="loglik-compiled-")  # type: ignore[attr-defined]
+    atexit.register(shutil.rmtree, numba.config.CACHE_DIR, ignore_errors=True)  # type: ignore[attr-defined]

@@ -117,6 +117,9 @@ def new_folder(wanted: Path, *, overwrite: bool = False, inputs: Iterable[Path] 
         with failures(wanted):
             output = _begun(place, wanted, overwrite, inputs)
         yield output
+    except WriteFailed as error:  # of the place that was asked for, not of where it is filled
+        told = str(error) if output is None else str(error).replace(str(output.draft), str(wanted))
+        raise WriteFailed(told) from None
     finally:
         if output is not None:
             output.close()
@@ -174,7 +177,7 @@ def check_place(wanted: Path, overwrite: bool = False, inputs: Iterable[Path] = 
             return
         if not place.is_dir():
             raise RunMismatch(f"Expected a folder, or a place for a new one; {wanted} is a file. Choose another -o.")
-        if not _others(place) or _is_unfinished(place):
+        if set(_others(place)) <= {INSIDE} or _is_unfinished(place):
             return
         if not overwrite:
             raise RunMismatch(
