@@ -13,7 +13,7 @@ SOURCE = Path(loglik.__file__).parent
 
 # Lowest first. A file imports only from lower layers, or from its own.
 LAYERS: list[tuple[str, ...]] = [
-    ("errors", "ops", "version", "visible"),
+    ("errors", "ops", "version", "visible", "compiled"),
     ("ranges", "memory", "output"),
     ("storage", "allocations", "ode", "uncertainty", "devices", "tensors"),
     ("spaces", "scales"),

@@ -1,5 +1,6 @@
 """The application: its commands, and how errors become one line and an exit code."""
 
+import logging
 import sys
 import warnings
 from collections.abc import Callable
@@ -67,6 +68,7 @@ def root(
 def main(arguments: list[str] | None = None) -> None:
     """Run the command and exit with its code; whatever goes wrong ends in one line on stderr, never in a traceback."""
     prepare_streams()
+    logging.getLogger("matplotlib").setLevel(logging.ERROR)  # it tells at length where it keeps its cache
     sys.exit(run(arguments))
 
 

@@ -10,6 +10,7 @@ from loglik.cli.options import Json, Seed, Window
 from loglik.cli.use import RunFolder
 from loglik.data import catalog, open_dataset
 from loglik.hyperparameters import description, hyperparameters
+from loglik.output.lock import locked
 from loglik.runs import Run, update_record
 from loglik.tasks.leaderboard import table
 from loglik.zoo import ZOO, entry
@@ -28,9 +29,10 @@ def check(run: RunFolder, seed: Seed = 0, json: Json = False) -> None:
     from loglik.laws import check as check_laws
 
     model = Run.open(run).model()
-    with at_work("law") as watch:
-        report = check_laws(model, seed=seed, watch=watch)
-    update_record(run, laws=report.to_json())
+    with locked(run):
+        with at_work("law") as watch:
+            report = check_laws(model, seed=seed, watch=watch)
+        update_record(run, laws=report.to_json())
     if json:
         say_json({"run": str(run), **report.to_json()})
     else:
@@ -47,7 +49,10 @@ def report(run: RunFolder) -> None:
     """
     from loglik.report import run_report
 
-    say(f"Report: {run_report(run, command_line())}")
+    Run.open(run)
+    with locked(run):
+        page = run_report(run, command_line())
+    say(f"Report: {page}")
 
 
 def models(

@@ -7,8 +7,8 @@ a vector, too small for what calling a library costs.
 import math
 
 import numpy as np
-from numba import njit
 
+from loglik.compiled import njit
 from loglik.nets.kernels import CONTRACT, add_product, exp
 from loglik.nets.masked_kernel import draw, encode
 

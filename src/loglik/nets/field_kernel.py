@@ -12,9 +12,10 @@ K directions, R rows of T_l.
 """
 
 import numpy as np
-from numba import njit, types
+from numba import types
 from numba.extending import overload
 
+from loglik.compiled import njit
 from loglik.nets.kernels import CONTRACT, exp
 
 SUMS = CONTRACT | {"reassoc"}  # sums in any order, so that they vectorise; the order does not depend on the data

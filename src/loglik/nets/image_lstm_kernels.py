@@ -10,9 +10,11 @@ import math
 from typing import Any
 
 import numpy as np
-from numba import njit, types
+from numba import types
 from numba.extending import overload
 from numpy.typing import NDArray
+
+from loglik.compiled import njit
 
 Array = NDArray[Any]
 

@@ -4,8 +4,10 @@ import math
 from typing import Any
 
 import numpy as np
-from numba import njit, types
+from numba import types
 from numba.extending import intrinsic, overload
+
+from loglik.compiled import njit
 
 CONTRACT = {"contract", "nsz"}  # products may be fused with sums; infinities and NaN stay themselves
 

@@ -7,8 +7,8 @@ events; sums run over units in a fixed order, so a draw does not depend on how m
 import math
 
 import numpy as np
-from numba import njit
 
+from loglik.compiled import njit
 from loglik.nets.drawing import COIN, NORMAL, ONE_HOT
 from loglik.nets.kernels import CONTRACT
 from loglik.ops import FAR

@@ -7,8 +7,8 @@ little else, so what calling a library costs for each of them is most of the tim
 import math
 
 import numpy as np
-from numba import njit
 
+from loglik.compiled import njit
 from loglik.nets.kernels import CONTRACT, add_product
 from loglik.nets.masked_kernel import draw, encode
 

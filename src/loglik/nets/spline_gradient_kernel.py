@@ -6,9 +6,9 @@ Equations are those of `bijections.spline_curve.gradients`. Imported where it is
 from typing import Any
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
+from loglik.compiled import njit
 from loglik.nets.kernels import CONTRACT
 from loglik.nets.spline_kernel import (
     BLOCK,

@@ -11,9 +11,9 @@ Imported where it is used: numba is slow to load.
 from typing import Any
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
+from loglik.compiled import njit
 from loglik.nets.bins import STEEPEST, Bins
 from loglik.nets.kernels import CONTRACT, own_exp
 

@@ -7,8 +7,8 @@ first of the next step.
 """
 
 import numpy as np
-from numba import njit
 
+from loglik.compiled import njit
 from loglik.nets.field_kernel import add_scaled, copy, evaluate, fill, pull, space, transposed
 
 

@@ -45,13 +45,15 @@ class Output:
         return self.wanted
 
     def _come_out(self) -> None:
-        """From inside to the place; the manifest first, so that what is moved is known, and records last."""
+        """From inside to the place. Both have the manifest meanwhile, so that all is known; records come last."""
         names = os.listdir(self.draft)
         if taken := set(names) & set(os.listdir(self.place)):
             raise WriteFailed(f"{self.wanted / min(taken)} has come into being meanwhile, and is left as it is.")
-        for name in sorted(names, key=lambda name: (name != MANIFEST, name.endswith(".json"), name)):
-            os.rename(self.draft / name, self.place / name)
-        self.draft.rmdir()
+        (Manifest.of(self.draft) or Manifest()).write(self.place)
+        for name in sorted(names, key=lambda name: (name.endswith(".json"), name)):
+            if name != MANIFEST:
+                os.rename(self.draft / name, self.place / name)
+        remove_own(self.draft)
 
     def _move(self) -> None:
         there = _is_there(self.place)
@@ -117,6 +119,9 @@ def new_folder(wanted: Path, *, overwrite: bool = False, inputs: Iterable[Path] 
         with failures(wanted):
             output = _begun(place, wanted, overwrite, inputs)
         yield output
+    except WriteFailed as error:  # of the place that was asked for, not of where it is filled
+        told = str(error) if output is None else str(error).replace(str(output.draft), str(wanted))
+        raise WriteFailed(told) from None
     finally:
         if output is not None:
             output.close()
@@ -174,7 +179,7 @@ def check_place(wanted: Path, overwrite: bool = False, inputs: Iterable[Path] = 
             return
         if not place.is_dir():
             raise RunMismatch(f"Expected a folder, or a place for a new one; {wanted} is a file. Choose another -o.")
-        if not _others(place) or _is_unfinished(place):
+        if set(_others(place)) <= {INSIDE} or _is_unfinished(place):
             return
         if not overwrite:
             raise RunMismatch(
@@ -192,7 +197,7 @@ def check_place(wanted: Path, overwrite: bool = False, inputs: Iterable[Path] = 
                 f"{wanted} is not a run of loglik, or has lost the list of files that loglik wrote, so it is not "
                 "overwritten. Choose another place with -o."
             )
-        named = list(strangers(place))
+        named = [name for name in strangers(place) if name != INSIDE]
         if named:
             more = f" and {len(named) - LISTED} more" if len(named) > LISTED else ""
             raise RunMismatch(
@@ -243,7 +248,7 @@ def _settle(place: Path, draft: Path) -> None:
 def _is_unfinished(place: Path) -> bool:
     """Whether a process that was to fill a folder from inside was killed, or is at it."""
     draft = place / INSIDE
-    return draft.is_dir() and not draft.is_symlink() and bool(_others(draft))
+    return draft.is_dir() and not draft.is_symlink() and set(_others(draft)) > {MANIFEST}
 
 
 def _remove_unfinished(place: Path) -> None:

@@ -22,7 +22,6 @@ from loglik.output.writing import TEMPORARY, failures, remove_abandoned, write_a
 MANIFEST = ".loglik.json"
 LARGEST = 2**22  # bytes of a manifest
 TENSORS = ".safetensors"
-KEPT = 3  # digests of a file: what it was, is, and may be a moment later
 
 
 @dataclass
@@ -74,7 +73,9 @@ def write_own(path: Path, data: bytes) -> None:
             raise WriteFailed(
                 f"{path} is there already, and loglik did not write it. Move it, or choose another folder."
             )
-    digests = [] if path.suffix == TENSORS else [*listed.files.get(path.name, []), _digest(data)][-KEPT:]
+        digests = [] if path.suffix == TENSORS else [_digest(data)]
+        if digests and taken and (now := _digest(path.read_bytes())) in set(listed.files[path.name]) - set(digests):
+            digests.insert(0, now)  # it is still what loglik wrote, if the new one does not come to be
     if listed.files.get(path.name) != digests:
         listed.files[path.name] = digests
         listed.write(path.parent)

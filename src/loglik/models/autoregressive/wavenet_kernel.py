@@ -6,9 +6,9 @@ Imported where it is used: numba is slow to load. The arguments are those of `wa
 from typing import Any
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
+from loglik.compiled import njit
 from loglik.nets.kernels import add_product, exp
 
 Array = NDArray[Any]
