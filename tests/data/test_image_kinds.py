@@ -68,6 +68,15 @@ def test_photographs_are_turned_as_the_camera_noted(suffix: str, orientation: in
     assert ("1 turned upright" in said) == (orientation > 1)
 
 
+def test_a_note_behind_the_pixels_counts(tmp_path: Path) -> None:
+    note = b"II*\0\x08\0\0\0\1\0\x12\1\3\0\1\0\0\0\6\0\0\0\0\0\0\0"  # TIFF of one entry: orientation 6
+    whole = png(2, 1, 8, 0, bytes([0, 7, 9]))
+    (tmp_path / "a.png").write_bytes(whole[:-12] + chunk(b"eXIf", note) + whole[-12:])
+    x, said = only(tmp_path / "a.png")
+    assert x.tolist() == [[[7], [9]]]
+    assert said == "of 1 images 1 turned upright as the camera noted (EXIF)"
+
+
 def test_damaged_notes_of_a_camera_are_no_damage_of_the_image(tmp_path: Path) -> None:
     path = tmp_path / "a.jpg"
     Image.fromarray(COLOUR).save(path, exif=b"Exif\0\0II*\0\x08\0\0\0\xff\xff\x12\x01")

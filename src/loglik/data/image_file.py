@@ -4,7 +4,9 @@ Pillow decodes, and only the formats listed here: some of its other readers star
 An image that states more than `MOST_PIXELS` is refused before any of it is decoded.
 """
 
+import io
 import re
+import struct
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -23,7 +25,7 @@ from loglik.errors import LoglikError, UnreadableData
 
 FORMATS = ("PNG", "JPEG", "BMP", "TIFF", "WEBP", "GIF", "PPM")  # Pillow's names
 MOST_PIXELS = 1 << 26  # 67 megapixels
-ORIENTATION, BITS_PER_SAMPLE = 0x0112, 258  # EXIF, TIFF
+ORIENTATION, BITS_PER_SAMPLE, TIFF_SIZE = 0x0112, 258, (256, 257)  # entries of EXIF and TIFF
 PNG, PNM = b"\x89PNG\r\n\x1a\n", re.compile(rb"P[2356](?:\s|#[^\n]*\n)+(?:\d+(?:\s|#[^\n]*\n)+){2}(\d+)")
 GREY16 = ("I;16", "I;16B", "I;16L", "I;16N")
 COLOURS = {"CMYK": "printing inks (CMYK)", "F": "fractions (F)", "LAB": "CIE L*a*b* (LAB)"}
@@ -34,8 +36,8 @@ class Header:
     """What a file states before it is decoded: width and height in pixels as shown, upright.
 
     `top` is the value of white, 255 of 8 bits and 1 of black and white. What had to be done to the pixels: `palette`
-    looked up, `alpha` taken off (it is opaque, or the image is refused), `turned` as the camera noted, `first` taken of
-    several pictures in a photograph.
+    looked up, `alpha` taken off (it is opaque, or the image is refused), turned from the `orientation` that the camera
+    noted (of EXIF, 1 to 8; 1 is upright), the `first` taken of several pictures in a photograph.
     """
 
     width: int
@@ -44,8 +46,12 @@ class Header:
     top: int
     palette: bool = False
     alpha: bool = False
-    turned: bool = False
+    orientation: int = 1
     first: bool = False
+
+    @property
+    def turned(self) -> bool:
+        return self.orientation > 1
 
     def __str__(self) -> str:
         """ "481 x 321 colour", width first, as image programs say it."""
@@ -72,9 +78,10 @@ def read_image(path: Path) -> tuple[Header, Tensor]:
     """
     with _opened(path) as image:
         header = _header(image, path)
-        image.load()  # which turns TIFF upright, and takes the note off
+        image.load()
         mode, as_stored = image.mode, image.format
-        plain = _upright(_opaque(image, path), _orientation(image))
+        # Pillow turns TIFF itself, and takes the note off.
+        plain = _upright(_opaque(image, path), _orientation(image) if as_stored == "TIFF" else header.orientation)
         if not header.colour and plain.mode == "RGB":
             plain = plain.getchannel("R")
         array = np.asarray(plain)
@@ -148,24 +155,43 @@ def _header(image: Any, path: Path) -> Header:
         raise UnreadableData(
             f"Expected grey or RGB; got {kind} in {path}. Convert it: magick in{path.suffix} -colorspace sRGB out.png."
         )
-    turn = _orientation(image)
-    width, height = image.size
-    if turn > 4 and image.format != "TIFF":  # whose size is stated upright
+    top = _top(image, colour, path)
+    turn = _orientation(image)  # which may have to decode the image, and closes its file
+    # Of TIFF some versions of Pillow state the size upright, others as it is stored.
+    width, height = image.size if image.format != "TIFF" else (image.tag_v2[tag] for tag in TIFF_SIZE)
+    if turn > 4:
         width, height = height, width
     return Header(
-        width, height, colour, _top(image, colour, path), palette=image.mode in ("P", "PA"),
+        width, height, colour, top, palette=image.mode in ("P", "PA"),
         alpha=image.mode in ("LA", "La", "RGBA", "RGBa", "PA") or "transparency" in image.info,
-        turned=turn > 1, first=photograph,
+        orientation=turn, first=photograph,
     )  # fmt: skip
 
 
 def _orientation(image: Any) -> int:
     """How the camera was held, 1 to 8: from EXIF, or TIFF's own entry; 1, upright, where nothing sensible is noted."""
+    from PIL import Image
+
     try:
-        noted = image.getexif().get(ORIENTATION, 1)
+        # A PNG is decoded by its own `getexif`, to find what stands behind the pixels.
+        early = image.format == "PNG" and not _noted_late(image)
+        noted = (Image.Image.getexif(image) if early else image.getexif()).get(ORIENTATION, 1)
     except Exception:  # EXIF is a free-form appendix, and damage in it is none of the image
         return 1
     return noted if isinstance(noted, int) and 1 <= noted <= 8 else 1
+
+
+def _noted_late(image: Any) -> bool:
+    """Whether the EXIF of a PNG stands behind its pixels; only the lengths of its chunks are read."""
+    place = image.fp.tell()
+    image.fp.seek(len(PNG))
+    name, found = b"", False
+    while name != b"IEND" and len(chunk := image.fp.read(8)) == 8:
+        length, name = struct.unpack(">I4s", chunk)
+        found = found or name == b"eXIf"
+        image.fp.seek(length + 4, io.SEEK_CUR)
+    image.fp.seek(place)
+    return found and "exif" not in image.info
 
 
 def _upright(image: Any, orientation: int) -> Any:
@@ -204,16 +230,12 @@ def _top(image: Any, colour: bool, path: Path) -> int:
         return 255
     top = 255 if colour or image.mode in ("L", "LA", "La") else 65535
     if image.format == "PNG":
-        with path.open("rb") as file:
-            head = file.read(26)
-        depth = head[24] if head.startswith(PNG) and len(head) == 26 else 8
-        top = 2**depth - 1
+        top = 2 ** _beginning(image, 25)[24] - 1
     elif image.format == "TIFF":
         bits = image.tag_v2.get(BITS_PER_SAMPLE, (8,))
         top = 2 ** min(16, max(bits if isinstance(bits, tuple) else (bits,))) - 1
     elif image.format == "PPM":
-        with path.open("rb") as file:
-            stated = PNM.match(file.read(4096))
+        stated = PNM.match(_beginning(image, 4096))
         top = int(stated[1]) if stated else top
     deepest = 255 if colour or image.mode in ("LA", "La") else 65535
     if top > deepest:
@@ -224,6 +246,14 @@ def _top(image: Any, colour: bool, path: Path) -> int:
     if colour and 255 % top:
         raise UnreadableData(f"Expected colours of 8 bits; got values 0 to {top} in {path}. Convert them.")
     return 255 if colour else top
+
+
+def _beginning(image: Any, count: int) -> bytes:
+    place = image.fp.tell()
+    image.fp.seek(0)
+    head: bytes = image.fp.read(count)
+    image.fp.seek(place)
+    return head
 
 
 def _opaque(image: Any, path: Path) -> Any:
