@@ -154,7 +154,7 @@ def test_a_recording_is_continued(tmp_path: Path, capsys: pytest.CaptureFixture[
     assert run(["fit", str(tmp_path / "a.wav"), *arguments, "-o", str(tmp_path / "run")]) == 0
     soundfile.write(tmp_path / "begin.wav", sound[:10], 8000)
     out = tmp_path / "s.wav"
-    draw = ["sample", str(tmp_path / "run"), "-n", "1", "-o", str(out), "--given"]
+    draw = ["sample", str(tmp_path / "run"), "-n", "1", "-o", str(out), "--overwrite", "--given"]
     assert run([*draw, str(tmp_path / "begin.wav")]) == 0
     drawn, rate = soundfile.read(out, dtype="int16")
     assert rate == 8000

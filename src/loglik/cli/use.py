@@ -77,13 +77,13 @@ def score(
         data, part=part, context=contexts_like(about, context_of(data, context)), space=model.space,
         columns=about.get("columns"), reading=Reading.from_json(about),
     )  # fmt: skip
+    if source.space.dims < model.space.dims:  # a text shorter than a window
+        model = beginning(model, source.space.dims)
+    result = evaluate(model, source, samples=samples_for(model, samples), seed=seed)
     if source.read_as:
         talk(f"{data} read as: {source.read_as}.")
     if source.remark:
         talk(f"{data}: {source.remark}.")
-    if source.space.dims < model.space.dims:  # a text shorter than a window
-        model = beginning(model, source.space.dims)
-    result = evaluate(model, source, samples=samples_for(model, samples), seed=seed)
     learnt = learnt_from(run, source)
     if rows is not None:
         write_rows(rows, result.values)
