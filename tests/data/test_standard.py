@@ -105,6 +105,16 @@ def test_truncated_gzip(tmp_path: Path) -> None:
         read_idx(path)
 
 
+def test_what_unpacks_beyond_the_memory_at_hand(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "images.gz"
+    path.write_bytes(gzip.compress(bytes(5_000_000)))
+    assert path.stat().st_size < 10_000
+    monkeypatch.setattr("loglik.data.idx.AT_ONCE", 1 << 16)
+    monkeypatch.setattr("loglik.memory.memory_at_hand", lambda: 1_000_000)
+    with pytest.raises(MemoryError, match=r"images\.gz, of which 1\.05 MB are unpacked"):
+        read_idx(path)
+
+
 @pytest.mark.parametrize("content", [b"", b"garbage", batch(3)[:500], pickle.dumps([1, 2]), pickle.dumps({"data": 1})])
 def test_damaged_cifar_batch(tmp_path: Path, content: bytes) -> None:
     path = tmp_path / "data_batch_1"

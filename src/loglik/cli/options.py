@@ -189,6 +189,8 @@ def opened(
 
 def tell_split(dataset: Dataset) -> None:
     """Say on stderr how the rows were split, once nothing speaks against the work: a refusal is a line of its own."""
+    if dataset.read_as:
+        talk(f"{dataset.name} read as: {dataset.read_as}.")
     if dataset.remark:
         talk(f"{dataset.name}: {dataset.remark}.")
     talk(f"Split: {in_words(dataset)}.")

@@ -21,6 +21,7 @@ from loglik.cli.options import (
 from loglik.data import Reading, open_source
 from loglik.devices import device_of
 from loglik.inference.evaluate import evaluate, samples_for
+from loglik.models.autoregressive.beginning import beginning
 from loglik.output.files import check_files
 from loglik.ranges import MANY
 from loglik.runs import Run
@@ -33,7 +34,7 @@ from loglik.tasks.export import (
     write_rows,
     write_samples,
 )
-from loglik.tasks.sample import parse_given
+from loglik.tasks.given import read_given
 from loglik.tasks.sample import sample as draw
 from loglik.tasks.unseen import learnt_from, score_in_words, score_to_json
 
@@ -76,7 +77,11 @@ def score(
         data, part=part, context=contexts_like(about, context_of(data, context)), space=model.space,
         columns=about.get("columns"), reading=Reading.from_json(about),
     )  # fmt: skip
+    if source.space.dims < model.space.dims:  # a text shorter than a window
+        model = beginning(model, source.space.dims)
     result = evaluate(model, source, samples=samples_for(model, samples), seed=seed)
+    if source.read_as:
+        talk(f"{data} read as: {source.read_as}.")
     learnt = learnt_from(run, source)
     if source.remark:  # not before: a refusal is a line of its own
         talk(f"{data}: {source.remark}.")
@@ -105,7 +110,9 @@ def sample(
     context: Annotated[str | None, typer.Option(help="The context c of p(x|c): numbers separated by commas.")] = None,
     given: Annotated[
         str | None,
-        typer.Option(help="How the samples begin: a text, or the first values of a sequence, separated by commas."),
+        typer.Option(
+            help="How samples begin: a text, a recording (FILE.wav), or the first values, separated by commas."
+        ),
     ] = None,
     temperature: Temperature = 1.0,
     top_k: Annotated[
@@ -139,9 +146,12 @@ def sample(
     model = opened.model().to(device_of(device))
     about = opened.record.get("data") or {}
     reading = Reading.from_json(about)
+    begin = read_given(model, given, reading, length)
+    if begin.remark:
+        talk(f"{begin.remark}.")
     x = draw(
-        model, n, parse_context(model, context), seed=seed, given=parse_given(model, given, reading.vocabulary),
-        temperature=temperature, top_k=top_k, length=length,
+        model, n, parse_context(model, context), seed=seed, given=begin.values,
+        temperature=temperature, top_k=top_k, length=begin.length,
     )  # fmt: skip
     if out is None:
         say_data(spoken(x, about.get("columns"), reading))

@@ -12,7 +12,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from loglik.data.image_folder import read_image
+from loglik.data.image_file import read_image
 from loglik.data.places import find
 from loglik.data.source import Dataset, Memory
 from loglik.errors import EmptyData, UnreadableData, UsageError
@@ -73,8 +73,8 @@ def _photograph(path: Path, channels: int) -> Tensor:
     """(C, H, W) in uint8."""
     from PIL import Image
 
-    mode, image = read_image(path)
-    if mode != "RGB":
+    header, image = read_image(path)
+    if not header.colour:
         raise UnreadableData(f"Expected a colour photograph; got another image in {path}. Fetch it again.")
     if channels == 3:
         return image

@@ -1,16 +1,15 @@
 """A path as rows of events: what it holds follows from the name, and what is wrong is said in one line."""
 
-import difflib
 import os
 from collections.abc import Sequence
-from pathlib import Path
 
 from loglik.data.folders import IMAGES, SOUNDS, files_in, is_sound, open_images, open_sound
+from loglik.data.paths import check_file
 from loglik.data.reading import Reading
 from loglik.data.source import Source
 from loglik.data.table_files import TABLES, check_columns, open_table, without_key
 from loglik.data.text import open_text
-from loglik.errors import ContextError, DataNotFound, EmptyData, UnreadableData, UsageError
+from loglik.errors import ContextError, UnreadableData, UsageError
 from loglik.spaces import Space
 
 TEXTS = (".txt",)
@@ -91,25 +90,3 @@ def check_options(
         raise UsageError(f"Windows are cut from texts and recordings; got a window for {path}. Leave it out.")
     if window is not None and window < 1:
         raise UsageError(f"Expected a window of at least 1; got {window}.")
-
-
-def check_file(path: str) -> None:
-    """Raises DataNotFound, UnreadableData or EmptyData unless `path` is a file that can be read and holds something."""
-    if not os.path.exists(path):
-        raise DataNotFound(f"Expected a file at {path}; there is none.{_near(path)}")
-    if os.path.isdir(path):
-        raise UnreadableData(f"Expected a file; got the folder {path}. Name a file inside it.")
-    if not os.access(path, os.R_OK):
-        raise UnreadableData(f"Expected a file that can be read; got {path}, which this user may not read.")
-    if os.path.getsize(path) == 0:
-        raise EmptyData(f"Expected rows of numbers; got an empty file, {path}.")
-
-
-def _near(path: str) -> str:
-    """Files of nearly this name in the same folder, or the folder that is missing."""
-    folder = Path(path).parent
-    if not folder.is_dir():
-        return f" The folder {folder} does not exist."
-    names = [entry.name for entry in folder.iterdir()]
-    near = difflib.get_close_matches(Path(path).name, names, n=3, cutoff=0.6)
-    return f" Did you mean {' or '.join(near)}?" if near else " Check the path."

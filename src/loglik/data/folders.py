@@ -1,17 +1,19 @@
 """Images or recordings by a path: a file, or a folder with those in it, whose subfolders may stand for classes."""
 
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from loglik.data.image_folder import Images
+from loglik.data.paths import check_regular, status
 from loglik.data.reading import Reading
 from loglik.data.sound import WINDOW, Recordings
 from loglik.errors import ContextError, EmptyData, ShapeMismatch, UnreadableData
 from loglik.spaces import Category, Space
 
-SOUNDS = (".wav", ".flac")
-IMAGES = (".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff", ".webp", ".gif", ".pgm", ".ppm")
+SOUNDS = (".wav", ".flac", ".aif", ".aiff", ".au", ".caf", ".w64")
+IMAGES = (".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff", ".webp", ".gif", ".pgm", ".ppm", ".pbm", ".pnm")
+MOST_FILES = 1_000_000  # in a folder and its subfolders, of any kind
 
 
 def open_images(path: str, labelled: bool, space: Space | str | None, reading: Reading) -> Images:
@@ -44,32 +46,65 @@ def files_of(path: str | Path) -> list[Path]:
 def files_in(folder: str | Path) -> list[Path]:
     """All images, or all recordings, in a folder and its subfolders, by name; other files are left alone.
 
+    Links are followed, but none back to a folder that it lies in; what begins with a dot is hidden, and left out.
+
     Raises:
-        EmptyData: an empty folder. UnreadableData: neither images nor recordings, or both, or not to be read.
+        EmptyData: an empty folder. UnreadableData: neither images nor recordings, or both, or not to be read; pipes and
+        devices called so; the whole file system.
     """
     folder = Path(folder)
-    if not os.access(folder, os.R_OK | os.X_OK):
-        raise UnreadableData(f"Expected a folder that can be read; got {folder}, which this user may not read.")
-    found = sorted(
-        Path(place, name)
-        for place, _, names in os.walk(folder)
-        for name in names
-        if not any(part.startswith(".") for part in (*Path(place).relative_to(folder).parts, name))
-    )
+    if os.path.realpath(folder) == os.sep:
+        raise UnreadableData(
+            f"Expected a folder of images or recordings; got {folder}, the whole file system. Name one."
+        )
+    found = sorted(_files_below(str(folder)))
     if not found:
         raise EmptyData(f"Expected images or recordings; the folder {folder} holds no file.")
-    sounds, images = ([path for path in found if path.suffix.lower() in kind] for kind in (SOUNDS, IMAGES))
+    sounds, images = ([name for name in found if name.lower().endswith(kind)] for kind in (SOUNDS, IMAGES))
     if sounds and images:
         raise UnreadableData(
-            f"Expected images or recordings; the folder {folder} holds both, {images[0].name} and {sounds[0].name}. "
-            "Keep them apart."
+            f"Expected images or recordings; the folder {folder} holds both, {os.path.basename(images[0])} and "
+            f"{os.path.basename(sounds[0])}. Keep them apart."
         )
     if not sounds and not images:
         raise UnreadableData(
-            f"Expected images ({', '.join(IMAGES[:4])}, ...) or recordings ({', '.join(SOUNDS)}); the folder {folder} "
-            f"holds none, but {found[0].name}. Name a file inside it, or another folder."
+            f"Expected images ({', '.join(IMAGES[:4])}, ...) or recordings ({', '.join(SOUNDS[:2])}, ...); the folder "
+            f"{folder} holds none, but {os.path.basename(found[0])}. Name a file inside it, or another folder."
         )
-    return sounds or images
+    return [Path(folder, name) for name in sounds or images]
+
+
+def _files_below(folder: str) -> Iterator[str]:
+    """The names, beginning below `folder`, of all files that are not hidden."""
+    waiting: list[tuple[str, frozenset[tuple[int, int]]]] = [("", frozenset())]
+    seen = 0
+    while waiting:
+        inside, above = waiting.pop()
+        place = os.path.join(folder, inside)
+        try:
+            info = os.stat(place)
+            entries = list(os.scandir(place))
+        except OSError as error:
+            raise UnreadableData(
+                f"Expected a folder that can be read; got {place}: {error.strerror}. Leave it out, or let it be read."
+            ) from None
+        here = (info.st_dev, info.st_ino)
+        if here in above:  # a link back
+            continue
+        seen += len(entries)
+        if seen > MOST_FILES:
+            raise UnreadableData(f"Expected at most {MOST_FILES} files; {folder} holds more. Name a folder inside it.")
+        for entry in entries:
+            name = os.path.join(inside, entry.name)
+            if entry.name.startswith("."):
+                continue
+            if entry.is_dir():
+                waiting.append((name, above | {here}))
+            else:
+                if not entry.is_file() and name.lower().endswith((*SOUNDS, *IMAGES)):
+                    path = os.path.join(folder, name)
+                    check_regular(path, status(path))
+                yield name
 
 
 def is_sound(path: Path) -> bool:

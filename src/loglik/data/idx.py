@@ -11,7 +11,9 @@ import torch
 from torch import Tensor
 
 from loglik.errors import UnreadableData
+from loglik.memory import check_memory, in_bytes
 
+AT_ONCE = 1 << 26
 UNSIGNED_BYTE = 8  # the only type that MNIST and its successors use
 
 
@@ -36,8 +38,22 @@ def read_idx(path: Path) -> Tensor:
 
 
 def read_bytes(path: Path) -> bytes:
-    """The content, unpacked if the name ends in .gz."""
+    """The content, unpacked if the name ends in .gz.
+
+    Raises:
+        UnreadableData: damaged. TooLarge: it unpacks to more than the memory at hand, whatever its end states.
+    """
+    if path.suffix != ".gz":
+        check_memory(2.0 * path.stat().st_size, str(path), "Take a smaller file.")
+        return path.read_bytes()
+    parts: list[bytes] = []
+    size = 0
     try:
-        return gzip.decompress(path.read_bytes()) if path.suffix == ".gz" else path.read_bytes()
+        with gzip.open(path) as file:
+            while part := file.read(AT_ONCE):
+                parts.append(part)
+                size += len(part)
+                check_memory(float(size), f"{path}, of which {in_bytes(size)} are unpacked so far,", "Fetch it again.")
     except (EOFError, zlib.error, gzip.BadGzipFile) as error:
         raise UnreadableData(f"Expected a gzipped file; got {path}, which is damaged ({error}).") from None
+    return b"".join(parts)

@@ -1,38 +1,36 @@
-"""Images of one size as events: Integer((C, H, W), 256), grey or colour; 2 levels of black and white, 65536 of 16 bits.
+"""Images of one size as events: Integer((C, H, W), levels), grey or colour, upright, with their own levels.
 
-Pixels are taken as they are stored, without turning a photograph upright. A palette is looked up, and alpha that is
-opaque everywhere is taken off, which loses nothing; what would have to be scaled, blended or rounded is refused.
+8 bits are 256 levels, black and white 2, 16 bits 65536. What means the same is read the same: a palette is looked up,
+alpha that is opaque everywhere is taken off, photographs are turned as the camera noted, colour images without any
+colour are grey. In a folder of several kinds each image becomes the richest of them (grey becomes colour, 4 bits become
+8), which loses nothing; `read_as` says so. What would have to be scaled, blended or rounded is refused.
 """
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
 
-import numpy as np
 import torch
 from torch import Tensor
 
-from loglik.data.checks import Origin, conform, one_line
+from loglik.data.checks import Origin, conform
+from loglik.data.image_file import Header, read_header, read_image
 from loglik.data.infer import stated_space
 from loglik.data.source import Batch, Source
 from loglik.errors import OutsideSpace, ShapeMismatch, UnreadableData
 from loglik.spaces import Discrete, Integer, Space
 
-KINDS = {"1": "black and white", "L": "grey", "RGB": "colour", "I;16": "16-bit grey"}
-LEVELS = {"1": 2, "L": 256, "RGB": 256, "I;16": 65536}
-PNG, DEEP_COLOURS = b"\x89PNG\r\n\x1a\n", (2, 4, 6)  # PNG's types of colour of which Pillow halves 16 bits, unsaid
-AT_ONCE = 256
-
 
 class Images(Source):
-    """The images of files in this order, read as they are asked for.
+    """The images of files in this order, read as they are asked for; their headers are read at once.
 
     Args:
+        space: that of a run, or in words; images that mean the same are given the channels and levels of a run.
         labels: the class of each file, its context.
 
     Raises:
-        ShapeMismatch: images of another size or kind than the first. UnreadableData: damaged, or of a kind that would
-        have to be changed. OutsideSpace: values beyond the levels of a stated space. At the file concerned.
+        ShapeMismatch: images of another size than the first, or colours where a run knows grey. UnreadableData:
+        damaged, or of a kind that would have to be changed. OutsideSpace: values beyond the levels of a stated space.
+        At the file concerned.
     """
 
     def __init__(
@@ -45,15 +43,16 @@ class Images(Source):
         self._paths, self._labels = list(paths), labels
         self.context_space = None if labels is None else label_space
         self.rows: int = len(paths)
-        mode, first = read_image(self._paths[0])
-        self._mode, self._shape = mode, tuple(first.shape)
-        own = Integer(self._shape, LEVELS[mode])
-        self.space = own if space is None else stated_space(space, self._shape, str(paths[0]))
-        if isinstance(self.space, Discrete) and self.space.levels > own.levels:
-            raise OutsideSpace(
-                f"Expected images of {self.space.levels} levels; got {KINDS[mode]}, of {own.levels}, in {paths[0]}. "
-                "Save them with the depth of those that were trained on."
-            )
+        self._headers = [read_header(path) for path in self._paths]
+        self._check_sizes()
+        run = space if isinstance(space, Space) else None
+        known = run is not None and len(run.shape) == 3 and run.shape[0] in (1, 3)
+        self._channels = run.shape[0] if run is not None and known else 3 if self._in_colour() else 1
+        shape = (self._channels, self._headers[0].height, self._headers[0].width)
+        chosen = None if space is None else stated_space(space, shape, str(paths[0]))
+        self._top = self._common_top(chosen)
+        self.space = chosen or Integer(shape, self._top + 1)
+        self.read_as = _told(self._headers, self._channels, self._top)
 
     def batches(self, size: int) -> Iterator[Batch]:
         for start in range(0, self.rows, size):
@@ -72,75 +71,93 @@ class Images(Source):
 
     def _image(self, number: int) -> Tensor:
         path = self._paths[number]
-        mode, image = read_image(path)
-        if (mode, tuple(image.shape)) != (self._mode, self._shape):
-            raise ShapeMismatch(
-                f"Expected images of one size and kind; got {_said(self._mode, self._shape)} in {self._paths[0]} and "
-                f"{_said(mode, tuple(image.shape))} in {path}. Crop or convert them first: magick mogrify -resize "
-                f"{self._shape[2]}x{self._shape[1]}! *{path.suffix}."
-            )
-        event = conform(image[None], self.space, Origin(str(path)))[0]
+        header, image = read_image(path)
+        if header != self._headers[number]:
+            raise UnreadableData(f"Expected files that stay as they are; {path} changed while it was read. Try again.")
+        levels = self._in_top(image, header.top)
+        event = conform(self._in_channels(levels, path)[None], self.space, Origin(str(path)))[0]
         return event.int() if event.dtype == torch.int64 else event
 
+    def _in_top(self, image: Tensor, top: int) -> Tensor:
+        """Values 0..top as the same ones of 0..self._top, where that is exact; else as they are stored."""
+        if top == self._top:
+            return image
+        if self._top % top == 0:
+            return image.int() * (self._top // top)
+        ratio = top // self._top
+        exact = top % self._top == 0 and bool((image % ratio == 0).all())
+        return image // ratio if exact else image
 
-def read_image(path: Path) -> tuple[str, Tensor]:
-    """An image's kind, a key of `KINDS`, and its pixels (C, H, W): uint8, or int32 of 16 bits.
+    def _in_channels(self, image: Tensor, path: Path) -> Tensor:
+        """Grey as colour of three equal channels, and the other way."""
+        if len(image) == self._channels:
+            return image
+        if len(image) == 1:
+            return image.expand(self._channels, -1, -1)
+        if not _is_grey(image):
+            raise ShapeMismatch(f"Expected grey images, as the first or the run's; got colours in {path}. Convert it.")
+        return image[:1]
 
-    Raises:
-        UnreadableData: damaged; several images in one file; transparent; colours of 16 bits, CMYK and other kinds.
-    """
-    from PIL import Image
+    def _check_sizes(self) -> None:
+        """Raises ShapeMismatch with the first two that differ in size."""
+        first = self._headers[0]
+        for path, header in zip(self._paths, self._headers, strict=True):
+            if (header.width, header.height) != (first.width, first.height):
+                raise ShapeMismatch(
+                    f"Expected images of one size; got {first} in {self._paths[0]} and {header} in {path}. Crop or "
+                    f"scale copies of them first: magick in{path.suffix} -resize {first.width}x{first.height}! out.png."
+                )
 
-    try:
-        with Image.open(path) as image:
-            _check_frames(image, path)
-            image.load()
-            pixels = _plain(image, path)
-    except UnreadableData:
-        raise
-    except Exception as error:  # Pillow's readers fail in as many ways as there are formats
-        raise UnreadableData(f"Expected an image; {path} cannot be read ({one_line(error)}).") from None
-    array = np.asarray(pixels)
-    array = array[None] if array.ndim == 2 else array.transpose(2, 0, 1)
-    dtype = np.int32 if pixels.mode == "I;16" else np.uint8
-    return pixels.mode, torch.from_numpy(np.array(array, dtype=dtype, order="C"))
+    def _in_colour(self) -> bool:
+        """Whether any image has a pixel that is not grey; the first one usually tells."""
+        coloured = (path for path, header in zip(self._paths, self._headers, strict=True) if header.colour)
+        return any(not _is_grey(read_image(path)[1]) for path in coloured)
 
+    def _common_top(self, stated: Space | None) -> int:
+        """The value of white that all images are read by: of the stated levels, or the deepest of the files.
 
-def _check_frames(image: Any, path: Path) -> None:
-    frames = getattr(image, "n_frames", 1)
-    if frames != 1:
-        raise UnreadableData(f"Expected one image in a file; got {frames} in {path}. Save them one by one.")
-    with path.open("rb") as file:
-        head = file.read(26)
-    if head.startswith(PNG) and head[24] == 16 and head[25] in DEEP_COLOURS:
-        raise UnreadableData(
-            f"Expected colours of 8 bits; got 16 in {path}. Convert it: magick in.png -depth 8 out.png."
-        )
-
-
-def _plain(image: Any, path: Path) -> Any:
-    """The same pixels in one of the plain modes."""
-    if image.mode in ("P", "PA"):
-        image = image.convert("RGBA" if image.mode == "PA" or "transparency" in image.info else "RGB")
-    if image.mode in ("LA", "RGBA"):
-        low, _ = image.getchannel("A").getextrema()
-        if low < 255:
-            raise UnreadableData(
-                f"Expected opaque pixels; {path} is transparent in places. Choose what is behind it: "
-                "magick in.png -background white -flatten out.png."
-            )
-        image = image.convert(image.mode.removesuffix("A"))
-    if image.mode in ("I", "I;16B", "I;16L", "I;16N"):
-        low, high = image.getextrema() if image.mode == "I" else (0, 65535)
-        if low >= 0 and high <= 65535:
-            from PIL import Image
-
-            return Image.fromarray(np.asarray(image).astype(np.uint16))
-    if image.mode not in KINDS:
-        raise UnreadableData(f"Expected grey or RGB; got pixels of kind {image.mode} in {path}. Convert it to RGB.")
-    return image
+        Raises:
+            ShapeMismatch: depths of which one is no multiple of the other. OutsideSpace: fewer levels than stated.
+        """
+        deepest = max(range(self.rows), key=lambda i: self._headers[i].top)
+        top = self._headers[deepest].top
+        for path, header in zip(self._paths, self._headers, strict=True):
+            if top % header.top:
+                raise ShapeMismatch(
+                    f"Expected images of one depth; got {header} in {path} and {self._headers[deepest]} in "
+                    f"{self._paths[deepest]}. Convert one."
+                )
+        if not isinstance(stated, Discrete):
+            return top if stated is None else max(top, 255)
+        wanted = stated.levels - 1
+        for path, header in zip(self._paths, self._headers, strict=True):
+            if wanted > header.top and wanted % header.top:
+                raise OutsideSpace(
+                    f"Expected images of {stated.levels} levels; got {header}, of {header.top + 1}, in {path}. "
+                    "Save them with the depth of those that were trained on."
+                )
+        # White of a run of 17 levels is none of a byte's: such images hold the levels themselves.
+        return wanted if wanted % top == 0 or top % wanted == 0 else top
 
 
-def _said(mode: str, shape: tuple[int, ...]) -> str:
-    """ "481 x 321 colour", width first, as image programs say it."""
-    return f"{shape[2]} x {shape[1]} {KINDS[mode]}"
+def _is_grey(image: Tensor) -> bool:
+    return bool((image[0] == image[1]).all()) and bool((image[0] == image[2]).all())
+
+
+def _told(headers: Sequence[Header], channels: int, top: int) -> str:
+    """What was done to how many images, where anything was."""
+    if channels == 3:
+        other = ("grey as colour", [not header.colour for header in headers])
+    else:
+        other = ("colour whose channels are all equal, as grey", [header.colour for header in headers])
+    done = {
+        "turned upright as the camera noted (EXIF)": [header.turned for header in headers],
+        other[0]: other[1],
+        f"with their levels spread over 0..{top}": [header.top < top for header in headers],
+        f"with their levels as the same of 0..{top}": [header.top > top for header in headers],
+        "with a palette, looked up": [header.palette for header in headers],
+        "with opaque alpha, left out": [header.alpha for header in headers],
+        "with several pictures, of which the first": [header.first for header in headers],
+    }
+    told = [f"{sum(which)} {what}" for what, which in done.items() if any(which)]
+    return f"of {len(headers)} images " + ", ".join(told) if told else ""

@@ -38,6 +38,7 @@ def dataset_at(
         if columns is not None:
             raise UsageError(f"Columns are those of tables; got some for {path}. Leave them out.")
         data = load_text(path, window) if kind == "text" else _sound(path, seed, bool(context), window or WINDOW)
+        data = replace(data, read_as=data.train.read_as)
         if space is not None and space != data.space:
             raise UsageError(f"{path} holds {data.space}; got space={space!s}.")
     else:

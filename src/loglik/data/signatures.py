@@ -20,12 +20,29 @@ SIGNATURES: tuple[tuple[bytes, str], ...] = (
     (b"SQLite format 3", "an SQLite database"),
     (b"\x89PNG", "a PNG image"),
     (b"\xff\xd8\xff", "a JPEG image"),
-    (b"RIFF", "a WAV recording or another RIFF file"),
+    (b"GIF8", "a GIF image"),
+    (b"II*\0", "a TIFF image"),
+    (b"MM\0*", "a TIFF image"),
+    (b"8BPS", "a Photoshop document"),
+    (b"%!PS", "a PostScript document"),
+    (b"\xc5\xd0\xd3\xc6", "a PostScript document (EPS)"),
+    (b"\0\0\0\x0cjP  ", "a JPEG 2000 image"),
+    (b"OggS", "an Ogg recording"),
+    (b"ID3\2", "an MP3 recording"),
+    (b"ID3\3", "an MP3 recording"),
+    (b"ID3\4", "an MP3 recording"),
+    (b"\xff\xfb", "an MP3 recording"),
+    (b"\x1aE\xdf\xa3", "a Matroska or WebM film"),
+    (b"Rar!\x1a", "a RAR archive"),
+    (b"\x7fELF", "a program"),
+    (b"{\\rtf", "an RTF document"),
     (b"fLaC\0", "a FLAC recording"),
     (b"version https://git-lfs", "a pointer of Git LFS, not the file itself"),
     (b"\x80\x04", "a Python pickle"),
     (b"\x80\x05", "a Python pickle"),
 )
+IN_RIFF = {b"WAVE": "a WAV recording", b"WEBP": "a WebP image", b"AVI ": "a film (AVI)"}
+IN_MP4 = {b"heic": "a HEIC image", b"heix": "a HEIC image", b"mif1": "a HEIF image", b"avif": "an AVIF image"}
 PAGES = (b"<!doctype html", b"<html", b"<?xml", b"<head", b"<body")
 INSIDE_ZIP = {
     "xl/workbook.xml": "an Excel workbook",
@@ -41,7 +58,13 @@ def true_format(path: str) -> str:
     for magic, words in SIGNATURES:
         if start.startswith(magic):
             return _archive(path) if magic == b"PK\x03\x04" else words
+    if start[:4] in (b"RIFF", b"RF64"):
+        return IN_RIFF.get(start[8:12], "a RIFF file")
+    if start[4:8] == b"ftyp":
+        return IN_MP4.get(start[8:12], "a film or recording (MP4)")
     begin = start.removeprefix(b"\xef\xbb\xbf").lstrip().lower()
+    if b"<svg" in begin:
+        return "an SVG drawing"
     if begin.startswith(PAGES):
         return "XML" if begin.startswith(b"<?xml") else "a web page (HTML)"
     if begin.startswith((b'{"', b"[{", b"[[", b"{\n", b"{\r\n")):

@@ -5,7 +5,6 @@ are read if all their samples are whole 16-bit values, as of recordings that wer
 rounded, mixed down or resampled is refused, for that changes what a score means.
 """
 
-import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -14,15 +13,13 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from loglik.data.checks import one_line
+from loglik.data.sound_file import WIDER, Recording, opened, read_header
 from loglik.data.source import Batch, Source
 from loglik.errors import EmptyData, NotFinite, ShapeMismatch, UnreadableData
 from loglik.spaces import Integer, Space
 
 WINDOW = 1024
-LEVELS = {"PCM_U8": 256, "PCM_S8": 256, "PCM_16": 65536}  # what other subtypes hold is looked at
-WIDER = ("PCM_24", "PCM_32", "FLOAT", "DOUBLE")
-CUT_SHORT = re.compile(r"data : (\d+) \(should be (\d+)\)")  # in libsndfile's log; pipes declare 2^32 - 1 bytes
+SAMPLES_AT_ONCE = 1 << 24  # of a file; wide ones take 8 bytes each while they are read
 
 
 class Recordings(Source):
@@ -47,124 +44,112 @@ class Recordings(Source):
         label_space: Space | None = None,
     ) -> None:
         T = window if space is None else space.dims
-        infos = [_header(path) for path in paths]
-        self.sample_rate, self.levels = _agreeing(paths, infos)
+        files = [read_header(path) for path in paths]
+        self.sample_rate, self.levels = _agreeing(files)
         self.space = Integer((T,), self.levels)
         if space is not None and space != self.space:
             raise ShapeMismatch(f"Expected events of {space}; got sound of {self.levels} levels, {paths[0]}.")
         self._labels, self.context_space = labels, None if labels is None else label_space
-        self._files = [(path, info.subtype, info.frames // T) for path, info in zip(paths, infos, strict=True)]
-        counts = torch.tensor([count for _, _, count in self._files])
+        self._files = [(file, file.frames // T) for file in files]
+        counts = torch.tensor([count for _, count in self._files])
         self.rows: int = int(counts.sum())
         self.stream = len(paths) == 1
         if not self.stream:
             self.groups = torch.arange(len(paths)).repeat_interleave(counts)
-        self.left_out = sum(info.frames for info in infos) - self.rows * T
+        self.left_out = sum(file.frames for file in files) - self.rows * T
         if not self.rows:
-            longest = max(info.frames for info in infos)
+            longest = max(file.frames for file in files)
             raise EmptyData(f"Expected a window of {T} samples; the longest of {_named(paths)} has {longest}.")
         if self.left_out:
             self.remark = f"{self.left_out} samples at the ends fill no window of {T} and are left out"
+        unclosed = sum(file.unclosed for file in files)
+        if unclosed:
+            self.read_as = f"to the end, for the length was never written ({unclosed} of {len(files)} recordings)"
 
     @property
     def facts(self) -> dict[str, int]:
         """What a split says of its recordings."""
-        short = sum(count == 0 for _, _, count in self._files)
+        short = sum(count == 0 for _, count in self._files)
         return {"files": len(self._files), "too short for a window": short, "samples left out": self.left_out}
 
     def batches(self, size: int) -> Iterator[Batch]:
         held: list[tuple[Tensor, Tensor | None]] = []
         T = self.space.dims
-        for number, (path, subtype, count) in enumerate(self._files):
-            if not count:
-                continue
-            x = read_samples(path, subtype)[: count * T].reshape(count, T)
-            c = None if self._labels is None else torch.full((count,), self._labels[number])
-            held.append((x, c))
-            while sum(len(x) for x, _ in held) >= size:
-                x, c = _joined(held)
-                yield x[:size], None if c is None else c[:size]
-                held = [(x[size:], None if c is None else c[size:])]
+        for number, (file, count) in enumerate(self._files):
+            for x in windows_of(file, T, min(size, max(1, SAMPLES_AT_ONCE // T))) if count else ():
+                c = None if self._labels is None else torch.full((len(x),), self._labels[number])
+                held.append((x, c))
+                while sum(len(x) for x, _ in held) >= size:
+                    whole, classes = _joined(held)
+                    yield whole[:size], None if classes is None else classes[:size]
+                    held = [(whole[size:], None if classes is None else classes[size:])]
         if sum(len(x) for x, _ in held):
             yield _joined(held)
 
 
-def read_samples(path: Path, subtype: str) -> Tensor:
-    """All samples of a mono recording as levels (n,): int32, or uint8 of 8 bits.
+def windows_of(recording: Recording, T: int, at_once: int) -> Iterator[Tensor]:
+    """All windows of a recording as levels, (n, T) with n of at most `at_once`: int32, or uint8 of 8 bits.
 
     Raises:
         UnreadableData, NotFinite: see the beginning of this file.
     """
-    import soundfile
+    left = recording.frames // T
+    with opened(recording.path) as file:
+        while left:
+            count = min(left, at_once)
+            samples = file.read(count * T, dtype="float64" if recording.subtype in WIDER else "int16")
+            if len(samples) < count * T:
+                there = recording.frames - recording.frames % T - left * T + len(samples)
+                raise UnreadableData(
+                    f"Expected {recording.frames} samples, as {recording.path} states; got {there}: it is damaged."
+                )
+            first = recording.frames // T * T - left * T
+            yield levels_of(samples, recording, first).reshape(count, T)
+            left -= count
 
-    wide = subtype in WIDER
-    try:
-        samples, _ = soundfile.read(str(path), dtype="float64" if wide else "int16")
-    except (soundfile.SoundFileError, OSError) as error:
-        raise UnreadableData(f"Expected a recording; {path} is damaged ({one_line(error)}).") from None
-    if wide:
-        samples = _narrowed(samples, subtype, path)
-    if LEVELS.get(subtype) == 256:
+
+def levels_of(samples: "np.ndarray[Any, Any]", recording: Recording, first: int = 0) -> Tensor:
+    """Samples as they come from the file, beginning with number `first`, as levels of the same shape."""
+    if recording.subtype in WIDER:
+        samples = _narrowed(samples, recording, first)
+    if recording.levels == 256:
         return torch.from_numpy(((samples >> 8) + 128).astype(np.uint8))
     return torch.from_numpy(samples.astype(np.int32) + 32768)
 
 
-def _narrowed(samples: "np.ndarray[Any, Any]", subtype: str, path: Path) -> "np.ndarray[Any, Any]":
+def _narrowed(samples: "np.ndarray[Any, Any]", recording: Recording, first: int) -> "np.ndarray[Any, Any]":
     """Samples in [-1, 1) that are multiples of 2^-15, as 16-bit values; others are refused."""
+    path = recording.path
     if not np.isfinite(samples).all():
         place = int(np.isfinite(samples).argmin())
-        raise NotFinite(f"Expected finite samples; got {samples[place]} at sample {place + 1} of {path}.")
-    scaled = samples * 32768.0
+        raise NotFinite(f"Expected finite samples; got {samples[place]} at sample {first + place + 1} of {path}.")
+    scaled: np.ndarray[Any, Any] = samples * 32768.0
     whole = (scaled == np.floor(scaled)) & (scaled >= -32768) & (scaled <= 32767)
     if not whole.all():
         place = int(whole.argmin())
         raise UnreadableData(
-            f"Expected samples of 16 bits; {path} ({subtype}) holds {samples[place]:.9g} at sample {place + 1}, which "
-            "would have to be rounded or clipped. Convert it first: sox in.wav -b 16 -e signed-integer out.wav."
+            f"Expected samples of 16 bits; {path} ({recording.subtype}) holds {samples[place]:.9g} at sample "
+            f"{first + place + 1}, which would have to be rounded or clipped. Convert it first: sox in.wav -b 16 -e "
+            "signed-integer out.wav."
         )
     return scaled
 
 
-def _header(path: Path) -> Any:
-    """What a file says of itself, once it is known to be whole, mono and not empty."""
-    import soundfile
-
-    try:
-        info = soundfile.info(str(path), verbose=True)
-    except (soundfile.SoundFileError, OSError) as error:
-        raise UnreadableData(f"Expected a recording, WAV or FLAC; {path} cannot be read ({one_line(error)}).") from None
-    if info.subtype not in LEVELS and info.subtype not in WIDER:
-        raise UnreadableData(
-            f"Expected linear samples (PCM); got {info.subtype_info} in {path}. Convert it to 16 bits."
-        )
-    if info.channels != 1:
-        raise UnreadableData(
-            f"Expected one channel; got {info.channels} in {path}. Mix them down: sox in.wav out.wav remix -."
-        )
-    short = CUT_SHORT.search(info.extra_info)
-    if short and int(short[2]) < int(short[1]) < 2**31 - 1:
-        raise UnreadableData(f"Expected {short[1]} bytes of samples in {path}; got {short[2]}: it is cut short.")
-    if not info.frames:
-        raise EmptyData(f"Expected samples; got none in {path}.")
-    return info
-
-
-def _agreeing(paths: Sequence[Path], infos: Sequence[Any]) -> tuple[int, int]:
+def _agreeing(files: Sequence[Recording]) -> tuple[int, int]:
     """The sample rate and the levels of all files, which must be the same."""
-    first = infos[0]
-    levels = [LEVELS.get(info.subtype, 65536) for info in infos]
-    for path, info, mine in zip(paths, infos, levels, strict=True):
-        if info.samplerate != first.samplerate:
+    first = files[0]
+    for file in files:
+        if file.rate != first.rate:
             raise ShapeMismatch(
-                f"Expected one sample rate; got {first.samplerate} Hz in {paths[0]} and {info.samplerate} Hz in "
-                f"{path}. Resample one: sox in.wav -r {first.samplerate} out.wav."
+                f"Expected one sample rate; got {first.rate} Hz in {first.path} and {file.rate} Hz in {file.path}. "
+                f"Resample one: sox in.wav -r {first.rate} out.wav."
             )
-        if mine != levels[0]:
+        if file.levels != first.levels:
             raise ShapeMismatch(
-                f"Expected samples of one width; got {levels[0]} levels in {paths[0]} and {mine} in {path}. "
-                "Convert one."
+                f"Expected samples of one width; got {first.levels} levels in {first.path} and {file.levels} in "
+                f"{file.path}. Convert one."
             )
-    return int(first.samplerate), levels[0]
+    return first.rate, first.levels
 
 
 def _joined(parts: list[tuple[Tensor, Tensor | None]]) -> tuple[Tensor, Tensor | None]:

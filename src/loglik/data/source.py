@@ -11,8 +11,10 @@ import torch
 from torch import Tensor
 
 from loglik.errors import EmptyData, ShapeMismatch
+from loglik.memory import check_memory
 from loglik.spaces import Space
 
+VALUES_AT_ONCE = 1 << 26  # of a source that is read whole, about so many values are read together
 Batch = tuple[Tensor, Tensor | None]  # events (B, *event) and their contexts (B, *c), or None
 
 
@@ -49,8 +51,17 @@ class Source(ABC):
         """All rows in order, `size` at a time."""
 
     def read(self) -> "Memory":
-        """All rows in memory."""
-        parts = list(self.batches(65536))
+        """All rows in memory.
+
+        Raises:
+            TooLarge: more rows than fit into it.
+        """
+        parts: list[Batch] = []
+        for x, c in self.batches(max(1, min(65536, VALUES_AT_ONCE // self.space.dims))):
+            if not parts and self.rows is not None and self.rows > len(x):
+                needed = 2.0 * x[0].nbytes * self.rows  # the parts, and the whole that they are copied into
+                check_memory(needed, f"{self.rows} events of {self.space}", "Take fewer of them.")
+            parts.append((x, c))
         x = torch.cat([x for x, _ in parts]) if len(parts) > 1 else parts[0][0]  # one part is not copied
         c = torch.cat([c for _, c in parts if c is not None]) if self.context_space is not None else None
         whole = Memory(
@@ -140,11 +151,13 @@ class Memory(Source):
 
     def replaced(self, x: Tensor, context: Tensor | None, *, stream: bool, space: Space | None = None) -> "Memory":
         """Other events in place of these, one for each, with all that is known of them."""
-        return Memory(
+        other = Memory(
             space or self.space, x, context, self.context_space, self.columns,
             stream=stream, vocabulary=self.vocabulary, sample_rate=self.sample_rate,
             groups=self.groups if len(x) == self.rows else None, context_columns=self.context_columns,
         )  # fmt: skip
+        other.read_as = self.read_as
+        return other
 
     def read(self) -> "Memory":
         return self

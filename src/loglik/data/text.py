@@ -1,9 +1,10 @@
 """Text as windows of T characters: Category((T,), V), one level for each character of the training part, and one more.
 
 The last level stands for every character that the training part lacks, so that all text has a score. Characters are
-those of the file, case and line ends included; only a byte order mark at the beginning is taken off.
+those of the file (see `text_file`), case and line ends included.
 """
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -14,7 +15,8 @@ from loglik.data.places import find
 from loglik.data.sequences import LEAST_WINDOWS, check_length, windows
 from loglik.data.source import Dataset, Memory
 from loglik.data.splits import PARTS, split_source, split_stream
-from loglik.errors import EmptyData, OutsideSpace, ShapeMismatch, UnreadableData, UsageError
+from loglik.data.text_file import read_text
+from loglik.errors import EmptyData, OutsideSpace, ShapeMismatch, UsageError
 from loglik.spaces import Category, Space
 
 WINDOW = 128
@@ -24,12 +26,12 @@ AT_ONCE = 1 << 20
 
 
 def load_text(path: str | Path, window: int | None = None) -> Dataset:
-    """A UTF-8 text, 90 / 5 / 5 % in order; the vocabulary is that of the training windows.
+    """A text, 90 / 5 / 5 % in order; the vocabulary is that of the training windows.
 
     Raises:
-        EmptyData: too short for a window in each part. UnreadableData: not UTF-8.
+        EmptyData: too short for a window in each part. UnreadableData: see `read_text`.
     """
-    text, T = read_text(path), window or WINDOW
+    text, T = read_text(path).characters, window or WINDOW
     check_length(len(text), T, "characters", path)
     whole = open_text(path, window=T)
     data = split_source(Path(path).name, whole)
@@ -52,7 +54,7 @@ def load_tinyshakespeare(window: int | None = None) -> Dataset:
     The part to validate on keeps a window's distance from the others.
     """
     (path,) = find("tinyshakespeare")
-    text, T = read_text(path), window or WINDOW
+    text, T = read_text(path).characters, window or WINDOW
     kept = len(text) * 9 // 10
     begin = kept * 95 // 100
     parts = {"train": slice(0, begin), "valid": slice(begin + T, kept - T), "test": slice(kept, len(text))}
@@ -70,13 +72,15 @@ def open_text(
 ) -> Memory:
     """All windows of a text, under a given vocabulary: a run's, with the run's space.
 
-    Without one, under the vocabulary of the windows that a split trains on, so that its parts are those of `load_text`.
+    A text shorter than a run's window is one event of its own length. Without a vocabulary, under that of the windows
+    that a split trains on, so that its parts are those of `load_text`.
 
     Raises:
         UsageError: a space without the vocabulary that its levels stand for. ShapeMismatch: not a space of text.
         OutsideSpace: a character unseen in training, where the vocabulary has no level for such.
     """
-    text = read_text(path)
+    read = read_text(path)
+    text = read.characters
     if vocabulary is None:
         if space is not None:
             raise UsageError(
@@ -88,14 +92,18 @@ def open_text(
     if chosen != Category((chosen.dims,), len(vocabulary)):
         raise ShapeMismatch(f"Expected events of {chosen}; got a text, {path}, read by {len(vocabulary)} characters.")
     levels, unseen = encode(text, vocabulary, str(path))
-    x = windows(levels, chosen.dims)
-    if not len(x):
-        raise EmptyData(f"Expected at least one window of {chosen.dims} characters; got {len(text)} in {path}.")
-    source = Memory(chosen, x, stream=True, vocabulary=vocabulary)
-    left = len(text) - x.numel()
     told = [SHARED.format(unseen)] if unseen else []
-    told += [f"the last {left} characters fill no window of {chosen.dims} and are left out"] if left else []
-    source.remark = "; ".join(told)
+    T = chosen.dims
+    if len(text) < T:
+        if space is None:
+            raise EmptyData(f"Expected at least one window of {T} characters; got {len(text)} in {path}.")
+        told += [f"{len(text)} characters are less than a window of {T}, and are taken as they are"]
+        T = len(text)
+    x = windows(levels, T)
+    source = Memory(replace(chosen, shape=(T,)), x, stream=chosen.dims == T, vocabulary=vocabulary)
+    left = len(text) - x.numel()
+    told += [f"the last {left} characters fill no window of {T} and are left out"] if left else []
+    source.remark, source.read_as = "; ".join(told), read.read_as
     return source
 
 
@@ -109,25 +117,6 @@ def _unseen(part: Memory) -> int:
     """How many characters of a part are at the level that stands for all others."""
     assert part.vocabulary is not None
     return int((part.x == len(part.vocabulary) - 1).sum())
-
-
-def read_text(path: str | Path) -> str:
-    """The characters of a UTF-8 file.
-
-    Raises:
-        UnreadableData: other bytes, by position. EmptyData: no character.
-    """
-    content = Path(path).read_bytes()
-    try:
-        text = content.decode("utf-8").removeprefix("\ufeff")
-    except UnicodeDecodeError as error:
-        raise UnreadableData(
-            f"Expected a text in UTF-8; got byte 0x{content[error.start]:02x} at position {error.start} of {path} "
-            f"(line {content.count(10, 0, error.start) + 1}). Convert it: iconv -f LATIN1 -t UTF-8."
-        ) from None
-    if not text:
-        raise EmptyData(f"Expected a text; got no character in {path}.")
-    return text
 
 
 def vocabulary_of(text: str) -> tuple[str, ...]:
@@ -144,11 +133,15 @@ def encode(text: str, vocabulary: tuple[str, ...], name: str) -> tuple[Tensor, i
     levels = np.empty(len(text), np.uint8 if len(codes) <= 256 else np.int32)
     unseen = 0
     for start in range(0, len(text), AT_ONCE):
-        part = np.frombuffer(text[start : start + AT_ONCE].encode("utf-32-le"), np.uint32)
+        part = np.frombuffer(text[start : start + AT_ONCE].encode("utf-32-le", "surrogatepass"), np.uint32)
         place = order[np.searchsorted(codes[order], part).clip(max=len(codes) - 1)]
         strange = codes[place] != part
         if strange.any() and vocabulary[-1] != UNSEEN:
-            raise OutsideSpace(f"Expected characters of the run's text; got {chr(part[strange][0])!r} in {name}.")
+            place_of = int(strange.argmax())
+            raise OutsideSpace(
+                f"Expected characters of the run's text; got {text[start + place_of]!r} at character "
+                f"{start + place_of + 1} of {name}."
+            )
         place[strange] = len(codes) - 1
         unseen += int((place == len(codes) - 1).sum()) if vocabulary[-1] == UNSEEN else 0
         levels[start : start + len(part)] = place

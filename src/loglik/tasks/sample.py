@@ -7,7 +7,6 @@ from torch import Tensor
 
 from loglik.contexts import contexts_of_samples, rows_of_contexts
 from loglik.contract import Model
-from loglik.data.text import encode
 from loglik.errors import ContextError, UsageError
 from loglik.inference.evaluate import batch_rows, evaluating
 from loglik.inference.randomness import seeded
@@ -86,24 +85,3 @@ def _unguided(model: Model) -> str:
         "Expected a model that draws discrete values one after the other, such as char-rnn or pixelcnn, for a given "
         "beginning, a temperature, a top k or a length; this one does not. Leave them out."
     )
-
-
-def parse_given(model: Model, words: str | None, vocabulary: tuple[str, ...] | None) -> Tensor | None:
-    """A beginning in words, (1, k): text where the levels are characters, else "3,0,12", the first values of (T,)."""
-    if words is None:
-        return None
-    if vocabulary is not None:
-        levels, unseen = encode(words, vocabulary, "the given text")
-        if unseen:
-            raise UsageError(
-                f"Expected a beginning in the characters of the text the run was fitted to; got {unseen} others "
-                f"in {words!r}."
-            )
-        return levels[None].to(model.device)
-    if len(model.space.shape) != 1:
-        raise UsageError(f"A beginning can be said in words for text and sequences (T,); got {model.space}.")
-    try:
-        values = torch.tensor([float(word) for word in words.split(",")])
-    except ValueError:
-        raise UsageError(f"Expected the first values, separated by commas, as what is given; got {words!r}.") from None
-    return values[None].to(model.device)
