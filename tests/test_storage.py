@@ -10,8 +10,9 @@ import torch
 from torch import nn
 
 from loglik.errors import CorruptRun, PickleRefused, RunNotFound
+from loglik.received import is_pickle, read_tensors
 from loglik.runs import read_record
-from loglik.storage import is_pickle, read_tensors, write_tensors
+from loglik.storage import write_tensors
 
 OLD_ZIPLESS = {"_use_new_zipfile_serialization": False}
 

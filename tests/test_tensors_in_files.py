@@ -6,7 +6,8 @@ import pytest
 import torch
 
 from loglik.errors import CorruptRun
-from loglik.storage import read_tensors, write_tensors
+from loglik.received import read_tensors
+from loglik.storage import write_tensors
 
 TENSORS = {
     "single": torch.randn(3, 4),

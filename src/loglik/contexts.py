@@ -47,6 +47,9 @@ class ContextReader(KeepsFloat64):
         """Inputs of a net (B, C) -> the real contexts (B, *c) they stand for."""
         return (read * self.scale + self.centre).reshape(len(read), *self.space.shape)
 
+    def flaw(self) -> str:
+        return "" if not self.real or bool((self.scale > 0).all()) else "a scale of the context is not above 0"
+
     centre: Tensor
     scale: Tensor
 

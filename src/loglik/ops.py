@@ -45,6 +45,17 @@ def gradients_again(
     return [next(found) if t is not None and t.requires_grad else None for t in inputs]
 
 
+def is_permutation(places: Tensor) -> bool:
+    """Whether whole numbers (D,) are 0..D-1 in some order."""
+    return bool((places.sort().values == torch.arange(len(places), device=places.device)).all())
+
+
+def are_distributions(table: Tensor) -> bool:
+    """Whether each row (..., K) holds probabilities above 0 that sum to one."""
+    rounding = 8.0 * table.shape[-1] * torch.finfo(table.dtype).eps
+    return bool((table > 0).all()) and bool(((table.sum(-1) - 1.0).abs() < rounding).all())
+
+
 class KeepsFloat64(nn.Module):
     """A module whose float64 buffers stay so when a model is cast: what is measured of the data keeps its digits."""
 

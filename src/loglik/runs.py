@@ -4,6 +4,7 @@ run.json is what a run says of itself: the builder's name and hyperparameters, t
 how they were split, the options and the seed, the versions, the scores, and the command that made it.
 """
 
+import csv
 import os
 import platform
 from collections.abc import Mapping
@@ -15,18 +16,31 @@ import numpy as np
 import torch
 
 from loglik.contract import Model
-from loglik.errors import CorruptRun, NewerRun, OlderRun, PickleRefused, RunNotFound, UsageError
+from loglik.errors import (
+    CorruptRun,
+    LoglikError,
+    NewerRun,
+    OlderRun,
+    PickleRefused,
+    RunNotFound,
+    UnknownName,
+    UsageError,
+)
 from loglik.hyperparameters import with_defaults
 from loglik.inference.randomness import seeded
 from loglik.nets.causal import CausalNet
 from loglik.output.folder import new_folder
 from loglik.output.manifest import adopt, write_own
 from loglik.promises import check_model
+from loglik.received import is_pickle, read_json, read_kinds, read_tensors, read_text
+from loglik.run_record import RECORD
+from loglik.schema import check
 from loglik.spaces import Space, space_from_json
-from loglik.storage import is_pickle, read_json, read_tensors, write_json, write_tensors
-from loglik.training.history import History
+from loglik.storage import write_json, write_tensors
+from loglik.training.history import History, Step
 from loglik.version import __version__
-from loglik.zoo import build, entry
+from loglik.weights import check_weights, put_weights
+from loglik.zoo import ZOO, build, entry
 
 FORMAT = 2  # of the folder; raised when another loglik could not read it
 RUN, WEIGHTS, HISTORY, STATE = "run.json", "model.safetensors", "history.csv", "training.safetensors"
@@ -90,29 +104,47 @@ def load(folder: str | Path) -> Model:
         raise RunNotFound(
             f"The run at {folder} is not finished. Continue it with `loglik fit DATA -o {folder} --resume`."
         )
+    place = str(folder / WEIGHTS)
+    kinds = read_kinds(folder / WEIGHTS)
+    model = rebuilt(record, folder, 0)  # what the builder draws is replaced by the saved tensors
+    check_weights(model, kinds, place)
     tensors, _ = read_tensors(folder / WEIGHTS)
-    try:
-        recipe = record["model"]
-        with seeded(0):  # what the builder draws is replaced by the saved tensors
-            model = build(recipe["name"], space_from_json(recipe["space"]), **recipe["hyperparameters"])
-        model.load_state_dict(tensors, assign=True)
-    except (KeyError, TypeError, RuntimeError) as error:
-        raise CorruptRun(f"{folder} does not hold together: run.json and the weights disagree ({error}).") from None
+    put_weights(model, tensors, place, assign=True)
     return model.eval()
+
+
+def rebuilt(record: Mapping[str, Any], folder: Path, seed: int) -> Model:
+    """The model that run.json describes, before it has its weights; `seed` is that of what its builder draws.
+
+    Raises:
+        CorruptRun: the model cannot be built. UnknownName: this loglik knows none of that name. TooLarge.
+    """
+    recipe = record["model"]
+    name = recipe["name"]
+    if name not in ZOO:
+        raise UnknownName("model", name, ZOO, f"The run at {folder} is of one: upgrade loglik, or `register` it first.")
+    try:
+        with seeded(seed):
+            return build(name, space_from_json(recipe["space"]), **recipe["hyperparameters"])
+    except MemoryError:
+        raise
+    except (LoglikError, ArithmeticError, AttributeError, LookupError, RuntimeError, TypeError, ValueError) as error:
+        said = str(error).splitlines()[0] if str(error) else type(error).__name__
+        raise CorruptRun(f"{folder / RUN} describes a model that cannot be built. {said}") from None
 
 
 def read_record(folder: Path) -> dict[str, Any]:
     """run.json, once it is known to be one that this version understands."""
-    if folder.is_file():
-        if is_pickle(folder):
+    if folder.exists() and not folder.is_dir():
+        if folder.is_file() and is_pickle(folder):
             raise PickleRefused(
                 f"{folder} is a pickle, and loading one may run any code. Expected the folder of a run."
             )
         raise RunNotFound(f"Expected the folder of a run; {folder} is a file.")
-    if not (folder / RUN).exists():
+    if not os.path.lexists(folder / RUN):
         raise RunNotFound(f"Expected a run at {folder}; there is no {RUN}. `loglik fit DATA -o {folder}` makes one.")
     record = read_json(folder / RUN)
-    if not isinstance(record, dict) or not isinstance(record.get("format"), int):
+    if not isinstance(record, dict) or type(record.get("format")) is not int:
         raise CorruptRun(f"{folder / RUN} is not the record of a run. Restore it, or fit again.")
     if record["format"] > FORMAT:
         raise NewerRun(
@@ -123,6 +155,7 @@ def read_record(folder: Path) -> dict[str, Any]:
             f"{folder} has format {record['format']}, of an older loglik whose models kept scales in single precision; "
             f"this loglik {__version__} reads format {FORMAT}. Fit again."
         )
+    check(record, RECORD, str(folder / RUN))
     return record
 
 
@@ -138,6 +171,21 @@ def adopt_files(folder: Path) -> None:
     """List the files of a run that has no manifest, one of an older loglik, as ours."""
     read_record(folder)
     adopt(folder, RUN, WEIGHTS, HISTORY, STATE, ROWS)
+
+
+def read_history(folder: Path) -> list[Step]:
+    """The recorded steps; none where there is no history.csv.
+
+    Raises:
+        CorruptRun: it is not as `write_history` leaves it.
+    """
+    if not os.path.lexists(folder / HISTORY):
+        return []
+    told = read_text(folder / HISTORY)
+    try:
+        return History.rows_from_csv(told)
+    except (ValueError, TypeError, LookupError, ArithmeticError, csv.Error) as error:
+        raise CorruptRun(f"{folder / HISTORY} is damaged ({error}). Restore or remove it.") from None
 
 
 def write_history(folder: Path, history: History) -> None:

@@ -64,7 +64,7 @@ def test_members_share_their_weights_and_a_file_has_them_once() -> None:
     weights = [sum(p.numel() for p in model.parameters()) for model in (one, many)]
     assert weights[0] == weights[1]
     extra = sum(t.numel() for t in many.state_dict().values()) - weights[1]
-    assert extra == 32 * (2 * 9 + 80) + 33  # the order and the degrees of each member; whether each has seen data
+    assert extra == 32 * (9 + 80) + 33  # the degrees of each member; whether each has seen data
 
 
 @pytest.mark.parametrize("space", [BITS, Category((2, 2), 3)], ids=str)

@@ -28,12 +28,13 @@ def run(tmp_path):
     return path, folder
 
 
-def page(folder):
-    return run_report(folder, "loglik report").read_text()
+def page(folder, data=None):
+    return run_report(folder, "loglik report", None if data is None else str(data)).read_text()
 
 
 def test_the_same_rows_are_shown(run):
-    text = page(run[1])
+    path, folder = run
+    text = page(folder, path)
     assert "held-out rows" in text
     assert "has changed" not in text
     assert "cannot be opened" not in text
@@ -42,7 +43,7 @@ def test_the_same_rows_are_shown(run):
 def test_rows_that_have_changed_are_not_shown_as_those_of_the_run(run):
     path, folder = run
     path.write_text(table(seed=1))
-    text = page(folder)
+    text = page(folder, path)
     assert "has changed since the run was fitted" in text
     assert "held-out rows" not in text
     assert "samples of gmm" in text  # what the run itself holds
@@ -55,7 +56,7 @@ def test_one_changed_test_row_is_noticed(run):
     row = next(i for i, line in enumerate(table().splitlines()[1:]) if abs(float(line.split(",")[0]) - first[0]) < 1e-4)
     path.write_text(table(changed=row))
     assert open_dataset(str(path)).train.fingerprint == before.train.fingerprint
-    text = page(folder)
+    text = page(folder, path)
     assert "has changed since the run was scored" in text
     assert "held-out rows" not in text
 
@@ -70,7 +71,7 @@ def test_one_changed_test_row_is_noticed(run):
 def test_data_that_are_gone_or_of_another_kind_are_said_to_be(run, write, said):
     path, folder = run
     write(path)
-    text = page(folder)
+    text = page(folder, path)
     assert said in text
     assert "Only what the run itself holds is shown." in text
     assert "held-out rows" not in text
@@ -85,11 +86,32 @@ def test_fingerprints_of_rows_and_contexts(a, b, same):
     assert same_rows(b, a) is same
 
 
-def test_a_run_without_a_fingerprint_says_that_its_data_are_unchecked(run):
-    _, folder = run
+def test_no_file_is_opened_that_only_the_run_names(run, monkeypatch):
+    path, folder = run
+
+    def opened(*_, **__):
+        raise AssertionError("a file was opened")
+
+    monkeypatch.setattr("loglik.report.reopening.open_dataset", opened)
+    text = page(folder)
+    assert "Name it with --data" in text
+    assert "samples of gmm" in text
+    with pytest.raises(AssertionError, match="was opened"):
+        page(folder, path)
+
+
+def test_built_in_data_need_no_naming(tmp_path):
+    fit_run(open_dataset("moons"), tmp_path / "r", source="moons", model="gmm", hyperparameters={"components": 2})
+    assert "Name it with" not in page(tmp_path / "r")
+
+
+def test_the_rows_of_a_run_without_a_fingerprint_are_not_shown(run):
+    path, folder = run
     record = update_record(folder)
     update_record(folder, data={k: v for k, v in record["data"].items() if k != "fingerprint"})
-    assert "holds no fingerprint" in page(folder)
+    text = page(folder, path)
+    assert "holds no fingerprint" in text
+    assert "held-out rows" not in text
 
 
 def test_the_batch_that_was_used_and_every_hyperparameter_stand_in_tables(run):

@@ -65,6 +65,9 @@ class BatchNorm(Bijection):
                 self.variance.lerp_(variance, 1.0 - self.momentum)
         return z, log_det
 
+    def flaw(self) -> str:
+        return "" if bool((self.variance >= 0).all()) else "a variance is below 0"
+
     @staticmethod
     def _measured(x: Tensor) -> tuple[Tensor, Tensor]:
         """Mean and variance of each channel."""

@@ -22,8 +22,8 @@ class YCbCr(Bijection):
         red, _, blue = torch.eye(3, dtype=torch.float64)
         matrix = torch.stack([y, (blue - y) / (2.0 * (1.0 - kb)), (red - y) / (2.0 * (1.0 - KR))])
         self.log_det = float(torch.linalg.slogdet(matrix).logabsdet)
-        self.register_buffer("matrix", matrix)
-        self.register_buffer("back", torch.linalg.inv(matrix))
+        self.register_buffer("matrix", matrix, persistent=False)
+        self.register_buffer("back", torch.linalg.inv(matrix), persistent=False)
 
     def forward(self, x: Tensor, context: Tensor | None = None) -> tuple[Tensor, Tensor]:
         return self._apply_to(x, self.matrix), self._log_det(x)

@@ -11,7 +11,7 @@ from loglik.bijections.steered import Split, Steered
 from loglik.bijections.transform import Transform, WrittenOut
 from loglik.contract import Bijection
 from loglik.nets.mlp import MLP
-from loglik.ops import FAR, sum_event
+from loglik.ops import FAR, is_permutation, sum_event
 
 
 class Coupling(Bijection):
@@ -49,6 +49,11 @@ class Coupling(Bijection):
         x, log_slope = self.transform.inverse(moved, h)
         return self._joined(kept, x), sum_event(log_slope)
 
+    def flaw(self) -> str:
+        if is_permutation(torch.cat([self.passes, self.moves])):
+            return ""
+        return "what passes and what moves are not, together, each place once"
+
     def _steering(self, moved: Tensor, out: Tensor) -> Tensor:
         """(B, M, ..., params)"""
         h = out.to(moved.dtype)
@@ -78,7 +83,7 @@ class MaskedCoupling(Bijection):
     def __init__(self, net: nn.Module, transform: Transform, mask: Tensor) -> None:
         super().__init__()
         self.net, self.transform = net, transform
-        self.register_buffer("mask", mask.to(torch.get_default_dtype()))
+        self.register_buffer("mask", mask.to(torch.get_default_dtype()), persistent=False)
 
     def forward(self, x: Tensor, context: Tensor | None = None) -> tuple[Tensor, Tensor]:
         z, log_slope = self.transform(x, self._steering(x, context))

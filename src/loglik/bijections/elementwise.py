@@ -8,7 +8,7 @@ from torch.nn import functional as F
 
 from loglik.contract import Bijection
 from loglik.densities import normal_log_prob
-from loglik.ops import KeepsFloat64, sum_event
+from loglik.ops import KeepsFloat64, are_distributions, sum_event
 from loglik.scales import centre_and_scale
 from loglik.spaces import Integer
 
@@ -44,6 +44,9 @@ class Standardize(KeepsFloat64, Bijection):
 
     def inverse(self, z: Tensor, context: Tensor | None = None) -> tuple[Tensor, Tensor]:
         return z.double() * self.scale + self.centre, -self._log_det(z)
+
+    def flaw(self) -> str:
+        return "" if bool((self.scale > 0).all()) else "a scale is not above 0"
 
     def _log_det(self, x: Tensor) -> Tensor:
         return (-self.places * self.scale.log().sum()).expand(len(x))
@@ -123,6 +126,9 @@ class Gaussianize(KeepsFloat64, Bijection):
         x = level + ((quantile - self._at(below, level)) / mass).clamp(0.0, 1.0)
         log_det = (normal_log_prob(flat) - mass.log()).sum(1)
         return x.reshape(z.shape), log_det
+
+    def flaw(self) -> str:
+        return "" if are_distributions(self.mass) else "the probabilities of a value's levels do not sum to one"
 
     def _below(self) -> Tensor:
         """(D, levels): the probability of all lower levels."""

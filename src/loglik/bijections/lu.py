@@ -3,6 +3,8 @@
 import torch
 from torch import Tensor, nn
 
+from loglik.ops import is_permutation
+
 
 class LU(nn.Module):
     """W = P L U, (D, D): P a fixed permutation, L unit lower triangular, U upper triangular with diagonal s.
@@ -57,6 +59,11 @@ class LU(nn.Module):
     def inverse(self) -> Tensor:
         """W^-1, (D, D)."""
         return self.solve(torch.eye(len(self.sign), dtype=self.sign.dtype, device=self.sign.device))
+
+    def flaw(self) -> str:
+        if not is_permutation(self.order):
+            return "the order of the rows is no permutation"
+        return "" if bool((self.sign.abs() == 1).all()) else "the signs of the diagonal are not 1 or -1"
 
     def _factors(self) -> tuple[Tensor, Tensor]:
         """L and U. The ones on the diagonal of L are written here, so that what is stored there is never read."""

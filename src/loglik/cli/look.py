@@ -40,18 +40,25 @@ def check(run: RunFolder, seed: Seed = 0, json: Json = False) -> None:
     report.raise_if_failed()
 
 
-def report(run: RunFolder) -> None:
+def report(
+    run: RunFolder,
+    data: Annotated[
+        str | None,
+        typer.Option(help="The file that the run was fitted to, to show beside its samples; opened if you name it."),
+    ] = None,
+) -> None:
     """Write report.html for a run: its record, learning curve, scores and samples, in one file.
 
     \b
     Examples:
       loglik report runs/digits-pixelcnn
+      loglik report my-run --data table.csv
     """
     from loglik.report import run_report
 
     Run.open(run)
     with locked(run):
-        page = run_report(run, command_line())
+        page = run_report(run, command_line(), data)
     say(f"Report: {page}")
 
 

@@ -41,8 +41,8 @@ class CausalWhitening(nn.Module):
         inside = self._windows(torch.ones(1, height, breadth, 1))[0]  # (H, W, offsets)
         shapes, pattern = torch.unique(inside.flatten(0, 1), dim=0, return_inverse=True)
         S, N = len(shapes), self.inputs
-        self.register_buffer("pattern", pattern.reshape(height, breadth))
-        self.register_buffer("outside", 1.0 - shapes)  # (S, offsets)
+        self.register_buffer("pattern", pattern.reshape(height, breadth), persistent=False)
+        self.register_buffer("outside", 1.0 - shapes, persistent=False)  # (S, offsets)
         self.register_buffer("mean_x", torch.zeros(S, N))
         self.register_buffer("whiten", torch.diag_embed(shapes.repeat_interleave(colours, 1)))  # C_xx^-1/2
         self.register_buffer("predict", torch.zeros(S, colours, N))  # P
@@ -94,6 +94,13 @@ class CausalWhitening(nn.Module):
         found = (self.mean_x, m_x), (self.mean_y, m_y), (self.whiten, whiten), (self.predict, P), (self.scale, L)
         for buffer, value in found:
             buffer[s] = value.to(buffer.dtype)
+
+    def flaw(self) -> str:
+        """The volume is read off the diagonal of L."""
+        upright = bool((self.scale.tril() == self.scale).all()) and bool(
+            (self.scale.diagonal(dim1=1, dim2=2) > 0).all()
+        )
+        return "" if upright else "L is not lower triangular with a positive diagonal"
 
     def _windows(self, y: Tensor) -> Tensor:
         """(B, H, W, C) -> (B, H, W, N): the neighbourhood of every pixel, 0 outside the image."""

@@ -39,7 +39,7 @@ class MaskedConv2d(nn.Conv2d):
         allowed = torch.ones(outputs, inputs, *self.kernel_size)
         allowed[:, :, -1, reach + 1 :] = 0.0
         allowed[:, :, -1, reach] = centre.float()
-        self.register_buffer("mask", allowed)
+        self.register_buffer("mask", allowed, persistent=False)
         fan_in = allowed.sum((1, 2, 3)).clamp(min=1.0)
         with torch.no_grad():
             self.weight.copy_(torch.randn_like(self.weight) / fan_in.sqrt().view(-1, 1, 1, 1))

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from loglik.nets.quarters import Quarters, quarter_of
+from loglik.ops import is_permutation
 
 
 class Degrees(nn.Module):
@@ -54,6 +55,18 @@ class Degrees(nn.Module):
         layers = [seen, *self.hidden]
         hidden = [above[:, None] >= below[None, :] for below, above in itertools.pairwise(layers)]
         return [*hidden, asked[:, None] > seen[None, :], asked[:, None] > layers[-1][None, :]]
+
+    def flaw(self) -> str:
+        """A layer's degrees lie from the least of the layer below, or a unit is dead, to D - 1."""
+        if not is_permutation(self.values - 1):
+            return "the places of the values are no permutation"
+        least, most = 1, max(1, len(self.values) - 1)
+        for i, degrees in enumerate(self.hidden):
+            low, high = (int(v) for v in torch.aminmax(degrees))
+            if low < least or high > most:
+                return f"the degrees of layer {i + 1} run from {low} to {high}, outside {least} to {most}"
+            least = low
+        return ""
 
     def quarters(self) -> Quarters:
         """What the masks of the hidden layers leave zero, where units are sorted; the inputs need not be."""

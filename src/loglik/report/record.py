@@ -7,7 +7,7 @@ from typing import Any
 from loglik.contract import Claim
 from loglik.report import wording
 from loglik.report.wording import Unit
-from loglik.runs import HISTORY
+from loglik.runs import read_history
 from loglik.score import score_from_json
 from loglik.spaces import Space
 from loglik.training.history import History
@@ -113,8 +113,7 @@ def history(folder: Path, record: Record) -> History:
     """The recorded steps; without any where history.csv is missing."""
     summary = table(table(record, "fit"), "history")
     told = History(str(summary.get("method", "")), best_step=summary.get("best_step"))
-    if (folder / HISTORY).exists():
-        told.rows = History.rows_from_csv((folder / HISTORY).read_text())
+    told.rows = read_history(folder)
     return told
 
 

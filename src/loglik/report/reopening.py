@@ -1,8 +1,12 @@
-"""The data that a run was fitted to, opened again; shown only if they are still the same rows."""
+"""The data that a run was fitted to, opened again; shown only if the user names them and they are still the same rows.
+
+A run may come from a stranger, and no path that it names is opened. Built-in data sets are no paths.
+"""
 
 from typing import Any
 
 from loglik.data import Dataset, open_dataset
+from loglik.data.catalog import CATALOG
 from loglik.data.splits import TOGETHER
 from loglik.errors import LoglikError
 from loglik.report import record as told
@@ -13,24 +17,33 @@ from loglik.spaces import Space
 ONLY_THE_RUN = "Only what the run itself holds is shown."
 
 
-def reopened(record: Record, space: Space) -> tuple[Dataset | None, str]:
-    """The data that the record names, and what a reader should know of them: why they are not shown, or unchecked.
+def reopened(record: Record, space: Space, named: str | None = None) -> tuple[Dataset | None, str]:
+    """The data of a run, and what a reader should know of them: why they are not shown.
 
     The training rows must have the fingerprint that the run remembers, and the test rows that of its score.
+
+    Args:
+        named: the path or name of the data, from the user.
     """
     about = table(record, "data")
-    place = about.get("source") or about.get("name")
-    if not place:
+    source = about.get("source") or about.get("name")
+    if not source and named is None:
         return None, ""
+    place = named if named is not None else source
+    if place is None or (named is None and place not in CATALOG):
+        return None, (
+            f"The data are not shown: they were read from {source}, and a report opens no file that only the run "
+            f"names. Name it with --data. {ONLY_THE_RUN}"
+        )
+    wanted = about.get("fingerprint")
+    if wanted is None:
+        return None, f"The run holds no fingerprint of its data, so no rows can be told to be its own. {ONLY_THE_RUN}"
     try:
         data = _opened(record, str(place), space)
     except (LoglikError, OSError) as error:
         return None, f"The data at {place} cannot be opened again: {error} {ONLY_THE_RUN}"
     if data.space != space:
         return None, f"{place} now holds events of {data.space}, not those that the run was fitted to. {ONLY_THE_RUN}"
-    wanted = about.get("fingerprint")
-    if wanted is None:
-        return data, f"The run holds no fingerprint of its data, so the rows from {place} may be others."
     found = data.train.fingerprint
     if not same_rows(found, str(wanted)):
         return None, (
@@ -48,8 +61,7 @@ def reopened(record: Record, space: Space) -> tuple[Dataset | None, str]:
 
 def _opened(record: Record, place: str, space: Space) -> Dataset:
     about = table(record, "data")
-    # A built-in set takes no columns, though it may have names for them.
-    own_file = about.get("name") != place
+    own_file = place not in CATALOG  # a built-in set takes no columns, though it may have names for them
     options: dict[str, Any] = {"seed": told.seed(record), "window": table(about, "split").get("window")}
     if table(about, "split").get(TOGETHER):
         options["keep_equal_rows_together"] = True

@@ -21,11 +21,14 @@ from loglik.spaces import Measure
 COLOUR = SERIES[0]  # of the one model
 
 
-def run_report(folder: Path, command: str) -> Path:
+def run_report(folder: Path, command: str, data: str | None = None) -> Path:
     """Write folder/report.html from the folder's record, history and weights.
 
-    What the record does not tell is left out. The data are shown beside the samples if they can still be opened and
-    their rows are the same; otherwise the page says why they are not.
+    What the record does not tell is left out. The data are shown beside the samples if the user names them, or they are
+    built in, and their rows are still the same; otherwise the page says why they are not.
+
+    Args:
+        data: the path, or name, of the data that the run was fitted to.
 
     Raises:
         RunNotFound, CorruptRun, NewerRun, PickleRefused: see `runs.load`. WriteFailed: the folder cannot be written.
@@ -34,7 +37,7 @@ def run_report(folder: Path, command: str) -> Path:
     record, model = run.record, run.model()
     name = str(record["model"]["name"])
     unit = Unit.of(model.space, [score["stderr"] for score in record.get("scores", [])])
-    data, remark = reopened(record, model.space)
+    known, remark = reopened(record, model.space, data)
     place = table(record, "data").get("name")
     return write_page(
         folder,
@@ -49,7 +52,7 @@ def run_report(folder: Path, command: str) -> Path:
         laws=told.laws(record),
         unit=unit,
         density=model.space.measure is Measure.DENSITY,
-        sections=[*_learning(folder, record, name, unit), *_samples(model, name, data, unit, record)],
+        sections=[*_learning(folder, record, name, unit), *_samples(model, name, known, unit, record)],
     )
 
 

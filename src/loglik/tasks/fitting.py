@@ -11,7 +11,7 @@ import torch
 from loglik.contract import Model
 from loglik.data import Dataset, Reading
 from loglik.data.equal_rows import repeated
-from loglik.errors import Diverged, RunMismatch, UsageError
+from loglik.errors import CorruptRun, Diverged, RunMismatch, UsageError
 from loglik.hyperparameters import checked
 from loglik.inference.evaluate import evaluate, rows_for, samples_for
 from loglik.inference.randomness import seeded
@@ -19,30 +19,32 @@ from loglik.output.folder import check_place, new_folder
 from loglik.output.lock import locked
 from loglik.output.manifest import remove_own_file
 from loglik.runs import (
-    HISTORY,
     RUN,
     STATE,
     Run,
     adopt_files,
     describe,
     load,
+    read_history,
     read_record,
+    rebuilt,
     save,
     update_record,
     write_history,
 )
-from loglik.spaces import Space
+from loglik.spaces import space_from_json
 from loglik.storage import write_json
 from loglik.tasks.compare import SAMPLES, build_for
 from loglik.tasks.unseen import held_out_scores, write_learnt
 from loglik.training.fit import fit
 from loglik.training.gradient import Watch
-from loglik.training.history import History
 from loglik.training.more import LIMITS, further, remaining
 from loglik.training.options import Options
 from loglik.training.precision import check_half_precision
-from loglik.zoo import build, default_model, entry
+from loglik.zoo import default_model, entry
 
+RESUMED = {"model", "data", "fit", "status", "command"}  # what run.json has of a run that can go on
+TOLD = {"part", "text"}  # of a score that a fit has made
 TRAINING, FINISHED, INTERRUPTED, DIVERGED = "training", "finished", "interrupted", "diverged"
 
 
@@ -88,7 +90,7 @@ def fit_run(
                     return Run(folder, record)
                 record = update_record(folder, fit=more, status=TRAINING, scores=[])
             stored = Options(**record["fit"]["options"])
-            fitted = load(folder) if "done" in record["fit"] else _built(record, data.space)
+            fitted = load(folder) if "done" in record["fit"] else rebuilt(record, folder, stored.seed)
         else:
             check_place(folder, overwrite, [Path(source)])
             stored = Options.of(**given)
@@ -121,8 +123,7 @@ def _finish(
         if done is None:
             history = fit(model, data, state=state, resume=resume, watch=watch, **options.given())
         else:
-            rows = History.rows_from_csv((folder / HISTORY).read_text())
-            rows = [row for row in rows if row.step <= done["steps"]]
+            rows = [row for row in read_history(folder) if row.step <= done["steps"]]
             left = remaining(options, done)
             told = fit(model, data, state=state, resume=resume, keep_start=True, watch=watch, **left.given())
             history = told.after(rows, done["steps"], done["epochs"], done["seconds"])
@@ -156,10 +157,15 @@ def data_record(data: Dataset, source: str) -> dict[str, Any]:
     }
 
 
-def _built(record: dict[str, Any], space: Space) -> Model:
-    recipe = record["model"]
-    with seeded(record["fit"]["options"]["seed"]):
-        return build(recipe["name"], space, **recipe["hyperparameters"])
+def _recorded(folder: Path, record: dict[str, Any]) -> dict[str, Any]:
+    """The hyperparameters that run.json holds, once it is known that they, and the options of the fit, can be."""
+    name = record["model"]["name"]
+    builder = entry(name).load()
+    try:
+        Options(**record["fit"]["options"])
+        return checked(builder, name, record["model"]["hyperparameters"])
+    except UsageError as error:
+        raise CorruptRun(f"{folder / RUN} describes a fit that cannot be. {error}") from None
 
 
 def _resumable(
@@ -167,22 +173,28 @@ def _resumable(
 ) -> dict[str, Any]:
     """The record of a run, once it is known to be of these data, this model and these options."""
     record = read_record(folder)
-    if "fit" not in record or "data" not in record:
+    if not record.keys() >= RESUMED or not record["data"] or "options" not in record["fit"]:
         raise UsageError(f"{folder} was not made by `loglik fit`, so there is nothing to resume.")
-    if record["data"]["fingerprint"] != data.train.fingerprint:
+    if record["data"].get("fingerprint") != data.train.fingerprint:
         raise RunMismatch(
-            f"{folder} was fitted to other rows, of {record['data']['source']}; resuming needs the same rows and split."
+            f"{folder} was fitted to other rows, of {record['data'].get('source')}; resuming needs the same rows and "
+            "split."
         )
+    space = space_from_json(record["model"]["space"])
+    if space != data.space:
+        raise RunMismatch(f"{folder} is a model of {space}, and the data are {data.space}. Fit them anew.")
     if model is not None and model != record["model"]["name"]:
         raise RunMismatch(
             f"{folder} is a run of {record['model']['name']}; got --model {model}. Leave it out to resume."
         )
     name = record["model"]["name"]
-    recorded = checked(entry(name).load(), name, record["model"]["hyperparameters"])
+    recorded = _recorded(folder, record)
     wanted = checked(entry(name).load(), name, hyperparameters or {})
     stored = record["fit"]["options"]
     now = dataclasses.asdict(Options.of(**options))
     finished = record["status"] == FINISHED and record.get("scores")
+    if finished and not (record["fit"].get("history") and all(score.keys() >= TOLD for score in record["scores"])):
+        raise CorruptRun(f"{folder / RUN} does not say how the fit went, so there is nothing to go on from. Fit again.")
     free = {"save_seconds", *(LIMITS if finished else ())}
     for before, after in ((recorded, wanted), (stored, {name: now[name] for name in options})):
         for key, value in after.items():

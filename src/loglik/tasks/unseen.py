@@ -6,6 +6,7 @@ it. What a collision means: a new row passes for one that was learnt from, see `
 tell by it whether a row that they have was trained on, as its scores would let them guess too.
 """
 
+import os
 from collections.abc import Iterable
 from dataclasses import fields, replace
 from hashlib import blake2b
@@ -17,9 +18,10 @@ from torch import Tensor
 
 from loglik.data import Dataset, Source
 from loglik.data.equal_rows import are_in, row_hashes
+from loglik.received import Kind, check_kinds, read_tensors
 from loglik.runs import ROWS
 from loglik.score import Score
-from loglik.storage import read_tensors, write_tensors
+from loglik.storage import write_tensors
 
 UNSEEN = "unseen test"  # in run.json, the part of the test rows that equal no training row
 
@@ -36,11 +38,17 @@ def learnt_from(folder: Path, rows: Source) -> dict[str, Tensor]:
     """Which of the rows equal those of the parts train and valid of a run, bool (N,) each; no row is counted twice.
 
     Nothing for a run that kept no hashes. The rows are read once.
+
+    Raises:
+        CorruptRun: the file of hashes is no such file.
     """
-    if not (folder / ROWS).exists():
+    if not os.path.lexists(folder / ROWS):
         return {}
-    hashes = row_hashes(rows)
     kept, _ = read_tensors(folder / ROWS)
+    sizes = {part: (t.numel(),) for part, t in kept.items()}
+    expected = {part: Kind(torch.int64, sizes.get(part, (0,))) for part in ("train", "valid")}
+    check_kinds({part: Kind.of(t) for part, t in kept.items()}, expected, str(folder / ROWS))
+    hashes = row_hashes(rows)
     trained = are_in(hashes, kept["train"])
     return {"train": trained, "valid": are_in(hashes, kept["valid"]) & ~trained}
 

@@ -7,15 +7,33 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from loglik.errors import RunMismatch
-from loglik.storage import read_tensors, write_tensors
+from loglik.errors import CorruptRun, RunMismatch
+from loglik.received import Kind, check_kinds, read_tensors
+from loglik.schema import check, fields_of, listed, none_or, number, table, whole
+from loglik.storage import write_tensors
 from loglik.training.gradient import GradientTraining
-from loglik.training.history import History
-from loglik.training.looks import Candidate, Looks
+from loglik.training.history import History, Step
+from loglik.training.looks import LEAST_ROWS, Candidate, Looks
+from loglik.training.options import Options
 from loglik.training.schedule import Fall
+from loglik.weights import put_weights, rebuilt_names
 
-COUNTERS = ("step", "recent", "seconds", "step_seconds")
-LOOK_COUNTERS = ("step", "progress", "not_better", "seconds", "last_seconds")
+STEP, SECONDS = whole(0, 1 << 53), number(0.0)
+COUNTERS = {"step": STEP, "recent": listed(number()), "seconds": SECONDS, "step_seconds": SECONDS}
+LOOK_COUNTERS = {
+    "step": STEP, "progress": number(0.0), "not_better": STEP, "seconds": SECONDS, "last_seconds": SECONDS,
+}  # fmt: skip
+LOOKS = table({"rows": whole(1), "steps": listed(STEP, most=2), "counters": table(LOOK_COUNTERS)})
+ABOUT = table(
+    {
+        "options": fields_of(Options),
+        "counters": table(COUNTERS),
+        "batch": whole(1),
+        "fall": none_or(fields_of(Fall, step=STEP, steps=whole(1))),
+        "looks": none_or(LOOKS),
+        "history": fields_of(History, finite=False, rows=listed(fields_of(Step, finite=False))),
+    }
+)
 
 
 def save_state(path: Path, training: GradientTraining) -> None:
@@ -58,38 +76,80 @@ def save_state(path: Path, training: GradientTraining) -> None:
 def restore_state(path: Path, training: GradientTraining) -> None:
     """Put a training, newly made for the same model, data and options, where the saved one was.
 
+    All that the file holds is checked first: it sets what `save_state` saves, and nothing else.
+
     Raises:
-        RunMismatch: the options are others than the saved ones. CorruptRun, PickleRefused, RunNotFound: see `storage`.
+        RunMismatch: the options are others than the saved ones. CorruptRun, PickleRefused, RunNotFound: see `received`.
     """
     tensors, about = read_tensors(path)
+    check(about, ABOUT, str(path))
     check_options(about["options"], training)
+    structure = tuple(f".{name}" for name in rebuilt_names(training.model))  # files of earlier versions hold it too
+    tensors = {name: t for name, t in tensors.items() if not name.endswith(structure)}
+    check_kinds({name: Kind.of(t) for name, t in tensors.items()}, _kinds(path, training, tensors, about), str(path))
     for name, value in about["counters"].items():
         setattr(training, name, value)
     training.history = History.from_json(about["history"])
     if training.history.interrupted:
         training.history.stopped = ""
-    training.model.load_state_dict(_part(tensors, "model"))
     training.batches.size = about["batch"]
     training.fall = about["fall"] and Fall(**about["fall"])
     if training.looks is not None:
-        _restore_looks(training.looks, tensors, about["looks"])
+        _restore_looks(path, training.looks, tensors, about["looks"])
+    put_weights(training.model, _part(tensors, "model"), str(path))
     for i, average in enumerate(training.average.average):
         average.copy_(tensors[f"average.{i}"])
     carried = tensors.get("carried")
     training.carried = None if carried is None else carried.to(training.model.device)
     _restore_optimizer(training.optimizer, _part(tensors, "optimizer"))
-    torch.set_rng_state(tensors["rng.cpu"])
-    if "rng.cuda" in tensors and training.model.device.type == "cuda":
-        torch.cuda.set_rng_state(tensors["rng.cuda"], training.model.device)
+    try:
+        torch.set_rng_state(tensors["rng.cpu"])
+        if "rng.cuda" in tensors and training.model.device.type == "cuda":
+            torch.cuda.set_rng_state(tensors["rng.cuda"], training.model.device)
+    except RuntimeError as error:
+        raise CorruptRun(f"{path} holds no state of a random generator ({error}). Fit again.") from None
 
 
-def _restore_looks(looks: Looks, tensors: dict[str, Tensor], about: dict[str, Any]) -> None:
+def _kinds(path: Path, training: GradientTraining, found: dict[str, Tensor], about: dict[str, Any]) -> dict[str, Kind]:
+    """The type and shape that every tensor of a state of this training has; of some, only the file knows the length."""
+    looks = training.looks
+    if (looks is None) != (about["looks"] is None) or about["batch"] > max(
+        training.batches.size, training.batches.source.rows
+    ):
+        raise CorruptRun(f"{path} is the state of a training on other rows. Fit again.")
+    model = {name: Kind.of(t) for name, t in training.model.state_dict().items()}
+    kinds = {"rng.cpu": Kind.of(torch.get_rng_state())}
+    kinds |= {f"model.{name}": kind for name, kind in model.items()}
+    kinds |= {f"average.{i}": Kind.of(t) for i, t in enumerate(training.average.average)}
+    if looks is not None:
+        rows = Kind(torch.float64, (min(looks.valid.rows, max(LEAST_ROWS, about["looks"]["rows"])),))
+        kinds |= {"highest": rows} if "highest" in found else {}
+        for place in range(len(about["looks"]["steps"])):
+            kinds |= {f"kept.{place}.weights.{name}": kind for name, kind in model.items()}
+            kinds[f"kept.{place}.values"] = rows
+    for i, p in enumerate(p for group in training.optimizer.param_groups for p in group["params"]):
+        if f"optimizer.{i}.step" in found:
+            moments = {"step": Kind(torch.float32, ()), "exp_avg": Kind.of(p), "exp_avg_sq": Kind.of(p)}
+            kinds |= {f"optimizer.{i}.{name}": kind for name, kind in moments.items()}
+    if "rng.cuda" in found:
+        kinds["rng.cuda"] = Kind(torch.uint8, tuple(found["rng.cuda"].shape))
+    if "carried" in found and training.batches.carry:
+        x, context = training.batches.at(0)
+        with torch.no_grad():
+            like = training.model.log_likelihood_from(x[:1], None, None if context is None else context[:1])[1]
+        streams = min(about["batch"], *found["carried"].shape[:1])
+        kinds["carried"] = Kind(like.dtype, (streams, *like.shape[1:]))
+    return kinds
+
+
+def _restore_looks(path: Path, looks: Looks, tensors: dict[str, Tensor], about: dict[str, Any]) -> None:
     looks.limit_rows(about["rows"])
     for name, value in about["counters"].items():
         setattr(looks, name, value)
     looks.highest = tensors.get("highest")
     for place, step in enumerate(about["steps"]):
         weights = _part(tensors, f"kept.{place}.weights")
+        put_weights(looks.model, weights, str(path))  # to see that the model can have them
         weights = {name: t.to(looks.model.device) for name, t in weights.items()}
         looks.candidates.append(Candidate(step, weights, tensors[f"kept.{place}.values"]))
 

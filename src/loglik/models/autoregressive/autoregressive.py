@@ -10,6 +10,7 @@ from loglik.contract import ExactModel
 from loglik.errors import ShapeMismatch, UsageError
 from loglik.heads import Head
 from loglik.nets.causal import CarryingNet, CausalNet, Steps, WholePasses
+from loglik.nets.masked import MaskedMLP
 from loglik.ops import sum_event
 from loglik.spaces import Space
 
@@ -38,7 +39,8 @@ class Autoregressive(ExactModel):
         super().__init__(space, context)
         self.net = net
         self.head = head
-        self.register_buffer("order", order)
+        self.register_buffer("order", order, persistent=False)  # that of the net, which keeps it where it was drawn
+        self.register_load_state_dict_post_hook(_renew_order)  # type: ignore[no-untyped-call]
 
     @property
     def sites(self) -> Tensor:
@@ -174,6 +176,12 @@ class Autoregressive(ExactModel):
         return space.events(whole, self.dtype).flatten(1)[:, first].expand(n, -1)
 
     order: Tensor
+
+
+def _renew_order(model: Autoregressive, _: object) -> None:
+    """After loading, the order is the one that the net was given."""
+    if isinstance(model.net, MaskedMLP):
+        model.order.copy_(model.net.degrees.order)
 
 
 @dataclass(frozen=True)

@@ -71,6 +71,11 @@ class Gaussian(ExactModel, EMModel):
         self.mean.copy_(stats.mean)
         self.cholesky.copy_(torch.linalg.cholesky(covariance))
 
+    def flaw(self) -> str:
+        """The volume is read off the diagonal."""
+        upright = bool((self.cholesky.tril() == self.cholesky).all()) and bool((self.cholesky.diagonal() > 0).all())
+        return "" if upright else "the factor of the covariance is not lower triangular with a positive diagonal"
+
     mean: Tensor
     cholesky: Tensor
 

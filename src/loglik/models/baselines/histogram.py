@@ -7,7 +7,7 @@ from torch import Tensor
 
 from loglik.contract import EMModel, ExactModel
 from loglik.errors import UsageError
-from loglik.ops import sum_event
+from loglik.ops import are_distributions, sum_event
 from loglik.ranges import Positive
 from loglik.spaces import Discrete, Space
 
@@ -64,6 +64,9 @@ class Histogram(ExactModel, EMModel):
     def maximize(self, stats: Counts) -> None:
         smoothed = stats.table + self.smoothing
         self.theta.copy_(smoothed / smoothed.sum(1, keepdim=True))
+
+    def flaw(self) -> str:
+        return "" if are_distributions(self.theta) else "the probabilities of a value's levels do not sum to one"
 
     theta: Tensor
 

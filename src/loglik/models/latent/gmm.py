@@ -205,6 +205,9 @@ class GaussianMixture(ExactModel, EMModel):
         rows = max(256, SLICE_VALUES // self.locations.numel())
         return (x[start : start + rows] for start in range(0, max(1, len(x)), rows))
 
+    def flaw(self) -> str:
+        return "" if bool((self.unit > 0).all()) else "a unit is not above 0"
+
     started_from = 0  # events that `initialize` saw
     shift: Tensor
     unit: Tensor

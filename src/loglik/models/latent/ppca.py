@@ -165,6 +165,9 @@ class ProbabilisticPCA(ExactModel, EMModel):
         identity = torch.eye(self.weight.shape[1], dtype=self.dtype, device=self.device)
         return self.weight.T @ self.weight + self.variance * identity
 
+    def flaw(self) -> str:
+        return "" if float(self.variance) > 0 else "the variance is not above 0"
+
     mean: Tensor
     weight: Tensor
     variance: Tensor

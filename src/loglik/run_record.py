@@ -1,0 +1,107 @@
+"""What run.json holds: the schema that every entry is checked against before anything is made of it.
+
+What further versions, or the user (`save(about=)`), add at the top, in `data`, `fit` and a score is let through.
+"""
+
+from typing import Any
+
+from loglik.contract import Claim
+from loglik.schema import Check, Wrong, fields_of, listed, none_or, number, one_of, plain, table, text, truth, whole
+from loglik.spaces import SPACES
+from loglik.training.history import History, Step
+from loglik.training.options import Options
+
+LARGEST_SIZE = 1 << 40  # of an axis, levels and the like: above what any memory holds, below what products overflow
+MOST_VALUES = 1 << 40  # of one event
+DISCRETE = {"levels": whole(2, LARGEST_SIZE)}
+COUNT = whole(0)
+NUMBER = number(finite=False)  # scores and errors may be infinite: a single row has no standard error
+AMOUNTS = {"steps": COUNT, "epochs": number(0.0), "seconds": number(0.0)}
+HISTORY = fields_of(History, finite=False, rows=listed(fields_of(Step, finite=False)), **AMOUNTS)
+OPTIONS = fields_of(Options)
+NAMES = none_or(listed(text()))
+
+
+def space(value: Any, place: str) -> None:
+    """A space, as `Space.to_json` writes it."""
+    table({"kind": one_of(*SPACES)}, others=plain())(value, place)
+    shape = listed(whole(1, LARGEST_SIZE), most=16)
+    discrete = value["kind"] != "Real"
+    table({"kind": text(), "shape": shape, **(DISCRETE if discrete else {})})(value, place)
+    values = 1
+    for size in value["shape"]:
+        values *= size
+    if values > MOST_VALUES:
+        raise Wrong(f"{place}.shape", f"of at most {MOST_VALUES} values", value["shape"])
+
+
+def hyperparameter(value: Any, place: str) -> None:
+    """A number, a word, a list of numbers, a space or none; which, the builder says."""
+    if isinstance(value, dict):
+        space(value, place)
+    elif isinstance(value, list):
+        listed(number(), most=1000)(value, place)
+    elif isinstance(value, str):
+        text(200)(value, place)
+    elif isinstance(value, float):
+        number()(value, place)
+    elif value is not None and not isinstance(value, bool):
+        whole(-LARGEST_SIZE, LARGEST_SIZE)(value, place)
+
+
+MODEL = table({"name": text(200), "space": space, "hyperparameters": table(others=hyperparameter)})
+DATA = table(
+    maybe={
+        "name": none_or(text()),
+        "source": none_or(text()),
+        "space": none_or(space),
+        "split": none_or(table(maybe=dict.fromkeys(("train", "valid", "test"), COUNT), others=plain())),
+        "fingerprint": none_or(text(100)),
+        "columns": NAMES,
+        "context_columns": NAMES,
+        "context": none_or(space),
+        "vocabulary": NAMES,
+        "labels": NAMES,
+        "sample_rate": none_or(whole(1, 10**9)),
+    },
+    others=plain(),
+)
+FIT = table(
+    maybe={
+        "options": OPTIONS,
+        "history": none_or(HISTORY),
+        "done": table(AMOUNTS),
+        "seed": none_or(whole()),
+    },
+    others=plain(),
+)
+SCORE = table(
+    {"nats": NUMBER, "stderr": NUMBER, "claim": one_of(*(str(claim) for claim in Claim)), "space": space,
+     "events": COUNT},
+    {"samples": none_or(COUNT), "stderr_by": text(200), "stderr_units": COUNT, "median": NUMBER,
+     "carried_by": none_or(COUNT), "not_finite": listed(COUNT), "part": text(200), "rows": text(200), "past": text(),
+     "text": text(), "equal_rows": COUNT, "name": none_or(text()), "data": none_or(text())},
+    others=plain(),
+)  # fmt: skip
+LAW = table(
+    maybe={"law": text(), "status": text(), "detail": text(), "how": text(),
+           "measured": none_or(plain(0)), "tolerance": none_or(plain(0))},
+    others=plain(),
+)  # fmt: skip
+RECORD: Check = table(
+    {"format": whole(1), "model": MODEL},
+    {
+        "claim": one_of(*(str(claim) for claim in Claim)),
+        "parameters": COUNT,
+        "receptive_field": COUNT,
+        "versions": table(others=text(1000)),
+        "status": one_of("training", "finished", "interrupted", "diverged"),
+        "error": text(),
+        "command": text(),
+        "data": none_or(DATA),
+        "fit": FIT,
+        "scores": none_or(listed(SCORE)),
+        "laws": none_or(table(maybe={"results": listed(LAW), "passed": truth}, others=plain())),
+    },
+    others=plain(),
+)
