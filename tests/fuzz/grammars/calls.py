@@ -34,7 +34,7 @@ DATA = (
 )  # fmt: skip
 VALUES = (
     "None", "0", "1", "2", "-1", "1.5", "float('nan')", "float('inf')", "10**30", "2**64", "'1'", "''", "[]", "(3,)",
-    "True", "np.int64(2)", "torch.tensor(2)", "object()", "lambda: 1", "{}", "'cpu'", "b'x'", "1j",
+    "True", "np.int64(2)", "torch.tensor(2)", "...", "{}", "'cpu'", "b'x'", "1j",
 )  # fmt: skip
 SPACES = (
     "loglik.Real((2,))", "loglik.Real(2)", "loglik.Real(())", "loglik.Real((0,))", "loglik.Real((-1,))",
