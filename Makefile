@@ -14,7 +14,7 @@ NUMERICAL := tests/laws tests/nets tests/bijections tests/heads tests/ode tests/
 SSE := ATEN_CPU_CAPABILITY=default ONEDNN_MAX_CPU_ISA=SSE41 NUMBA_CPU_NAME=generic
 AVX2 := ATEN_CPU_CAPABILITY=avx2 ONEDNN_MAX_CPU_ISA=AVX2
 
-.PHONY: demo test slow processors lint format fuzz bench mutations results clean
+.PHONY: demo test slow processors lint format fuzz faults bench mutations results clean
 
 demo: $(VENV)/.installed            ## fit every model to the embedded digits, print the leaderboard, write demo/report.html
 	$(BIN)/loglik compare digits --budget 120s -o $(OUT) --overwrite
@@ -41,6 +41,9 @@ format: $(VENV)/.installed
 
 fuzz: $(VENV)/.installed            ## 5000 inputs that a person, a program or an enemy might hand over: succeed, or one line that says why not
 	$(ONE_THREAD) $(BIN)/python -m tests.fuzz
+
+faults: $(VENV)/.installed          ## every command killed and out of disk at many moments: nothing is lost
+	$(ONE_THREAD) $(BIN)/python -m tests.faults
 
 bench: $(VENV)/.installed           ## side by side with the peers; `pip install -e .[peers]` adds them
 	$(BIN)/python -m benchmarks

@@ -56,6 +56,8 @@ def split_source(name: str, whole: Memory, seed: int = 0, *, keep_equal_rows_tog
 
 def hold_out(whole: Memory, seed: int = 0, *, keep_equal_rows_together: bool = False) -> tuple[Memory, Memory]:
     """Nine tenths to train on and a tenth to validate, cut as `split_source` cuts; at least 3 rows."""
+    if not isinstance(whole, Memory):
+        raise UsageError(f"Expected a Memory, such as as_source(data).read() is; got {type(whole).__name__}.")
     groups = _groups(whole, keep_equal_rows_together)
     if whole.stream and groups is None:
         index = split_stream(whole.rows, valid=0.1, test=0.0)

@@ -33,8 +33,9 @@ DATA = (
     "__import__('pyarrow').table({'a': [1.0, 2.5] * 30})", "1e300 * torch.randn(60, 2).double()", GOOD, GOOD, GOOD,
 )  # fmt: skip
 VALUES = (
-    "None", "0", "1", "2", "-1", "1.5", "float('nan')", "float('inf')", "10**30", "2**64", "'1'", "''", "[]", "(3,)",
-    "True", "np.int64(2)", "torch.tensor(2)", "object()", "lambda: 1", "{}", "'cpu'", "b'x'", "1j",
+    "None", "0", "1", "2", "3", "-1", "10**6", "10**9", "(10**5, 10**5)", "1.5", "float('nan')", "float('inf')",
+    "10**30", "2**64", "'1'", "''", "[]", "(3,)", "True", "np.int64(2)", "torch.tensor(2)", "...", "{}", "'cpu'",
+    "b'x'", "1j",
 )  # fmt: skip
 SPACES = (
     "loglik.Real((2,))", "loglik.Real(2)", "loglik.Real(())", "loglik.Real((0,))", "loglik.Real((-1,))",
@@ -42,6 +43,10 @@ SPACES = (
     "loglik.Integer((2,), 1)", "loglik.Integer((2,), 2.5)", "loglik.Integer((2,), None)",
     "loglik.Integer((2,), 10**12)", "loglik.Category((2,), 3)", "loglik.Category((2,), float('nan'))", "None", "(2,)",
     "'real'", "loglik.Integer((1, 4, 4), 4)", "loglik.Category((16,), 5)",
+)  # fmt: skip
+SMALL = (
+    "loglik.Real((2,))", "loglik.Integer((2,), 3)", "loglik.Integer((1, 4, 4), 4)", "loglik.Real((3, 4, 4))",
+    "loglik.Category((16,), 5)", "loglik.Integer((1024,), 65536)", "loglik.Real(())",
 )  # fmt: skip
 MODELS = (
     "gaussian", "histogram", "uniform", "gmm", "made", "ppca", "realnvp", "nice", "maf", "nsf", "vae", "fvsbn",
@@ -58,35 +63,20 @@ OPTIONS = (
 BUILT = "m = loglik.build('<small>', loglik.Real((2,)))\n"
 FITTED = f"torch.manual_seed(0)\nx = {GOOD}\n{BUILT}loglik.fit(m, x, steps=2)\n"
 CALLS = (
-    "loglik.build('<model>', <space>)",
-    "loglik.build('<model>', <space>, <hyperparameter>=<value>)",
-    "loglik.build('<small>', loglik.Real((2,)), <hyperparameter>=<value>)",
-    "loglik.build(<value>, loglik.Real((2,)))",
-    f"{BUILT}loglik.fit(m, <data>, steps=2)",
-    f"{BUILT}loglik.fit(m, {GOOD}, <option>=<value>)",
-    f"{BUILT}loglik.fit(m, {GOOD}, steps=2, valid=<data>)",
-    f"{BUILT}loglik.fit(m, {GOOD}, steps=2, context=<data>)",
-    "loglik.fit(<value>, <data>)",
-    f"{BUILT}m.log_likelihood(<data>)",
-    f"{BUILT}loglik.save(m, <place>)",
-    f"{FITTED}m(<data>)",
-    f"{FITTED}m.log_likelihood(x, <data>)",
-    f"{FITTED}m.sample(<value>)",
-    f"{FITTED}loglik.evaluate(m, <data>)",
-    f"{FITTED}loglik.evaluate(m, x, samples=<value>, seed=<value>)",
-    f"{FITTED}loglik.sample(m, <value>, seed=<value>)",
-    f"{FITTED}loglik.sample(m, 2, context=<data>)",
-    f"{FITTED}loglik.sample(m, 2, temperature=<value>, top_k=<value>)",
-    f"{FITTED}loglik.save(m, <place>)",
-    "loglik.evaluate(<value>, <data>)",
-    "loglik.load(<place>)",
-    "loglik.data.open_dataset(<data>)",
-    "loglik.data.open_source(<data>)",
-    "loglik.data.hold_out(<data>)",
-    "loglik.compare(<models>, <data>, budget=1)",
-    "loglik.check(<value>)",
-    "loglik.register(<value>, <value>)",
-)
+    "m = loglik.build(<setting>)\nm(m.sample(2))", "m = loglik.build(<setting>)\nloglik.evaluate(m, m.sample(8))",
+    "loglik.build('<model>', <space>)", "loglik.build('<model>', <space>, <hyperparameter>=<value>)",
+    "loglik.build('<small>', loglik.Real((2,)), <hyperparameter>=<value>)", "loglik.build(<value>, loglik.Real((2,)))",
+    f"{BUILT}loglik.fit(m, <data>, steps=2)", f"{BUILT}loglik.fit(m, {GOOD}, <option>=<value>)",
+    f"{BUILT}loglik.fit(m, {GOOD}, steps=2, valid=<data>)", f"{BUILT}loglik.fit(m, {GOOD}, steps=2, context=<data>)",
+    "loglik.fit(<value>, <data>)", f"{BUILT}m.log_likelihood(<data>)", f"{BUILT}loglik.save(m, <place>)",
+    f"{FITTED}m(<data>)", f"{FITTED}m.log_likelihood(x, <data>)", f"{FITTED}m.sample(<value>)",
+    f"{FITTED}loglik.evaluate(m, <data>)", f"{FITTED}loglik.evaluate(m, x, samples=<value>, seed=<value>)",
+    f"{FITTED}loglik.sample(m, <value>, seed=<value>)", f"{FITTED}loglik.sample(m, 2, context=<data>)",
+    f"{FITTED}loglik.sample(m, 2, temperature=<value>, top_k=<value>)", f"{FITTED}loglik.save(m, <place>)",
+    "loglik.evaluate(<value>, <data>)", "loglik.load(<place>)", "loglik.data.open_dataset(<data>)",
+    "loglik.data.open_source(<data>)", "loglik.data.hold_out(<data>)", "loglik.compare(<models>, <data>, budget=1)",
+    "loglik.check(<value>)", "loglik.register(<value>, <value>)",
+)  # fmt: skip
 PARTS = {
     "small": st.sampled_from(("gaussian", "gaussian", "gmm", "made")),
     "model": st.sampled_from(MODELS),
@@ -96,8 +86,20 @@ PARTS = {
     "option": st.sampled_from(OPTIONS),
     "value": st.sampled_from(VALUES),
     "data": st.sampled_from(DATA),
+    "setting": st.deferred(lambda: settings()),
     "place": st.sampled_from(("'new'", "'new'", "'t.csv'", "'run'", "'nowhere'", "''", "None", "3", "b'new'")),
 }
+
+
+@st.composite
+def settings(draw: st.DrawFn) -> str:
+    """A model with one of its own hyperparameters, on a small space."""
+    from loglik.hyperparameters import hyperparameters
+    from loglik.zoo import ZOO
+
+    name = draw(st.sampled_from(sorted(ZOO)))
+    known = sorted(hyperparameters(ZOO[name].load())) or ["x"]
+    return f"{name!r}, {draw(st.sampled_from(SMALL))}, {draw(st.sampled_from(known))}={draw(st.sampled_from(VALUES))}"
 
 
 @st.composite

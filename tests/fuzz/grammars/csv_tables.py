@@ -59,23 +59,26 @@ def attempts(draw: st.DrawFn) -> Attempt:
 
 @st.composite
 def text(draw: st.DrawFn) -> str:
-    rows, count = int(draw(mostly(60, 25, 10, 3, 2, 1, 0, share=4))), draw(st.integers(1, 5))
+    rows = draw(mostly(60, 25, 10, 3, 2, 1, 0, share=4))
+    count = draw(mostly(draw(st.integers(1, 5)), 3000, share=40))
     random = np.random.default_rng(draw(st.integers(0, 99)))
     usual, strange = st.sampled_from(("real", "short", "whole")), st.sampled_from(sorted(COLUMNS))
-    kinds = [draw(strange if draw(rarely(4)) else usual) for _ in range(count)]
-    columns = [COLUMNS[kind](random, rows) for kind in kinds]
+    kinds = [draw(strange if draw(rarely(4)) else usual) for _ in range(min(count, 5))]
+    columns = [COLUMNS[kinds[i % 5]](random, rows) for i in range(count)]
     separator, decimal = draw(mostly(",", ";", "\t", "|", " ", ";;")), draw(mostly(".", ","))
     table = [[cell.replace(".", str(decimal)) for cell in row] for row in zip(*columns, strict=True)]
+    long = st.one_of(words, st.just("1" * 200_000))
     if table and draw(rarely(6)):  # one cell, or one row, of another kind
         row = draw(st.integers(0, rows - 1))
-        table[row] = draw(st.sampled_from(([], table[row][:-1], [*table[row], "1"], [draw(words), *table[row][1:]])))
+        table[row] = draw(st.sampled_from(([], table[row][:-1], [*table[row], "1"], [draw(long), *table[row][1:]])))
+    letters = [f"{'abcde'[i % 5]}{i // 5 or ''}" for i in range(count)]
     header = draw(mostly("letters", "none", "years", "names", "index", "twice"))
     head = {
-        "letters": list("abcde"[:count]),
+        "letters": letters,
         "none": [],
         "years": [str(2019 + i) for i in range(count)],
-        "names": [draw(names) for _ in range(count)] if header == "names" else [],
-        "index": ["", *"abcde"[:count]],
+        "names": [*(draw(names) for _ in range(min(count, 5))), *letters[5:]] if header == "names" else [],
+        "index": ["", *letters],
         "twice": ["a"] * count,
     }[str(header)]
     if header == "index":

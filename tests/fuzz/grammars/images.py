@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from grammars import tiny
 from grammars.hostile import damaged, mostly, names, rarely, used
 
-MODES = ("1", "L", "P", "RGB", "RGBA", "LA", "CMYK", "I", "I;16", "F", "YCbCr", "HSV", "LAB")
+MODES = ("1", "L", "P", "RGB", "RGBA", "LA", "CMYK", "I", "I;16", "F", "YCbCr", "LAB")
 FORMATS = {
     "png": ("png", ("1", "L", "P", "RGB", "RGBA", "LA", "I;16", "I")),
     "jpg": ("jpeg", ("L", "RGB", "CMYK", "1")),
@@ -80,7 +80,7 @@ def image(
             values = random.integers(0, 65536, size[::-1])
             return Image.fromarray(values.astype({"I": np.int32, "F": np.float32, "I;16": np.uint16}[mode]))
         colours = Image.fromarray(random.integers(0, 256, (*size[::-1], 3), dtype=np.uint8))
-        changed = colours.convert("RGB" if mode in ("HSV", "LAB") and kind != "tif" else mode)
+        changed = colours.convert("RGB" if mode == "LAB" and kind != "tif" else mode)
         if alpha and mode in ("LA", "RGBA"):
             changed.putalpha(Image.fromarray(random.integers(0, 256, size[::-1], dtype=np.uint8)))
         return changed
