@@ -9,9 +9,21 @@ import pytest
 import torch
 from torch import Tensor
 
-from loglik.errors import ContextError, EmptyData, NotFinite, ShapeMismatch, UnknownName, UsageError
+import loglik
+from loglik.errors import (
+    ContextError,
+    EmptyData,
+    FitWarning,
+    NotFinite,
+    ShapeMismatch,
+    TooLarge,
+    UnknownName,
+    UsageError,
+)
 from loglik.models.latent import expectation as expectation_file
+from loglik.models.latent.diagonal import Diagonal
 from loglik.models.latent.gmm import COVARIANCES, GaussianMixture, gmm
+from loglik.models.latent.triangular import Full, Tied
 from loglik.spaces import Category, Real
 
 SHAPES = list(COVARIANCES)
@@ -349,3 +361,29 @@ def test_refusals() -> None:
         gmm(Real((2,)), floor=0.0)
     with pytest.raises(UsageError, match="Category"):
         gmm(Category((2,), 3))
+
+
+def test_covariances_are_full_by_default_unless_the_events_are_long() -> None:
+    assert isinstance(gmm(Real((1024,)), components=1).covariance, Full)
+    assert isinstance(gmm(Real((1025,)), components=1).covariance, Diagonal)
+    assert isinstance(gmm(Real((1025,)), components=1, covariance="tied").covariance, Tied)
+
+
+def test_full_covariances_that_do_not_fit_are_refused_with_both_figures(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("loglik.memory.memory_at_hand", lambda: 10**9)
+    with pytest.raises(TooLarge, match=r"1 GB of memory at hand; .* 10 GB\. Take covariance='diagonal', or ppca\."):
+        gmm(Real((5000,)), covariance="full")
+    assert gmm(Real((5000,))).components == 10
+
+
+def test_fewer_rows_than_columns_are_remarked_on() -> None:
+    x = torch.randn(12, 30)
+    model = gmm(Real((30,)), components=2)
+    with pytest.warns(FitWarning, match="12 rows of 30 columns.*covariance='diagonal'"):
+        loglik.fit(model, x, steps=2)
+    for fine, rows in (
+        (gmm(Real((30,)), components=2, covariance="diagonal"), x),
+        (gmm(Real((3,))), torch.randn(50, 3)),
+    ):
+        loglik.fit(fine, rows, steps=2)
+        assert fine.remark == ""

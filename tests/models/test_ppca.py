@@ -8,8 +8,10 @@ from torch import Tensor
 from torch.distributions import MultivariateNormal
 
 from cases import data
+from loglik.allocations import Allocations
 from loglik.errors import UsageError
 from loglik.models.latent.ppca import ProbabilisticPCA, ppca
+from loglik.moments import FewRows, Moments
 from loglik.spaces import Real
 
 pytestmark = pytest.mark.usefixtures("float64")
@@ -112,6 +114,44 @@ def test_degenerate_data_give_a_finite_answer(x: Tensor, em: bool) -> None:
     model = fitted(x, 1, em=em, passes=5, floor=1e-6)
     assert torch.isfinite(model.log_prob(x)).all()
     assert torch.isfinite(model.sample(3)).all()
+
+
+@pytest.mark.parametrize("latents", [1, 5, 11, 20])
+@pytest.mark.parametrize("floor", [1e-6, 0.1])
+def test_few_rows_give_what_their_moments_give(latents: int, floor: float, monkeypatch: pytest.MonkeyPatch) -> None:
+    """12 rows of 40 columns, with one latent, fewer than they span, as many, and more; repeated rows too."""
+    x = 3.0 + torch.randn(12, 40) * torch.linspace(0.1, 4.0, 40)
+    x[3] = x[4]
+    few = fitted(x, latents, floor=floor)
+    assert isinstance(few.expect(x), FewRows)
+    monkeypatch.setattr(FewRows, "suit", classmethod(lambda cls, events, dims: False))
+    many = fitted(x, latents, floor=floor)
+    assert isinstance(many.expect(x), Moments)
+    torch.testing.assert_close(few.variance, many.variance, rtol=1e-6, atol=1e-9)
+    torch.testing.assert_close(dense(few), dense(many), rtol=1e-7, atol=1e-7)
+    torch.testing.assert_close(few.log_prob(x), many.log_prob(x), rtol=1e-6, atol=1e-4)
+
+
+def test_few_rows_add_up_in_any_batches() -> None:
+    x = torch.randn(30, 40)
+    model = ProbabilisticPCA(Real((40,)), 3, em=False, floor=1e-6)
+    model.initialize(x)
+    whole = Moments.of(x, model.shift, model.log_prob(x).sum())
+    parts = [model.expect(x[:9]), model.expect(x[9:18]), model.expect(x[18:])]
+    assert isinstance(parts[0] + parts[1], FewRows)
+    for total in (parts[0] + parts[1] + parts[2], parts[2] + parts[0] + parts[1], whole + model.expect(x[:0])):
+        assert isinstance(total, Moments)
+        torch.testing.assert_close(total.events, whole.events)
+        torch.testing.assert_close(total.covariance, whole.covariance)
+        torch.testing.assert_close(total.log_likelihood, whole.log_likelihood)
+
+
+def test_a_wide_table_takes_no_matrix_of_all_pairs_of_columns(monkeypatch: pytest.MonkeyPatch) -> None:
+    x = torch.randn(60, 5000)
+    monkeypatch.setattr("loglik.allocations.memory_at_hand", lambda: 100 * 10**6)  # D x D takes 200 MB
+    with Allocations("ppca", ""):
+        model = fitted(x, 20, floor=1e-6)
+    assert torch.isfinite(model.log_prob(x)).all()
 
 
 @pytest.mark.parametrize("latents", [0, 3, 4])

@@ -141,7 +141,7 @@ MUTATIONS = (
     ),
     mistake(
         "samples-said-not-taken", "evaluation", "K is printed, and one draw taken", EVALUATE,
-        "return model.bound(x, c, samples=samples)", "return model.bound(x, c, samples=1)", EVALUATING,
+        "model.bound(x, c, samples=samples)", "model.bound(x, c, samples=1)", EVALUATING,
     ),
     mistake(
         "unseeded-scores", "evaluation", "the noise of a bound does not follow from the seed",
