@@ -15,6 +15,7 @@ from torch import Tensor
 from loglik.data.equal_rows import kept_together
 from loglik.data.source import Dataset, Memory
 from loglik.errors import EmptyData, UsageError
+from loglik.ranges import shown
 from loglik.spaces import Space
 
 PARTS = ("train", "valid", "test")
@@ -172,6 +173,8 @@ def drawn(
 
 def _groups(whole: Memory, keep_equal_rows_together: bool) -> Tensor | None:
     """The groups to keep whole, at least two: the source's own, joined where equal rows are to stay together."""
+    if not isinstance(whole, Memory):
+        raise UsageError(f"Expected rows in memory to split, such as as_source(x).read(); got {shown(whole)}.")
     if keep_equal_rows_together and whole.stream:
         raise UsageError("Equal rows are kept together where rows are shuffled; a stream is cut in order instead.")
     groups = kept_together(whole) if keep_equal_rows_together else whole.groups
