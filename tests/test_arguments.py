@@ -236,6 +236,8 @@ def test_samples_that_do_not_fit_are_refused_with_both_figures(monkeypatch: pyte
     monkeypatch.setattr("loglik.memory.memory_at_hand", lambda: 10**9)
     with pytest.raises(TooLarge, match=r"1 GB of memory at hand; it would take about 48 TB\. Draw fewer"):
         loglik.sample(gaussian(), 10**12)
+    with pytest.raises(TooLarge, match=r"Draw fewer"):
+        build("made", PLANE, hidden=(4,)).sample(10**9)
 
 
 @pytest.mark.parametrize(

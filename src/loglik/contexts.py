@@ -6,6 +6,7 @@ import torch
 from torch import Tensor
 
 from loglik.errors import ContextError
+from loglik.memory import check_memory
 from loglik.ops import FAR, KeepsFloat64
 from loglik.ranges import Range, whole
 from loglik.scales import centre_and_scale
@@ -13,6 +14,8 @@ from loglik.spaces import Measure, Space
 from loglik.tensors import tensor_of
 
 COUNTS = Range(0, 10**12)
+COPIES = 3.0  # of samples on their way out: as drawn, joined, and in float64
+MANY_VALUES = 1 << 24  # from so many on the system is asked what memory it has
 
 
 class ContextReader(KeepsFloat64):
@@ -72,19 +75,24 @@ def check_contexts(context: Any, space: Space | None, x: Any) -> None:
         raise ContextError(f"Expected one context per event, {events[0] if events else 1}; got {got}.")
 
 
-def contexts_of_samples(context: Tensor | None, space: Space | None, n: int) -> Tensor | None:
-    """(n, *c): the contexts of n samples, of which a single one is for all; see `check_contexts`."""
-    whole("the number of samples", n, COUNTS)
+def contexts_of_samples(context: Any, space: Space | None, n: int, dims: int) -> Tensor | None:
+    """(n, *c): the contexts of n samples of `dims` values, of which a single one is for all; see `check_contexts`.
+
+    Raises:
+        UsageError: no number of samples. TooLarge: more samples than there is memory for.
+    """
+    if whole("the number of samples", n, COUNTS) * dims > MANY_VALUES:
+        check_memory(COPIES * 8.0 * n * dims, f"{n} samples of {dims} values", "Draw fewer at a time.")
     if context is None:
         if space is not None:
             raise ContextError(f"This model samples from p(x|c) with c in {space}; got no context.")
         return None
     if space is None:
         raise ContextError("This model takes no context; got one.")
-    context = rows_of_contexts(context, space)
-    if len(context) not in (1, n):
-        raise ContextError(f"Expected a context of 1 or {n} rows; got {len(context)}.")
-    return context.expand(n, *context.shape[1:])
+    rows = rows_of_contexts(context, space)
+    if len(rows) not in (1, n):
+        raise ContextError(f"Expected a context of 1 or {n} rows; got {len(rows)}.")
+    return rows.expand(n, *rows.shape[1:])
 
 
 def rows_of_contexts(context: Any, space: Space) -> Tensor:

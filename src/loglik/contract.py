@@ -99,7 +99,7 @@ class Model(nn.Module, ABC):
 
     def contexts(self, n: int, context: Tensor | None) -> Tensor | None:
         """The context for n samples: one row is repeated for all."""
-        return contexts_of_samples(context, self.context, n)
+        return contexts_of_samples(context, self.context, n, self.space.dims)
 
     @property
     def remark(self) -> str:

@@ -5,19 +5,16 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from loglik.contexts import contexts_of_samples, rows_of_contexts
+from loglik.contexts import contexts_of_samples
 from loglik.contract import Model
-from loglik.errors import ContextError, UsageError
+from loglik.errors import UsageError
 from loglik.inference.evaluate import batch_rows, evaluating
 from loglik.inference.randomness import seeded
-from loglik.memory import check_memory
 from loglik.models.autoregressive.autoregressive import Autoregressive
 from loglik.models.autoregressive.ensemble import MaskEnsemble
 from loglik.promises import check_model, draws_of
 from loglik.ranges import MANY, TEMPERATURES, real, whole
 from loglik.tensors import tensor_of
-
-COPIES = 3.0  # of the samples, on the way out: as drawn, joined, and in float64
 
 
 def sample(
@@ -46,12 +43,8 @@ def sample(
     temperature = real("temperature", temperature, TEMPERATURES)
     top_k = None if top_k is None else whole("top_k", top_k, MANY)
     length = None if length is None else whole("length", length, MANY)
-    values = n * (model.space.dims if length is None else length)
-    check_memory(COPIES * 8.0 * values, f"{n} samples of {length or model.space.dims} values", "Draw fewer at a time.")
-    if context is not None and model.context is None:
-        raise ContextError("This model takes no context; got one. Leave it out.")
-    if context is not None and model.context is not None:
-        context = contexts_of_samples(rows_of_contexts(context, model.context).to(model.device), model.context, n)
+    context = contexts_of_samples(context, model.context, n, model.space.dims if length is None else length)
+    context = None if context is None else context.to(model.device)
     if given is not None:
         given = tensor_of(given, "the beginning").to(model.device)
     guided = given is not None or temperature != 1.0 or top_k is not None or length is not None
