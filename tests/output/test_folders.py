@@ -10,9 +10,10 @@ from pathlib import Path
 import pytest
 
 from loglik.errors import FitWarning, LoglikError, RunInUse, RunMismatch, WriteFailed
-from loglik.output.folder import INSIDE, _beside, check_place, new_folder
+from loglik.output.folder import new_folder
 from loglik.output.lock import LOCK, Lock, locked
 from loglik.output.manifest import MANIFEST, Manifest, check_unchanged, make_own_folder, remove_own_file, write_own
+from loglik.output.place import INSIDE, beside, check_place, free_place
 
 
 def filled(folder: Path, content: bytes = b"{}", *, overwrite: bool = False, inputs: tuple[Path, ...] = ()) -> Path:
@@ -216,6 +217,18 @@ def test_one_process_at_a_time(tmp_path: Path) -> None:
     assert sorted(p.name for p in tmp_path.rglob(".loglik*")) == [MANIFEST]
 
 
+def test_a_free_place_is_neither_there_nor_in_the_making(tmp_path: Path) -> None:
+    with new_folder(free_place(tmp_path / "c")) as output:
+        assert free_place(tmp_path / "c") == tmp_path / "c-2"
+        write_own(output.draft / "run.json", b"1")
+        output.finish()
+        assert free_place(tmp_path / "c") == tmp_path / "c-2"
+    beside(tmp_path / "c-2", "new").mkdir()  # left by a crash
+    assert free_place(tmp_path / "c") == tmp_path / "c-2"
+    filled(tmp_path / "c-2")
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["c", "c-2"]
+
+
 def test_where_there_are_no_locks_it_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("loglik.output.lock.LOCKS", False)
     with pytest.warns(FitWarning, match="no locks at"):
@@ -225,11 +238,11 @@ def test_where_there_are_no_locks_it_is_said(tmp_path: Path, monkeypatch: pytest
 
 def test_a_crash_between_two_renames_is_put_right(tmp_path: Path) -> None:
     filled(tmp_path / "r", b"old")
-    (tmp_path / "r").rename(_beside(tmp_path / "r", "old"))
+    (tmp_path / "r").rename(beside(tmp_path / "r", "old"))
     with pytest.raises(RunMismatch, match="--overwrite"):
         filled(tmp_path / "r", b"new")
     assert everything(tmp_path / "r")["run.json"] == b"old"
-    filled(_beside(tmp_path / "r", "old"), b"older")
+    filled(beside(tmp_path / "r", "old"), b"older")
     filled(tmp_path / "r", b"new", overwrite=True)
     assert [p.name for p in tmp_path.iterdir()] == ["r"]
 
@@ -248,7 +261,7 @@ def test_a_crash_while_a_folder_is_filled_from_inside(moved: int, tmp_path: Path
 
 
 def test_a_draft_that_holds_something_of_a_persons_is_left(tmp_path: Path) -> None:
-    draft = _beside(tmp_path / "r", "new")
+    draft = beside(tmp_path / "r", "new")
     draft.mkdir()
     (draft / "mine").write_text("mine")
     with pytest.raises(WriteFailed, match="not of loglik"):

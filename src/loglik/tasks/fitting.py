@@ -15,9 +15,10 @@ from loglik.errors import CorruptRun, Diverged, RunMismatch, UsageError
 from loglik.hyperparameters import checked
 from loglik.inference.evaluate import evaluate, rows_for, samples_for
 from loglik.inference.randomness import seeded
-from loglik.output.folder import check_place, new_folder
+from loglik.output.folder import new_folder
 from loglik.output.lock import locked
 from loglik.output.manifest import remove_own_file
+from loglik.output.place import check_place
 from loglik.runs import (
     RUN,
     STATE,
