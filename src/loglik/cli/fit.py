@@ -142,15 +142,15 @@ def _opened_again(
     wanted = context_of(data, context)
     if wanted is None and about.get("context") is not None:
         wanted = tuple(about["context_columns"]) if about.get("context_columns") else True
-    recorded = space_from_json(about["space"])
+    recorded = space_from_json(about["space"]) if about.get("space") else None
     try:
         found = open_dataset(
             data, seed=seed, space=space, context=wanted, window=window, keep_equal_rows_together=together
         )
-        if space or found.space == recorded:
+        if space or recorded in (None, found.space):
             return found
     except DataError:
-        if space:
+        if space or recorded is None:
             raise
     return open_dataset(
         data, seed=seed, space=recorded, context=wanted, window=window, keep_equal_rows_together=together
