@@ -70,6 +70,9 @@ REFUSED: dict[str, tuple[Callable[[], object] | None, list[str], int, str]] = {
     "samples in a run": (put("r/samples.csv"), [*COMPARE, "-o", "r", "--overwrite"], 25, "samples.csv"),
     "an edited file": (put("r/history.csv"), [*FIT, "-o", "r", "--overwrite"], 25, "history.csv"),
     "both": (None, [*FIT, "-o", "r", "--resume", "--overwrite"], 2, "got both"),
+    "a comparison for a run": (
+        lambda: (Path("c").mkdir(), put("c/comparison.json")()), ["score", "c", "t.csv"], 21, "c/MODEL"
+    ),
     "one's own page": (put("r/report.html"), ["report", "r"], 30, "report.html"),
     "rows over the data": (None, ["score", "r", "t.csv", "--rows", "t.csv"], 30, "what is read here"),
     "rows over the data, told to": (None, ["score", "r", "t.csv", "--rows", "./t.csv", "--overwrite"], 30, "read"),

@@ -260,6 +260,43 @@ def test_a_crash_while_a_folder_is_filled_from_inside(moved: int, tmp_path: Path
     assert not (place / INSIDE).exists()
 
 
+def test_a_folder_filled_from_inside_that_finds_no_room_is_empty_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "r").mkdir()
+    honest = os.rename
+
+    def failing(a: Path, b: Path) -> None:
+        if b == tmp_path / "r" / "run.json":
+            raise OSError(errno.ENOSPC, "No space left on device")
+        honest(a, b)
+
+    monkeypatch.setattr(os, "rename", failing)
+    with pytest.raises(WriteFailed, match="disk is full"):
+        filled(tmp_path / "r")
+    assert list((tmp_path / "r").iterdir()) == []
+
+
+def test_a_finished_folder_is_not_taken_for_an_unfinished_one(tmp_path: Path) -> None:
+    filled(tmp_path / "r")
+    (tmp_path / "r" / INSIDE).mkdir()
+    (tmp_path / "r" / INSIDE / "more").write_text("")
+    before = everything(tmp_path)
+    with pytest.raises(RunMismatch, match="is there already"):
+        filled(tmp_path / "r")
+    assert everything(tmp_path) == before
+
+
+def test_what_is_in_the_way_of_the_old_one_is_named_before_the_work(tmp_path: Path) -> None:
+    filled(tmp_path / "r", b"old")
+    beside(tmp_path / "r", "old").mkdir()
+    (beside(tmp_path / "r", "old") / "mine").write_text("mine")
+    with pytest.raises(WriteFailed, match="in the way"):
+        filled(tmp_path / "r", b"new", overwrite=True)
+    assert (tmp_path / "r" / "run.json").read_bytes() == b"old"
+    assert (beside(tmp_path / "r", "old") / "mine").exists()
+
+
 def test_a_draft_that_holds_something_of_a_persons_is_left(tmp_path: Path) -> None:
     draft = beside(tmp_path / "r", "new")
     draft.mkdir()

@@ -95,6 +95,8 @@ class Output:
         if not self._finished:
             with contextlib.suppress(OSError):
                 remove_own(self.draft)
+                if self.draft.parent == self.place:  # it was empty: what is ours has come out of the draft
+                    empty_own(self.place)
         for lock in self._locks:
             lock.release()
 
@@ -151,7 +153,8 @@ def _begun(place: Path, wanted: Path, overwrite: bool, inputs: Iterable[Path]) -
     except BaseException:
         for lock in locks:
             if lock.folder != place:
-                remove_own(lock.folder)
+                with contextlib.suppress(OSError):
+                    remove_own(lock.folder)
             lock.release()
         raise
 
@@ -171,16 +174,16 @@ def _settle(place: Path, draft: Path) -> None:
     """Put right what a killed process left beside `place`, once its lock is ours.
 
     Raises:
-        WriteFailed: there is something in the draft that loglik did not write.
+        WriteFailed: there is something that loglik did not write.
     """
     old = beside(place, "old")
-    if old.is_dir() and not is_there(place):
+    if is_there(old) and not is_there(place):
         os.rename(old, place)
-    elif old.is_dir():
+    elif old.is_dir() and not old.is_symlink():
         remove_own(old)
     empty_own(draft)
-    if named := others(draft):
-        raise WriteFailed(f"{draft / named[0]} is in the way, and not of loglik. Move it, or choose another -o.")
+    for path in (*([old] if is_there(old) else []), *(draft / name for name in others(draft))):
+        raise WriteFailed(f"{path} is in the way, and not of loglik. Move it, or choose another -o.")
 
 
 def _remove_unfinished(place: Path) -> None:

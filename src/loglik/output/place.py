@@ -88,9 +88,11 @@ def _check_not_a_home(place: Path, wanted: Path) -> None:
 
 
 def is_unfinished(place: Path) -> bool:
-    """Whether a process that was to fill a folder from inside was killed, or is at it."""
+    """Whether a process that was to fill a folder from inside was killed, or is at it: its record is not out yet."""
     draft = place / INSIDE
-    return draft.is_dir() and not draft.is_symlink() and set(others(draft)) > {MANIFEST}
+    if not draft.is_dir() or draft.is_symlink() or not set(others(draft)) > {MANIFEST}:
+        return False
+    return not any(name.endswith(".json") and name != MANIFEST for name in os.listdir(place))
 
 
 def is_there(path: Path) -> bool:
