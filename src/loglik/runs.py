@@ -141,6 +141,8 @@ def read_record(folder: Path) -> dict[str, Any]:
                 f"{folder} is a pickle, and loading one may run any code. Expected the folder of a run."
             )
         raise RunNotFound(f"Expected the folder of a run; {folder} is a file.")
+    if not os.path.lexists(folder / RUN) and (folder / "comparison.json").exists():
+        raise RunNotFound(f"Expected the folder of one run; {folder} is a comparison. Name one in it, {folder}/MODEL.")
     if not os.path.lexists(folder / RUN):
         raise RunNotFound(f"Expected a run at {folder}; there is no {RUN}. `loglik fit DATA -o {folder}` makes one.")
     record = read_json(folder / RUN)

@@ -54,7 +54,7 @@ def write(name: str) -> None:
 
 
 CASES: dict[str, tuple[str, list[str]]] = {
-    "a seed": ("t.csv", [*FLOW, "--seed", "3"]),
+    "a seed": ("t.csv", [*FLOW, "--seed", "3", "-o", "r"]),
     "another space": ("t.npy", [*MADE, "--space", "integer:9"]),
     "categories": ("t.npy", [*MADE, "--space", "category:9"]),
     "labels": ("digits", [*MADE, "--context", "label"]),
@@ -65,7 +65,8 @@ CASES: dict[str, tuple[str, list[str]]] = {
     "samples and a device": ("t.npy", [*FLOW, "--samples", "3", "--device", "cpu"]),
     "blanks": ("my data.csv", [*FLOW, "-o", "my runs/the first"]),
     "quotes": ('it\'s "mine".csv', [*FLOW, "-o", "it's"]),
-    "what shells expand": ("$HOME * `ls` ~ #1.csv", [*FLOW, "-o", "~"]),
+    "what shells expand": ("$HOME * `ls` ~ #1.csv", [*FLOW, "-o", "$HOME ~"]),
+    "no place": ("t.csv", [*FLOW, "--seed", "2"]),
     "dashes": ("./-n.csv", [*FLOW, "--out=-r"]),
     "line breaks": ("a\nb\t'.csv", [*FLOW, "-o", "r\n"]),
     "names that are not UTF-8": (os.fsdecode(b"caf\xe9.npy"), [*FLOW, "-o", "r"]),

@@ -10,9 +10,10 @@ from pathlib import Path
 import pytest
 
 from loglik.errors import FitWarning, LoglikError, RunInUse, RunMismatch, WriteFailed
-from loglik.output.folder import INSIDE, _beside, check_place, new_folder
+from loglik.output.folder import new_folder
 from loglik.output.lock import LOCK, Lock, locked
 from loglik.output.manifest import MANIFEST, Manifest, check_unchanged, make_own_folder, remove_own_file, write_own
+from loglik.output.place import INSIDE, beside, check_place, free_place
 
 
 def filled(folder: Path, content: bytes = b"{}", *, overwrite: bool = False, inputs: tuple[Path, ...] = ()) -> Path:
@@ -216,6 +217,18 @@ def test_one_process_at_a_time(tmp_path: Path) -> None:
     assert sorted(p.name for p in tmp_path.rglob(".loglik*")) == [MANIFEST]
 
 
+def test_a_free_place_is_neither_there_nor_in_the_making(tmp_path: Path) -> None:
+    with new_folder(free_place(tmp_path / "c")) as output:
+        assert free_place(tmp_path / "c") == tmp_path / "c-2"
+        write_own(output.draft / "run.json", b"1")
+        output.finish()
+        assert free_place(tmp_path / "c") == tmp_path / "c-2"
+    beside(tmp_path / "c-2", "new").mkdir()  # left by a crash
+    assert free_place(tmp_path / "c") == tmp_path / "c-2"
+    filled(tmp_path / "c-2")
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["c", "c-2"]
+
+
 def test_where_there_are_no_locks_it_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("loglik.output.lock.LOCKS", False)
     with pytest.warns(FitWarning, match="no locks at"):
@@ -225,11 +238,11 @@ def test_where_there_are_no_locks_it_is_said(tmp_path: Path, monkeypatch: pytest
 
 def test_a_crash_between_two_renames_is_put_right(tmp_path: Path) -> None:
     filled(tmp_path / "r", b"old")
-    (tmp_path / "r").rename(_beside(tmp_path / "r", "old"))
+    (tmp_path / "r").rename(beside(tmp_path / "r", "old"))
     with pytest.raises(RunMismatch, match="--overwrite"):
         filled(tmp_path / "r", b"new")
     assert everything(tmp_path / "r")["run.json"] == b"old"
-    filled(_beside(tmp_path / "r", "old"), b"older")
+    filled(beside(tmp_path / "r", "old"), b"older")
     filled(tmp_path / "r", b"new", overwrite=True)
     assert [p.name for p in tmp_path.iterdir()] == ["r"]
 
@@ -247,8 +260,45 @@ def test_a_crash_while_a_folder_is_filled_from_inside(moved: int, tmp_path: Path
     assert not (place / INSIDE).exists()
 
 
+def test_a_folder_filled_from_inside_that_finds_no_room_is_empty_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "r").mkdir()
+    honest = os.rename
+
+    def failing(a: Path, b: Path) -> None:
+        if b == tmp_path / "r" / "run.json":
+            raise OSError(errno.ENOSPC, "No space left on device")
+        honest(a, b)
+
+    monkeypatch.setattr(os, "rename", failing)
+    with pytest.raises(WriteFailed, match="disk is full"):
+        filled(tmp_path / "r")
+    assert list((tmp_path / "r").iterdir()) == []
+
+
+def test_a_finished_folder_is_not_taken_for_an_unfinished_one(tmp_path: Path) -> None:
+    filled(tmp_path / "r")
+    (tmp_path / "r" / INSIDE).mkdir()
+    (tmp_path / "r" / INSIDE / "more").write_text("")
+    before = everything(tmp_path)
+    with pytest.raises(RunMismatch, match="is there already"):
+        filled(tmp_path / "r")
+    assert everything(tmp_path) == before
+
+
+def test_what_is_in_the_way_of_the_old_one_is_named_before_the_work(tmp_path: Path) -> None:
+    filled(tmp_path / "r", b"old")
+    beside(tmp_path / "r", "old").mkdir()
+    (beside(tmp_path / "r", "old") / "mine").write_text("mine")
+    with pytest.raises(WriteFailed, match="in the way"):
+        filled(tmp_path / "r", b"new", overwrite=True)
+    assert (tmp_path / "r" / "run.json").read_bytes() == b"old"
+    assert (beside(tmp_path / "r", "old") / "mine").exists()
+
+
 def test_a_draft_that_holds_something_of_a_persons_is_left(tmp_path: Path) -> None:
-    draft = _beside(tmp_path / "r", "new")
+    draft = beside(tmp_path / "r", "new")
     draft.mkdir()
     (draft / "mine").write_text("mine")
     with pytest.raises(WriteFailed, match="not of loglik"):

@@ -144,6 +144,30 @@ def test_em_is_given_more_passes(tmp_path: Path) -> None:
     assert more.record["scores"][0]["nats"] == pytest.approx(whole.record["scores"][0]["nats"], rel=1e-9)
 
 
+def test_em_killed_between_its_weights_and_their_record_takes_no_pass_twice(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    digits = open_dataset("digits")
+    options = {"steps": 2, "tolerance": 0.0}
+    for name in "ab":
+        fit_run(digits, tmp_path / name, source="digits", model="gmm", options=options, samples=1)
+    fit_run(digits, tmp_path / "a", source="digits", options={"steps": 4}, samples=1, resume=True)
+    before = (tmp_path / "b" / WEIGHTS).read_bytes()
+
+    def power_cut(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        begin = {"begin": lambda: patch.setattr("loglik.runs.write_json", power_cut)}
+        with pytest.raises(KeyboardInterrupt):
+            fit_run(digits, tmp_path / "b", source="digits", options={"steps": 4}, samples=1, resume=True, **begin)
+    assert (tmp_path / "b" / WEIGHTS).read_bytes() != before
+    assert read_record(tmp_path / "b")["status"] == "training"
+    fit_run(digits, tmp_path / "b", source="digits", samples=1, resume=True)
+    assert (tmp_path / "a" / WEIGHTS).read_bytes() == (tmp_path / "b" / WEIGHTS).read_bytes()
+    assert not (tmp_path / "b" / STATE).exists()
+
+
 def test_the_record_holds_the_batch_and_every_hyperparameter(tmp_path: Path) -> None:
     record = fit_run(
         open_dataset("digits"), tmp_path / "r", source="digits", model="made", hyperparameters={"hidden": "8"},

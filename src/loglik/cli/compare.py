@@ -18,13 +18,16 @@ from loglik.cli.options import (
     SharedBudget,
     SpaceWords,
     Window,
+    from_home,
     names_of,
     opened,
+    stem_of,
     tell_split,
 )
 from loglik.devices import device_of
 from loglik.errors import WriteFailed
-from loglik.output.folder import check_place, free_place, new_folder
+from loglik.output.folder import new_folder
+from loglik.output.place import check_place, free_place
 from loglik.tasks.compare import SAMPLES, Entrant
 from loglik.tasks.compare import compare as compare_models
 from loglik.tasks.leaderboard import leaderboard
@@ -37,7 +40,9 @@ def compare(
     budget: SharedBudget = "2m",
     samples: Samples = SAMPLES,
     seed: Seed = 0,
-    out: Annotated[Path | None, typer.Option("-o", "--out", help="The folder for the runs and report.html.")] = None,
+    out: Annotated[
+        Path | None, typer.Option("-o", "--out", callback=from_home, help="The folder for the runs and report.html.")
+    ] = None,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace the comparison at -o.")] = False,
     space: SpaceWords = None,
     context: ContextWords = None,
@@ -60,7 +65,7 @@ def compare(
     from loglik.report import comparison_report
 
     dataset = opened(data, seed, space, context, window, keep_equal_rows_together)
-    folder = out or free_place(Path("runs") / f"compare-{Path(data).stem or dataset.name}")
+    folder = out or free_place(Path("runs") / f"compare-{stem_of(data)}")
     check_place(folder, overwrite, [Path(data)])
     with new_folder(folder, overwrite=overwrite, inputs=[Path(data)]) as output:
         tell_split(dataset)
@@ -75,6 +80,9 @@ def compare(
             folder = output.finish()
         except WriteFailed:
             say(leaderboard(result))  # what cannot be kept is shown at least
+            raise
+        except BaseException:  # of the page; the fits took longer than it
+            talk(f"Kept without report.html: {output.finish()}")
             raise
     report = folder / page.name
     if json:

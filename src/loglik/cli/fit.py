@@ -28,15 +28,17 @@ from loglik.cli.options import (
     Window,
     check_words,
     context_of,
+    from_home,
     opened,
     settings,
+    stem_of,
     tell_split,
     training_options,
 )
 from loglik.data import Dataset, open_dataset
 from loglik.data.splits import TOGETHER
 from loglik.devices import device_of
-from loglik.errors import DataError
+from loglik.errors import DataError, UsageError
 from loglik.runs import RUN, Run, read_record
 from loglik.spaces import space_from_json
 from loglik.tasks.compare import SAMPLES
@@ -47,7 +49,9 @@ from loglik.zoo import default_model
 def fit(
     data: Data,
     model: ModelName = None,
-    out: Annotated[Path | None, typer.Option("-o", "--out", help="The run folder; by default runs/DATA-MODEL.")] = None,
+    out: Annotated[
+        Path | None, typer.Option("-o", "--out", callback=from_home, help="The run folder; by default runs/DATA-MODEL.")
+    ] = None,
     steps: Steps = None,
     epochs: Epochs = None,
     budget: Budget = None,
@@ -90,6 +94,11 @@ def fit(
     given |= {"seed": None if resume and seed == 0 else seed, **training_options(option)}
     given = {name: value for name, value in given.items() if value is not None}
     check_words(given, model, settings(set_))
+    if resume and overwrite:
+        raise UsageError("Expected --resume, which continues a run, or --overwrite, which replaces it; got both.")
+    if out is None and (model or resume):
+        name = model or default_model(opened(data, seed, space, context, window, keep_equal_rows_together).space)
+        out = Path("runs") / f"{stem_of(data)}-{name}"
     before = read_record(out) if resume and out and (out / RUN).exists() else {}
     if before.get("data"):
         opened_data = _opened_again(data, before, space, context, window, keep_equal_rows_together)
@@ -99,7 +108,7 @@ def fit(
     with progress(opened_data.space) as watcher:
         run = fit_run(
             opened_data,
-            out or Path("runs") / f"{Path(data).stem}-{name}",
+            out or Path("runs") / f"{stem_of(data)}-{name}",
             source=data,
             model=name,
             hyperparameters=settings(set_),
@@ -133,15 +142,15 @@ def _opened_again(
     wanted = context_of(data, context)
     if wanted is None and about.get("context") is not None:
         wanted = tuple(about["context_columns"]) if about.get("context_columns") else True
-    recorded = space_from_json(about["space"])
+    recorded = space_from_json(about["space"]) if about.get("space") else None
     try:
         found = open_dataset(
             data, seed=seed, space=space, context=wanted, window=window, keep_equal_rows_together=together
         )
-        if space or found.space == recorded:
+        if space or recorded in (None, found.space):
             return found
     except DataError:
-        if space:
+        if space or recorded is None:
             raise
     return open_dataset(
         data, seed=seed, space=recorded, context=wanted, window=window, keep_equal_rows_together=together

@@ -6,6 +6,7 @@ for a word that cannot be.
 
 import os
 from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -28,6 +29,16 @@ def within(name: str, numbers: Range) -> Callable[[int | None], int | None]:
 
 def real_within(name: str, numbers: Range) -> Callable[[float | None], float | None]:
     return lambda value: None if value is None else real(name, value, numbers)
+
+
+def from_home(path: Path | None) -> Path | None:
+    """A path with its ~, which shells leave in --out=~/runs, read as they read it elsewhere; no folder is called so."""
+    return None if path is None else Path(os.path.expanduser(path))
+
+
+def stem_of(data: str) -> str:
+    """What runs are called by, also of data called `.`."""
+    return Path(os.path.abspath(data)).stem or "data"
 
 
 def _budget(value: str | None) -> str | None:

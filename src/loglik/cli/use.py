@@ -16,6 +16,7 @@ from loglik.cli.options import (
     Temperature,
     context_of,
     contexts_like,
+    from_home,
     within,
 )
 from loglik.data import Reading, open_source
@@ -50,7 +51,9 @@ def score(
         str | None, typer.Option(help="Of a built-in data set: train, valid, test (default) or all.")
     ] = None,
     context: ContextWords = None,
-    rows: Annotated[Path | None, typer.Option(help="Also write log p of every row, to a CSV or NPY file.")] = None,
+    rows: Annotated[
+        Path | None, typer.Option(callback=from_home, help="Also write log p of every row, to a CSV or NPY file.")
+    ] = None,
     overwrite: Overwrite = False,
     seed: Seed = 0,
     device: Device = "auto",
@@ -85,14 +88,16 @@ def score(
     learnt = learnt_from(run, source)
     if source.remark:  # not before: a refusal is a line of its own
         talk(f"{data}: {source.remark}.")
-    if rows is not None:
-        write_rows(rows, result.values)
-        talk(f"Wrote {result.events} rows to {rows}.")
-    if json:
-        say_json({"run": str(run), "data": data, **score_to_json(result, learnt)})
-    else:
-        say(score_in_words(result, learnt))
-        say(result.strangest_in_words())
+    try:
+        if rows is not None:
+            write_rows(rows, result.values)
+            talk(f"Wrote {result.events} rows to {rows}.")
+    finally:  # the score took longer than the file, which may find no room
+        if json:
+            say_json({"run": str(run), "data": data, **score_to_json(result, learnt)})
+        else:
+            say(score_in_words(result, learnt))
+            say(result.strangest_in_words())
 
 
 def sample(
@@ -103,6 +108,7 @@ def sample(
         typer.Option(
             "-o",
             "--out",
+            callback=from_home,
             help="A .npy, .csv, .png, .txt or .wav file; without, text or CSV on stdout. Several texts or "
             "sounds become OUT-0, OUT-1, ...",
         ),

@@ -79,7 +79,9 @@ def _written_beside(target: Path, data: bytes) -> str:
                 there = os.stat(target)
                 if not stat.S_ISREG(there.st_mode):
                     raise OSError(errno.EINVAL, "what is there is no file")
-                os.chmod(temporary, stat.S_IMODE(there.st_mode))
+                mode = stat.S_IMODE(there.st_mode)
+                if mode != stat.S_IMODE(os.fstat(handle).st_mode):  # not all file systems have modes
+                    os.chmod(temporary, mode)
             file.write(data)
             file.flush()
             os.fsync(file.fileno())

@@ -62,6 +62,7 @@ class Comparison:
     entrants: list[Entrant] = field(default_factory=list)
     samples: int = SAMPLES
     seconds: float = 0.0
+    cut_short: bool = False  # while a model was built or scored
 
     def __str__(self) -> str:
         return leaderboard(self)
@@ -89,8 +90,8 @@ class Comparison:
 
     @property
     def interrupted(self) -> bool:
-        """Whether a fit was interrupted; the ones after it were not begun."""
-        return any(e.history is not None and e.history.interrupted for e in self.entrants)
+        """Whether a fit or a score was interrupted; the ones after it were not begun."""
+        return self.cut_short or any(e.history is not None and e.history.interrupted for e in self.entrants)
 
     @property
     def truth(self) -> Score | None:
@@ -163,19 +164,32 @@ def compare(
     started = time.perf_counter()
     # What converges by itself goes first, and seldom uses its share; gradients have what is left.
     unfitted = sorted((e for e in entrants if e.to_fit), key=lambda e: not isinstance(e.model, EMModel))
-    for place, entrant in enumerate(unfitted):
-        share = max(left / (len(unfitted) - place), LEAST_SECONDS)
-        if result.interrupted:
-            entrant.error = "not fitted: interrupted before its turn"
-        else:
-            _fit(entrant, dataset, seed, share, options, watch(entrant.name) if watch else None)
-        left -= entrant.seconds
-        _score(entrant, dataset, samples, seed, done)
-    for entrant in entrants:
-        if entrant not in unfitted:
+    try:
+        for place, entrant in enumerate(unfitted):
+            share = max(left / (len(unfitted) - place), LEAST_SECONDS)
+            if result.interrupted:
+                entrant.error = "not fitted: interrupted before its turn"
+            else:
+                _fit(entrant, dataset, seed, share, options, watch(entrant.name) if watch else None)
+            left -= entrant.seconds
             _score(entrant, dataset, samples, seed, done)
+        for entrant in entrants:
+            if entrant not in unfitted:
+                _score(entrant, dataset, samples, seed, done)
+    except KeyboardInterrupt:
+        _end_early(result)
     result.seconds = time.perf_counter() - started
     return result
+
+
+def _end_early(result: Comparison) -> None:
+    """What is scored by now is the comparison; nothing is one that is to be had."""
+    if not any(e.score for e in result.entrants):
+        raise KeyboardInterrupt
+    result.cut_short = True
+    for entrant in result.entrants:
+        if entrant.score is None:
+            entrant.error = entrant.error or "not scored: interrupted"
 
 
 def _entrant(name: str, model: str | Model, data: Dataset, seed: int, device: torch.device | None) -> Entrant:

@@ -8,16 +8,18 @@ from typing import Any
 
 import torch
 
-from loglik.contract import Model
+from loglik.contract import EMModel, Model
 from loglik.data import Dataset, Reading
 from loglik.data.equal_rows import repeated
 from loglik.errors import CorruptRun, Diverged, RunMismatch, UsageError
 from loglik.hyperparameters import checked
 from loglik.inference.evaluate import evaluate, rows_for, samples_for
 from loglik.inference.randomness import seeded
-from loglik.output.folder import check_place, new_folder
+from loglik.output.folder import new_folder
 from loglik.output.lock import locked
 from loglik.output.manifest import remove_own_file
+from loglik.output.place import check_place
+from loglik.received import read_kinds, read_tensors
 from loglik.runs import (
     RUN,
     STATE,
@@ -33,7 +35,7 @@ from loglik.runs import (
     write_history,
 )
 from loglik.spaces import space_from_json
-from loglik.storage import write_json
+from loglik.storage import write_json, write_tensors
 from loglik.tasks.compare import SAMPLES, build_for
 from loglik.tasks.unseen import held_out_scores, write_learnt
 from loglik.training.fit import fit
@@ -41,6 +43,7 @@ from loglik.training.gradient import Watch
 from loglik.training.more import LIMITS, further, remaining
 from loglik.training.options import Options
 from loglik.training.precision import check_half_precision
+from loglik.weights import check_weights, put_weights
 from loglik.zoo import default_model, entry
 
 RESUMED = {"model", "data", "fit", "status", "command"}  # what run.json has of a run that can go on
@@ -90,7 +93,7 @@ def fit_run(
                     return Run(folder, record)
                 record = update_record(folder, fit=more, status=TRAINING, scores=[])
             stored = Options(**record["fit"]["options"])
-            fitted = load(folder) if "done" in record["fit"] else rebuilt(record, folder, stored.seed)
+            fitted = _going_on(folder) if "done" in record["fit"] else rebuilt(record, folder, stored.seed)
         else:
             check_place(folder, overwrite, [Path(source)])
             stored = Options.of(**given)
@@ -110,6 +113,22 @@ def fit_run(
             begin()
         fitted.to(device or "cpu")
         return _finish(fitted, data, folder, record, stored, resume, samples, watch)
+
+
+def _going_on(folder: Path) -> Model:
+    """The model of a finished run that is given more.
+
+    What EM sets out from is kept beside its weights until it has come to its end: whoever is killed between the new
+    weights and the record of them begins again where this began. By gradients the training state knows where it was.
+    """
+    model = load(folder)
+    if isinstance(model, EMModel):
+        if (folder / STATE).exists():
+            check_weights(model, read_kinds(folder / STATE), str(folder / STATE))
+            put_weights(model, read_tensors(folder / STATE)[0], str(folder / STATE))
+        else:
+            write_tensors(folder / STATE, model.state_dict(), {})
+    return model
 
 
 def _finish(
