@@ -13,7 +13,7 @@ from PIL import Image, ImageOps
 
 from loglik.data import open_dataset, open_source
 from loglik.data.folders import files_in
-from loglik.data.image_file import MOST_PIXELS
+from loglik.data.pillow import MOST_PIXELS
 from loglik.errors import DataError, EmptyData, ShapeMismatch, UnreadableData
 from loglik.spaces import Integer, Real
 
@@ -318,6 +318,52 @@ def test_what_is_called_an_image_and_is_none(content: bytes, words: str, tmp_pat
     refused(tmp_path / "a.png", UnreadableData, words)
 
 
+def tiff(*entries: tuple[int, int, int, int], body: bytes = b"") -> bytes:
+    """Entries (tag, kind, count, value) of one image, and what follows from byte 110 on if there are eight of them."""
+    start = struct.pack("<2sHIH", b"II", 42, 8, len(entries))
+    return start + b"".join(struct.pack("<HHII", *entry) for entry in entries) + bytes(4) + body
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        png(2, 1, 3, 0, b"\0\0\0"),  # no such depth
+        png(2, 1, 8, 5, b"\0\0\0"),  # no such kind
+        png(0, 6, 8, 0, b"\0"),
+        png(2, 1, 8, 3, b"\0\0\1"),  # no palette
+        png(2, 1, 8, 0, b"\0\0\0", chunk(b"zTXt", b"a\0\0" + zlib.compress(bytes(10**7)))),
+        png(2, 1, 8, 0, b"\0\0\0", chunk(b"iCCP", b"a\0\0" + zlib.compress(bytes(10**7)))),
+        png(2, 1, 8, 0, b"\0\0\0")[:40] + b"\xff\xff\xff" + png(2, 1, 8, 0, b"\0\0\0")[43:],  # a wrong checksum
+        png(8000, 8000, 1, 0, b"\0" * 9),
+        b"GIF89a" + struct.pack("<HHBBB", 6, 6, 0, 0, 0) + b"\x3b",
+        b"GIF89a\6\0\6\0\x80\0\0" + bytes(6) + b",\0\0\0\0\6\0\6\0\0\x0c\xff" + b"\xff" * 255 + b"\0\x3b",
+        b"BM" + struct.pack("<IHHIIiiHHIIIIII", 58, 0, 0, 54, 40, 2**31 - 1, 2**31 - 1, 1, 24, *[0] * 6),
+        b"BM" + struct.pack("<IHHIIiiHHIIIIII", 58, 0, 0, 54, 40, 6, 6, 1, 8, 1, *[0] * 5) + b"\xff" * 50,
+        b"P6 six six 255\n",
+        b"P5 -3 3 255\n" + bytes(9),
+        b"P5 3 3 0\n" + bytes(9),
+        b"P2 2 1 7\n9 3\n",
+        b"RIFF\x20\0\0\0WEBPVP8 " + bytes(30),
+        tiff((258, 3, 1, 8)),
+        tiff((256, 4, 1, 2), (257, 4, 1, 1), (258, 3, 1, 8), (277, 3, 1, 60000), (262, 3, 1, 2), (273, 4, 1, 9)),
+        *(
+            tiff(
+                (256, 4, 1, 2), (257, 4, 1, 1), (258, 3, 1, 8), (259, 3, 1, packing), (262, 3, 1, 1), (273, 4, 1, 110),
+                (278, 4, 1, 1), (279, 4, 1, 8), body=b"\xff" * 30,
+            )
+            for packing in (5, 7, 8, 34712)
+        ),
+    ],
+)  # fmt: skip
+def test_damage_is_one_line_of_ours(
+    content: bytes, tmp_path: Path, capfd: pytest.CaptureFixture[str], recwarn: pytest.WarningsRecorder
+) -> None:
+    (tmp_path / "a.png").write_bytes(content)
+    refused(tmp_path / "a.png", UnreadableData, "a.png")
+    assert capfd.readouterr() == ("", "")
+    assert not recwarn.list
+
+
 def test_an_image_with_another_ending(tmp_path: Path) -> None:
     for form in ("PNG", "BMP", "TIFF", "PPM"):
         Image.fromarray(COLOUR).save(tmp_path / "a.jpg", format=form)
@@ -352,6 +398,8 @@ def test_folders_as_they_lie_about(tmp_path: Path) -> None:
     (folder / "linked.png").symlink_to(tmp_path / "elsewhere.png")
     (folder / "back").symlink_to(folder)
     (deep / "up").symlink_to("../..")
+    (folder / "p.txt").symlink_to("q.txt")
+    (folder / "q.txt").symlink_to("p.txt")
     (tmp_path / "more").mkdir()
     Image.fromarray(GREY).save(tmp_path / "more" / "three.png")
     (folder / "linked folder").symlink_to(tmp_path / "more")
@@ -420,10 +468,10 @@ def test_images_beyond_the_memory_at_hand(tmp_path: Path, monkeypatch: pytest.Mo
     for i in range(4):
         Image.fromarray(GREY).save(tmp_path / f"{i}.png")
     monkeypatch.setattr("loglik.data.source.VALUES_AT_ONCE", 24)
-    monkeypatch.setattr("loglik.memory.memory_at_hand", lambda: 2 * 24 * 4 - 1)
-    with pytest.raises(MemoryError, match=r"191 bytes.*192 bytes"):
+    monkeypatch.setattr("loglik.memory.memory_at_hand", lambda: 24 * 4 - 1)
+    with pytest.raises(MemoryError, match=r"95 bytes.*96 bytes"):
         open_source(tmp_path).read()
-    monkeypatch.setattr("loglik.memory.memory_at_hand", lambda: 2 * 24 * 4)
+    monkeypatch.setattr("loglik.memory.memory_at_hand", lambda: 24 * 4)
     assert torch.equal(open_source(tmp_path).read().x[3, 0], torch.from_numpy(GREY))
 
 

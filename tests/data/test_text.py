@@ -90,6 +90,11 @@ def test_encoding_and_decoding_are_inverse(count: int) -> None:
     assert decode(levels[None], vocabulary) == [text]
 
 
+def test_levels_without_a_character_are_refused() -> None:
+    with pytest.raises(ShapeMismatch, match=r"levels below 2, .*; got 2"):
+        decode(torch.tensor([[0, 2]]), ("a", "b"))
+
+
 def test_the_mark_of_the_unseen_counts_as_unseen() -> None:
     assert vocabulary_of(f"ab{UNSEEN}") == ("a", "b", UNSEEN)
     assert encode(f"a{UNSEEN}zb", ("a", "b", UNSEEN), "")[1] == 2

@@ -101,9 +101,11 @@ def test_line_ends_and_zeros_are_kept_and_said(tmp_path: Path) -> None:
     text = read_text(path)
     assert text.characters == "one\r\ntwo\r\nthree\rfour\n" * 4
     assert text.read_as == "with the line ends of Windows, of two characters each (8 of them)"
-    path.write_bytes(b"one\0two " * 9)
-    assert read_text(path).characters == "one\0two " * 9
+    path.write_bytes((b"one two " * 99 + b"\0") * 9)
+    assert read_text(path).characters == ("one two " * 99 + "\0") * 9
     assert read_text(path).read_as == "with 9 zero characters (NUL)"
+    path.write_bytes(bytes(5000))  # what a disk may leave after a crash
+    refused(path, UnreadableData, "no text: 5000 of its 5000 characters are zero")
 
 
 def test_texts_beyond_the_memory_at_hand(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,7 +1,7 @@
 """Images or recordings by a path: a file, or a folder with those in it, whose subfolders may stand for classes."""
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 from loglik.data.image_folder import Images
@@ -98,13 +98,20 @@ def _files_below(folder: str) -> Iterator[str]:
             name = os.path.join(inside, entry.name)
             if entry.name.startswith("."):
                 continue
-            if entry.is_dir():
+            if _is(entry.is_dir):
                 waiting.append((name, above | {here}))
             else:
-                if not entry.is_file() and name.lower().endswith((*SOUNDS, *IMAGES)):
+                if not _is(entry.is_file) and name.lower().endswith((*SOUNDS, *IMAGES)):
                     path = os.path.join(folder, name)
                     check_regular(path, status(path))
                 yield name
+
+
+def _is(kind: Callable[[], bool]) -> bool:
+    try:
+        return kind()
+    except OSError:  # links in a loop
+        return False
 
 
 def is_sound(path: Path) -> bool:

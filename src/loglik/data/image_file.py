@@ -1,15 +1,9 @@
-"""One image file: what its header states, and its pixels in whole numbers as they are stored, upright.
-
-Pillow decodes, and only the formats listed here: some of its other readers start programs (Ghostscript, for EPS).
-An image that states more than `MOST_PIXELS` is refused before any of it is decoded.
-"""
+"""One image file: what its header states, and its pixels in whole numbers as they are stored, upright."""
 
 import io
 import re
 import struct
-import warnings
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,13 +12,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from loglik.data.checks import one_line
-from loglik.data.paths import check_regular
-from loglik.data.signatures import true_format
-from loglik.errors import LoglikError, UnreadableData
+from loglik.data.pillow import opened, silent
+from loglik.errors import UnreadableData
 
-FORMATS = ("PNG", "JPEG", "BMP", "TIFF", "WEBP", "GIF", "PPM")  # Pillow's names
-MOST_PIXELS = 1 << 26  # 67 megapixels
 ORIENTATION, BITS_PER_SAMPLE, TIFF_SIZE = 0x0112, 258, (256, 257)  # entries of EXIF and TIFF
 PNG, PNM = b"\x89PNG\r\n\x1a\n", re.compile(rb"P[2356](?:\s|#[^\n]*\n)+(?:\d+(?:\s|#[^\n]*\n)+){2}(\d+)")
 GREY16 = ("I;16", "I;16B", "I;16L", "I;16N")
@@ -66,7 +56,7 @@ def read_header(path: Path) -> Header:
     Raises:
         UnreadableData: no image, damaged, too large, several images, or of a kind that would have to be changed.
     """
-    with _opened(path) as image:
+    with opened(path) as image:
         return _header(image, path)
 
 
@@ -76,9 +66,10 @@ def read_image(path: Path) -> tuple[Header, Tensor]:
     Raises:
         UnreadableData: as for `read_header`; transparent; values below 0 or of more than 16 bits.
     """
-    with _opened(path) as image:
+    with opened(path) as image:
         header = _header(image, path)
-        image.load()
+        with silent() if image.format == "TIFF" else nullcontext():
+            image.load()
         mode, as_stored = image.mode, image.format
         # Pillow turns TIFF itself, and takes the note off.
         plain = _upright(_opaque(image, path), _orientation(image) if as_stored == "TIFF" else header.orientation)
@@ -89,9 +80,11 @@ def read_image(path: Path) -> tuple[Header, Tensor]:
         return header, torch.from_numpy(np.array(array.transpose(2, 0, 1), dtype=np.uint8, order="C"))
     # Pillow spreads few levels over 8 or 16 bits; rounding finds them again, for they lie further apart than 1.
     given = 255 if mode == "L" else 65535 if as_stored == "PPM" else header.top
-    grey = array.astype(np.int64)
-    if mode != "1" and given != header.top:
-        grey = (2 * grey * header.top + given) // (2 * given)
+    grey = (
+        array
+        if mode == "1" or given == header.top
+        else (2 * array.astype(np.int64) * header.top + given) // (2 * given)
+    )
     if grey.min() < 0 or grey.max() > header.top:
         raise UnreadableData(
             f"Expected grey of 16 bits; got values from {grey.min()} to {grey.max()} in {path}. Save them as NPY."
@@ -99,57 +92,11 @@ def read_image(path: Path) -> tuple[Header, Tensor]:
     return header, torch.from_numpy(grey[None].astype(np.uint8 if header.top <= 255 else np.int32))
 
 
-@contextmanager
-def _opened(path: Path) -> Iterator[Any]:
-    """Pillow's image, still undecoded; whatever its readers stumble over in the file is one error of ours."""
-    from PIL import Image, UnidentifiedImageError
-
-    try:
-        check_regular(path, path.stat())
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # of damage that Pillow reads past, and of sizes, which are checked here
-            with Image.open(path, formats=FORMATS) as image:
-                _check_size(*image.size, path)
-                yield image
-    except LoglikError:
-        raise
-    except Image.DecompressionBombError as error:
-        raise _too_large(str(next(iter(re.findall(r"\d{4,}", str(error))), "more")), path) from None
-    except UnidentifiedImageError:
-        name = true_format(str(path)) or ("text" if _is_text(path) else "")
-        what = f"which is {name}" if name else "which is damaged, or in another format"
-        known = ", ".join(FORMATS)
-        raise UnreadableData(
-            f"Expected an image ({known}); got {path}, {what}. Convert it to PNG, or leave it out."
-        ) from None
-    except Exception as error:  # Pillow's readers fail in as many ways as there are formats
-        raise UnreadableData(f"Expected an image; {path} cannot be read ({one_line(error)}).") from None
-
-
-def _is_text(path: Path) -> bool:
-    with path.open("rb") as file:
-        head = file.read(512)
-    return all(byte in b"\t\n\r" or 32 <= byte < 127 for byte in head)
-
-
-def _check_size(width: int, height: int, path: Path) -> None:
-    if width < 1 or height < 1:
-        raise UnreadableData(f"Expected an image of at least one pixel; got {width} x {height} in {path}.")
-    if width * height > MOST_PIXELS:
-        raise _too_large(f"{width} x {height} = {width * height}", path)
-
-
-def _too_large(stated: str, path: Path) -> UnreadableData:
-    return UnreadableData(
-        f"Expected an image of at most {MOST_PIXELS} pixels; {path} states {stated}. Cut or scale it down first."
-    )
-
-
 def _header(image: Any, path: Path) -> Header:
     photograph = image.format == "MPO"  # a JPEG with further pictures in it, of depth or for a preview
     if getattr(image, "is_animated", False) and not photograph:
         raise UnreadableData(f"Expected one image in a file; got {image.n_frames} in {path}. Save them one by one.")
-    colour = image.mode in ("RGB", "RGBA", "RGBa", "RGBX") or (image.mode in ("P", "PA") and _has_colours(image))
+    colour = image.mode in ("RGB", "RGBA", "RGBa", "RGBX") or (image.mode in ("P", "PA") and _has_colours(image, path))
     if not colour and image.mode not in ("1", "L", "LA", "La", "I", "P", "PA", *GREY16):
         kind = COLOURS.get(image.mode, image.mode)
         raise UnreadableData(
@@ -205,12 +152,12 @@ def _upright(image: Any, orientation: int) -> Any:
     return image if orientation == 1 else image.transpose(ways[orientation - 2])
 
 
-def _has_colours(image: Any) -> bool:
+def _has_colours(image: Any, path: Path) -> bool:
     """Whether any entry of the palette is not grey."""
     from PIL import Image
 
     if image.palette is None:
-        return True
+        raise UnreadableData(f"Expected an image; {path} has numbers of colours without its palette. Save it again.")
     blank = Image.new("P", (1, 1))
     rawmode, entries = image.palette.getdata()
     blank.putpalette(entries, rawmode)

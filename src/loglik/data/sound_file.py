@@ -91,7 +91,7 @@ def opened(path: Path) -> Iterator[Any]:
         raise
     except (soundfile.SoundFileError, OSError, ValueError, TypeError, RuntimeError) as error:
         what = true_format(str(path))
-        told = one_line(error).replace(str(path), "the file")
+        told = getattr(error, "error_string", "") or one_line(error)
         told = f"it is {what}" if what and not what.endswith("recording") else told
         raise UnreadableData(f"Expected a recording, WAV or FLAC; {path} cannot be read ({told}).") from None
 

@@ -56,21 +56,29 @@ class Source(ABC):
         Raises:
             TooLarge: more rows than fit into it.
         """
-        parts: list[Batch] = []
+        xs: list[Tensor] = []
+        cs: list[Tensor] = []
+        whole, filled = None, 0
         for x, c in self.batches(max(1, min(65536, VALUES_AT_ONCE // self.space.dims))):
-            if not parts and self.rows is not None and self.rows > len(x):
-                needed = 2.0 * x[0].nbytes * self.rows  # the parts, and the whole that they are copied into
+            if whole is None and self.rows is not None and self.rows > len(x):
+                needed = float(x[0].nbytes) * self.rows
                 check_memory(needed, f"{self.rows} events of {self.space}", "Take fewer of them.")
-            parts.append((x, c))
-        x = torch.cat([x for x, _ in parts]) if len(parts) > 1 else parts[0][0]  # one part is not copied
-        c = torch.cat([c for _, c in parts if c is not None]) if self.context_space is not None else None
-        whole = Memory(
+                whole = x.new_empty(self.rows, *x.shape[1:])
+            if whole is None:
+                xs.append(x)
+            else:
+                whole[filled : filled + len(x)] = x
+            filled += len(x)
+            cs += [] if c is None else [c]
+        x = whole[:filled] if whole is not None else torch.cat(xs) if len(xs) > 1 else xs[0]  # one part is not copied
+        c = torch.cat(cs) if self.context_space is not None else None
+        memory = Memory(
             self.space, x, c, self.context_space, self.columns,
             stream=self.stream, vocabulary=self.vocabulary, sample_rate=self.sample_rate, groups=self.groups,
             context_columns=self.context_columns,
         )  # fmt: skip
-        whole.read_as, whole.remark = self.read_as, self.remark
-        return whole
+        memory.read_as, memory.remark = self.read_as, self.remark
+        return memory
 
     @property
     def fingerprint(self) -> str:

@@ -149,7 +149,16 @@ def encode(text: str, vocabulary: tuple[str, ...], name: str) -> tuple[Tensor, i
 
 
 def decode(x: Tensor, vocabulary: tuple[str, ...]) -> list[str]:
-    """Windows (N, T) as N strings."""
+    """Windows (N, T) as N strings.
+
+    Raises:
+        ShapeMismatch: levels that the vocabulary does not name, of a run whose record is another's.
+    """
+    if x.numel() and int(x.max()) >= len(vocabulary):
+        raise ShapeMismatch(
+            f"Expected levels below {len(vocabulary)}, one for each character of the vocabulary; got {int(x.max())}. "
+            "The record of the run does not belong to its weights; restore it."
+        )
     return ["".join(vocabulary[level] for level in row) for row in x.reshape(len(x), -1).tolist()]
 
 

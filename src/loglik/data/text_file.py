@@ -47,12 +47,17 @@ def read_text(path: str | Path) -> Text:
         raise _unreadable(content, error, name or "UTF-8", path) from None
     if not characters:
         raise EmptyData(f"Expected a text; got no character in {path}.")
+    zeros = characters.count("\0")
+    if zeros > len(characters) // 100:
+        raise UnreadableData(
+            f"Expected a text; got {path}, which is no text: {zeros} of its {len(characters)} characters are zero."
+        )
     told = [f"{name}, its byte order mark left out"] if name else []
     ends = characters.count("\r\n")
     if ends:
         told.append(f"with the line ends of Windows, of two characters each ({ends} of them)")
-    if "\0" in characters:
-        told.append(f"with {characters.count(chr(0))} zero characters (NUL)")
+    if zeros:
+        told.append(f"with {zeros} zero characters (NUL)")
     return Text(characters, "; ".join(told))
 
 
