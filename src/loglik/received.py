@@ -130,7 +130,7 @@ def read_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
 
     kinds, said = _opened(path)
     try:
-        with safe_open(path, framework="pt") as file:
+        with open_plain(path) as plain, safe_open(_named(path, plain), framework="pt") as file:
             # Copied to where torch aligns memory: sums over tensors that begin elsewhere differ in their last bits.
             tensors = {name: file.get_tensor(name).clone() for name in kinds}
     except (SafetensorError, OSError, ValueError) as error:
@@ -152,7 +152,7 @@ def _opened(path: Path) -> tuple[dict[str, Kind], dict[str, Any]]:
             "refit with loglik, or convert the file where you trust it."
         )
     try:
-        with safe_open(path, framework="pt") as file:
+        with open_plain(path) as plain, safe_open(_named(path, plain), framework="pt") as file:
             text = (file.metadata() or {}).get("loglik", "")
             slices = {name: file.get_slice(name) for name in file.keys()}  # noqa: SIM118
             kinds = {name: (s.get_dtype(), tuple(s.get_shape())) for name, s in slices.items()}
@@ -167,6 +167,15 @@ def _opened(path: Path) -> tuple[dict[str, Kind], dict[str, Any]]:
     if unknown:
         raise CorruptRun(f"{path} holds a type of numbers that loglik does not write: {unknown}. Restore it.")
     return {name: Kind(DTYPES[dtype], shape) for name, (dtype, shape) in kinds.items()}, said
+
+
+def _named(path: Path, opened: BinaryIO) -> str:
+    """A name that safetensors can open, which takes UTF-8 alone: that of the open file where the path is not."""
+    try:
+        str(path).encode()
+    except UnicodeEncodeError:
+        return f"/dev/fd/{opened.fileno()}"
+    return str(path)
 
 
 def is_pickle(path: Path) -> bool:

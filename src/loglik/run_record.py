@@ -6,6 +6,7 @@ What further versions, or the user (`save(about=)`), add at the top, in `data`, 
 from typing import Any
 
 from loglik.contract import Claim
+from loglik.data.splits import TOGETHER
 from loglik.schema import Check, Wrong, fields_of, listed, none_or, number, one_of, plain, table, text, truth, whole
 from loglik.spaces import SPACES
 from loglik.training.history import History, Step
@@ -18,7 +19,7 @@ COUNT = whole(0)
 NUMBER = number(finite=False)  # scores and errors may be infinite: a single row has no standard error
 AMOUNTS = {"steps": COUNT, "epochs": number(0.0), "seconds": number(0.0)}
 HISTORY = fields_of(History, finite=False, rows=listed(fields_of(Step, finite=False)), **AMOUNTS)
-OPTIONS = fields_of(Options)
+OPTIONS = fields_of(Options, seed=whole(0, (1 << 64) - 1))
 NAMES = none_or(listed(text()))
 
 
@@ -50,12 +51,20 @@ def hyperparameter(value: Any, place: str) -> None:
 
 
 MODEL = table({"name": text(200), "space": space, "hyperparameters": table(others=hyperparameter)})
-DATA = table(
+SPLIT = table(
     maybe={
+        **dict.fromkeys(("train", "valid", "test"), COUNT),
+        "window": none_or(whole(1, LARGEST_SIZE)),
+        TOGETHER: truth,
+    },
+    others=plain(),
+)
+DATA = table(
+    {"space": space},
+    {
         "name": none_or(text()),
         "source": none_or(text()),
-        "space": none_or(space),
-        "split": none_or(table(maybe=dict.fromkeys(("train", "valid", "test"), COUNT), others=plain())),
+        "split": none_or(SPLIT),
         "fingerprint": none_or(text(100)),
         "columns": NAMES,
         "context_columns": NAMES,

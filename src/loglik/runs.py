@@ -34,7 +34,7 @@ from loglik.output.manifest import adopt, write_own
 from loglik.promises import check_model
 from loglik.received import is_pickle, read_json, read_kinds, read_tensors, read_text
 from loglik.run_record import RECORD
-from loglik.schema import check
+from loglik.schema import check, shown
 from loglik.spaces import Space, space_from_json
 from loglik.storage import write_json, write_tensors
 from loglik.training.history import History, Step
@@ -56,7 +56,7 @@ def save(model: Model, folder: str | Path, about: Mapping[str, Any] | None = Non
     Raises:
         UsageError: the model was not made by `build`. WriteFailed: see `output.manifest.write_own`.
     """
-    folder = Path(folder)
+    folder = _path(folder)
     record = {**describe(model), **(about or {})}
 
     def write(place: Path) -> None:
@@ -97,8 +97,9 @@ def load(folder: str | Path) -> Model:
 
     Raises:
         RunNotFound, CorruptRun, NewerRun, OlderRun, PickleRefused: what is there is no run that this version can read.
+        TooLarge: the model does not fit into memory.
     """
-    folder = Path(folder)
+    folder = _path(folder)
     record = read_record(folder)
     if not (folder / WEIGHTS).exists() and record.get("status") == "training":
         raise RunNotFound(
@@ -131,6 +132,12 @@ def rebuilt(record: Mapping[str, Any], folder: Path, seed: int) -> Model:
     except (LoglikError, ArithmeticError, AttributeError, LookupError, RuntimeError, TypeError, ValueError) as error:
         said = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise CorruptRun(f"{folder / RUN} describes a model that cannot be built. {said}") from None
+
+
+def _path(folder: str | Path) -> Path:
+    if not isinstance(folder, str | os.PathLike) or isinstance(os.fspath(folder), bytes) or "\0" in str(folder):
+        raise UsageError(f"Expected the path of a folder for a run; got {shown(folder)}.")
+    return Path(folder)
 
 
 def read_record(folder: Path) -> dict[str, Any]:
@@ -226,7 +233,7 @@ class Run:
 
     @classmethod
     def open(cls, folder: str | Path) -> "Run":
-        return cls(Path(folder), read_record(Path(folder)))
+        return cls(_path(folder), read_record(_path(folder)))
 
     def model(self) -> Model:
         return load(self.folder)

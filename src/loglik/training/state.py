@@ -26,7 +26,7 @@ LOOK_COUNTERS = {
 LOOKS = table({"rows": whole(1), "steps": listed(STEP, most=2), "counters": table(LOOK_COUNTERS)})
 ABOUT = table(
     {
-        "options": fields_of(Options),
+        "options": fields_of(Options, seed=whole(0, (1 << 64) - 1)),
         "counters": table(COUNTERS),
         "batch": whole(1),
         "fall": none_or(fields_of(Fall, step=STEP, steps=whole(1))),

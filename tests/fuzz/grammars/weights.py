@@ -41,7 +41,7 @@ def attempts(draw: st.DrawFn) -> Attempt:
 
 
 def _tensors(content: bytes) -> tuple[dict[str, Tensor], dict[str, object]]:
-    from loglik.storage import read_tensors
+    from loglik.received import read_tensors
 
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder, "w")
