@@ -104,6 +104,8 @@ def build(name: str, space: Space, *, seed: int | None = None, **hyperparameters
     builder = entry(name).load()
     if not isinstance(space, Space):
         raise UsageError(f"Expected a space, such as loglik.Real((2,)), for the events of {name}; got {shown(space)}.")
+    if not space.shape:  # data have none either: N single numbers are read as N events of shape (1,)
+        raise UsageError(f"Expected events of at least one axis, such as Real((1,)); got {space}. Add an axis.")
     values = checked(builder, name, hyperparameters)
     given = ", ".join(f"{key}={value}" for key, value in values.items())
     what = f"{name} for events of {space}" + (f" with {given}" if given else "")

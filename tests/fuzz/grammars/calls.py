@@ -60,37 +60,6 @@ OPTIONS = (
 )  # fmt: skip
 
 
-BUILT = "m = loglik.build('<small>', loglik.Real((2,)))\n"
-FITTED = f"torch.manual_seed(0)\nx = {GOOD}\n{BUILT}loglik.fit(m, x, steps=2)\n"
-CALLS = (
-    "m = loglik.build(<setting>)\nm(m.sample(2))", "m = loglik.build(<setting>)\nloglik.evaluate(m, m.sample(8))",
-    "loglik.build('<model>', <space>)", "loglik.build('<model>', <space>, <hyperparameter>=<value>)",
-    "loglik.build('<small>', loglik.Real((2,)), <hyperparameter>=<value>)", "loglik.build(<value>, loglik.Real((2,)))",
-    f"{BUILT}loglik.fit(m, <data>, steps=2)", f"{BUILT}loglik.fit(m, {GOOD}, <option>=<value>)",
-    f"{BUILT}loglik.fit(m, {GOOD}, steps=2, valid=<data>)", f"{BUILT}loglik.fit(m, {GOOD}, steps=2, context=<data>)",
-    "loglik.fit(<value>, <data>)", f"{BUILT}m.log_likelihood(<data>)", f"{BUILT}loglik.save(m, <place>)",
-    f"{FITTED}m(<data>)", f"{FITTED}m.log_likelihood(x, <data>)", f"{FITTED}m.sample(<value>)",
-    f"{FITTED}loglik.evaluate(m, <data>)", f"{FITTED}loglik.evaluate(m, x, samples=<value>, seed=<value>)",
-    f"{FITTED}loglik.sample(m, <value>, seed=<value>)", f"{FITTED}loglik.sample(m, 2, context=<data>)",
-    f"{FITTED}loglik.sample(m, 2, temperature=<value>, top_k=<value>)", f"{FITTED}loglik.save(m, <place>)",
-    "loglik.evaluate(<value>, <data>)", "loglik.load(<place>)", "loglik.data.open_dataset(<data>)",
-    "loglik.data.open_source(<data>)", "loglik.data.hold_out(<data>)", "loglik.compare(<models>, <data>, budget=1)",
-    "loglik.check(<value>)", "loglik.register(<value>, <value>)",
-)  # fmt: skip
-PARTS = {
-    "small": st.sampled_from(("gaussian", "gaussian", "gmm", "made")),
-    "model": st.sampled_from(MODELS),
-    "models": st.sampled_from(("['gaussian']", "['gaussian']", "[]", "None", "3", "'gaussian'", "[None]", "[3]")),
-    "space": st.sampled_from(SPACES),
-    "hyperparameter": st.sampled_from(HYPERPARAMETERS),
-    "option": st.sampled_from(OPTIONS),
-    "value": st.sampled_from(VALUES),
-    "data": st.sampled_from(DATA),
-    "setting": st.deferred(lambda: settings()),
-    "place": st.sampled_from(("'new'", "'new'", "'t.csv'", "'run'", "'nowhere'", "''", "None", "3", "b'new'")),
-}
-
-
 @st.composite
 def settings(draw: st.DrawFn) -> str:
     """A model with one of its own hyperparameters, on a small space."""
@@ -100,6 +69,54 @@ def settings(draw: st.DrawFn) -> str:
     name = draw(st.sampled_from(sorted(ZOO)))
     known = sorted(hyperparameters(ZOO[name].load())) or ["x"]
     return f"{name!r}, {draw(st.sampled_from(SMALL))}, {draw(st.sampled_from(known))}={draw(st.sampled_from(VALUES))}"
+
+
+BUILT = "m = loglik.build('<small>', loglik.Real((2,)))\n"
+FITTED = f"torch.manual_seed(0)\nx = {GOOD}\n{BUILT}loglik.fit(m, x, steps=2)\n"
+CALLS = (
+    "m = loglik.build(<setting>)\nm(m.sample(2))",
+    "m = loglik.build(<setting>)\nloglik.evaluate(m, m.sample(8))",
+    "loglik.build('<model>', <space>)",
+    "loglik.build('<model>', <space>, <hyperparameter>=<value>)",
+    "loglik.build('<small>', loglik.Real((2,)), <hyperparameter>=<value>)",
+    "loglik.build(<value>, loglik.Real((2,)))",
+    f"{BUILT}loglik.fit(m, <data>, steps=2)",
+    f"{BUILT}loglik.fit(m, {GOOD}, <option>=<value>)",
+    f"{BUILT}loglik.fit(m, {GOOD}, steps=2, valid=<data>)",
+    f"{BUILT}loglik.fit(m, {GOOD}, steps=2, context=<data>)",
+    "loglik.fit(<value>, <data>)",
+    f"{BUILT}m.log_likelihood(<data>)",
+    f"{BUILT}loglik.save(m, <place>)",
+    f"{FITTED}m(<data>)",
+    f"{FITTED}m.log_likelihood(x, <data>)",
+    f"{FITTED}m.sample(<value>)",
+    f"{FITTED}loglik.evaluate(m, <data>)",
+    f"{FITTED}loglik.evaluate(m, x, samples=<value>, seed=<value>)",
+    f"{FITTED}loglik.sample(m, <value>, seed=<value>)",
+    f"{FITTED}loglik.sample(m, 2, context=<data>)",
+    f"{FITTED}loglik.sample(m, 2, temperature=<value>, top_k=<value>)",
+    f"{FITTED}loglik.save(m, <place>)",
+    "loglik.evaluate(<value>, <data>)",
+    "loglik.load(<place>)",
+    "loglik.data.open_dataset(<data>)",
+    "loglik.data.open_source(<data>)",
+    "loglik.data.hold_out(<data>)",
+    "loglik.compare(<models>, <data>, budget=1)",
+    "loglik.check(<value>)",
+    "loglik.register(<value>, <value>)",
+)
+PARTS = {
+    "small": st.sampled_from(("gaussian", "gaussian", "gmm", "made")),
+    "model": st.sampled_from(MODELS),
+    "models": st.sampled_from(("['gaussian']", "['gaussian']", "[]", "None", "3", "'gaussian'", "[None]", "[3]")),
+    "space": st.sampled_from(SPACES),
+    "hyperparameter": st.sampled_from(HYPERPARAMETERS),
+    "option": st.sampled_from(OPTIONS),
+    "value": st.sampled_from(VALUES),
+    "data": st.sampled_from(DATA),
+    "setting": settings(),
+    "place": st.sampled_from(("'new'", "'new'", "'t.csv'", "'run'", "'nowhere'", "''", "None", "3", "b'new'")),
+}
 
 
 @st.composite

@@ -37,6 +37,8 @@ def mended() -> dict[str, tuple[Attempt, ...]]:
                 "loglik.build(None, loglik.Real((2,)))",
                 "loglik.build('gmm', loglik.Real((10**9,)))",
                 "loglik.build('gaussian', loglik.Real(None))",
+                "loglik.build('pixelcnn', loglik.Real(()))",
+                "m = loglik.build('gmm', loglik.Integer((), 3))\nm(m.sample(2))",
                 "loglik.build('gaussian', loglik.Real((2,))).log_likelihood(None)",
                 "loglik.build('gaussian', loglik.Real((2,))).log_likelihood(np.zeros((60, 2)))",
                 "loglik.fit(None, None)",
