@@ -186,8 +186,8 @@ def _entry(name: str | os.PathLike[str]) -> Entry | None:
     """The catalog's entry, or None for what is, or looks like, a path."""
     if not isinstance(name, (str, os.PathLike)):
         raise UsageError(
-            f"Expected the name of a data set or a path; got {type(name).__name__}. What is in memory needs no opening: "
-            "`fit` and `evaluate` take it as it is."
+            f"Expected the name of a data set or a path; got {type(name).__name__}. What is in memory needs no "
+            "opening: `fit` and `evaluate` take it as it is."
         )
     if isinstance(name, str) and name in CATALOG:
         return CATALOG[name]
