@@ -65,7 +65,7 @@ def test_photographs_are_turned_as_the_camera_noted(suffix: str, orientation: in
         down, across, swapped = ways[orientation - 1]  # the flips, then whether rows become columns: by hand
         turned = COLOUR[:: -1 if down else 1, :: -1 if across else 1]
         assert x.tolist() == (turned.transpose(2, 1, 0) if swapped else turned.transpose(2, 0, 1)).tolist()
-    assert ("1 turned upright" in said) == (orientation > 1)
+    assert ("turned upright" in said) == (orientation > 1)
 
 
 def test_a_note_behind_the_pixels_counts(tmp_path: Path) -> None:
@@ -74,7 +74,7 @@ def test_a_note_behind_the_pixels_counts(tmp_path: Path) -> None:
     (tmp_path / "a.png").write_bytes(whole[:-12] + chunk(b"eXIf", note) + whole[-12:])
     x, said = only(tmp_path / "a.png")
     assert x.tolist() == [[[7], [9]]]
-    assert said == "of 1 images 1 turned upright as the camera noted (EXIF)"
+    assert said == "turned upright as the camera noted (EXIF)"
 
 
 def test_damaged_notes_of_a_camera_are_no_damage_of_the_image(tmp_path: Path) -> None:
@@ -254,7 +254,7 @@ def test_several_pictures_in_a_file(tmp_path: Path) -> None:
     x, said = only(tmp_path / "a.jpg")  # a telephone adds maps of depth behind the photograph
     with Image.open(tmp_path / "a.jpg") as image:
         assert x.tolist() == np.asarray(image).transpose(2, 0, 1).tolist()
-    assert said == "of 1 images 1 with several pictures, of which the first"
+    assert said == "with several pictures, of which the first"
 
 
 def test_bombs_are_refused_by_their_stated_size(tmp_path: Path, recwarn: pytest.WarningsRecorder) -> None:

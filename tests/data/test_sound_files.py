@@ -110,6 +110,9 @@ def test_closed_recordings_are_read_as_they_state(tmp_path: Path) -> None:
         (b"<html>404</html>", "it is a web page"),
         (b"ftyp" * 2 + bytes(40), "it is a film or recording"),
         (bytes(1000), "cannot be read"),
+        (b"\xff\xfb\x90\x00" + bytes(3000), "an MP3 recording"),
+        (b"\xff\xf3\x18\xc4" + bytes(3000), "no known format, or damaged"),
+        (b"ID3\4\0\0\0\0\0\0" + bytes(3000), "an MP3 recording"),
     ],
 )
 def test_broken_headers(content: bytes, words: str, tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:

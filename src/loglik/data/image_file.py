@@ -12,7 +12,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from loglik.data.pillow import opened, silent
+from loglik.data.pillow import opened
+from loglik.data.silence import silent
 from loglik.errors import UnreadableData
 
 ORIENTATION, BITS_PER_SAMPLE, TIFF_SIZE = 0x0112, 258, (256, 257)  # entries of EXIF and TIFF

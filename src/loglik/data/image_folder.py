@@ -159,5 +159,7 @@ def _told(headers: Sequence[Header], channels: int, top: int) -> str:
         "with opaque alpha, left out": [header.alpha for header in headers],
         "with several pictures, of which the first": [header.first for header in headers],
     }
+    if len(headers) == 1:
+        return ", ".join(what for what, which in done.items() if any(which))
     told = [f"{sum(which)} {what}" for what, which in done.items() if any(which)]
     return f"of {len(headers)} images " + ", ".join(told) if told else ""

@@ -5,7 +5,6 @@ refused before any of it is decoded.
 """
 
 import logging
-import os
 import re
 import warnings
 from collections.abc import Iterator
@@ -20,7 +19,6 @@ from loglik.errors import LoglikError, UnreadableData
 
 FORMATS = ("PNG", "JPEG", "BMP", "TIFF", "WEBP", "GIF", "PPM")  # Pillow's names
 MOST_PIXELS = 1 << 26  # 67 megapixels
-STDERR = 2
 
 
 @contextmanager
@@ -63,24 +61,6 @@ def _unlogged() -> Iterator[None]:
         yield
     finally:
         logger.removeHandler(nobody)
-
-
-@contextmanager
-def silent() -> Iterator[None]:
-    """Without the lines that a library in C writes to stderr by itself, as libtiff does of damage."""
-    try:
-        kept = os.dup(STDERR)
-    except OSError:  # there is none
-        yield
-        return
-    nowhere = os.open(os.devnull, os.O_WRONLY)
-    os.dup2(nowhere, STDERR)
-    try:
-        yield
-    finally:
-        os.dup2(kept, STDERR)
-        os.close(nowhere)
-        os.close(kept)
 
 
 def _is_text(path: Path) -> bool:

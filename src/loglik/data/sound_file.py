@@ -17,6 +17,7 @@ from typing import Any
 from loglik.data.checks import one_line
 from loglik.data.paths import check_file
 from loglik.data.signatures import true_format
+from loglik.data.silence import silent
 from loglik.errors import EmptyData, LoglikError, UnreadableData
 
 LEVELS = {"PCM_U8": 256, "PCM_S8": 256, "PCM_16": 65536}  # what other subtypes hold is looked at
@@ -83,8 +84,10 @@ def opened(path: Path) -> Iterator[Any]:
     check_file(str(path))
     place = _length_not_written(path)
     try:
-        # Bytes, for names that are no UTF-8.
-        with soundfile.SoundFile(os.fsencode(path) if place is None else _Unclosed(path, place)) as file:
+        with silent():
+            # Bytes, for names that are no UTF-8.
+            file = soundfile.SoundFile(os.fsencode(path) if place is None else _Unclosed(path, place))
+        with file:
             file.seekable = lambda: False  # or soundfile seeks after each read, which FLAC of unknown length cannot
             yield file
     except LoglikError:
@@ -92,7 +95,10 @@ def opened(path: Path) -> Iterator[Any]:
     except (soundfile.SoundFileError, OSError, ValueError, TypeError, RuntimeError) as error:
         what = true_format(str(path))
         told = getattr(error, "error_string", "") or one_line(error)
-        told = f"it is {what}" if what and not what.endswith("recording") else told
+        if what and what not in ("a WAV recording", "a FLAC recording", "a RIFF file"):
+            told = f"it is {what}"
+        elif "possibly a pipe" in told:  # what libsndfile says where its MP3 decoder gave up
+            told = "it is in no known format, or damaged"
         raise UnreadableData(f"Expected a recording, WAV or FLAC; {path} cannot be read ({told}).") from None
 
 

@@ -60,7 +60,10 @@ def parse_given(model: Model, words: str, reading: Reading) -> Tensor:
     try:
         values = torch.tensor([float(word) for word in words.split(",")])
     except ValueError:
-        raise UsageError(f"Expected the first values, separated by commas, as what is given; got {words!r}.") from None
+        or_file = ", or the path of a recording (FILE.wav)" if reading.sample_rate is not None else ""
+        raise UsageError(
+            f"Expected the first values, separated by commas{or_file}, for --given; got {words!r}."
+        ) from None
     return values[None].to(model.device)
 
 
