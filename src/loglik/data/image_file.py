@@ -81,11 +81,9 @@ def read_image(path: Path) -> tuple[Header, Tensor]:
         return header, torch.from_numpy(np.array(array.transpose(2, 0, 1), dtype=np.uint8, order="C"))
     # Pillow spreads few levels over 8 or 16 bits; rounding finds them again, for they lie further apart than 1.
     given = 255 if mode == "L" else 65535 if as_stored == "PPM" else header.top
-    grey = (
-        array
-        if mode == "1" or given == header.top
-        else (2 * array.astype(np.int64) * header.top + given) // (2 * given)
-    )
+    grey = array
+    if mode != "1" and given != header.top:
+        grey = (2 * array.astype(np.int64) * header.top + given) // (2 * given)
     if grey.min() < 0 or grey.max() > header.top:
         raise UnreadableData(
             f"Expected grey of 16 bits; got values from {grey.min()} to {grey.max()} in {path}. Save them as NPY."
