@@ -53,7 +53,7 @@ def cut_rows(lines: Sequence[str], before: int, stated: str | None, tabs: bool, 
     if tabs and any("\t" in line for line in text):
         return "\t", _cut(text, "\t", before, name)
     found = {s: _cut(text, s, before, name) for s in SEPARATORS if any(s in line for line in text)}
-    wide = {s: rows for s, rows in found.items() if rows.width > 1 and rows.table > 0.0}
+    wide = {s: rows for s, rows in found.items() if rows.cells and rows.width > 1 and rows.table > 0.0}
     if not wide:
         return ",", _cut(text, ",", before, name)
     best = max(wide, key=lambda s: wide[s].table)
