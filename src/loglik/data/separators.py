@@ -83,7 +83,7 @@ def _cut(lines: Sequence[str], separator: str, before: int, name: str) -> Rows:
 def stated_separator(lines: Sequence[str]) -> str | None:
     """The character of a first line "sep=;", which is for Excel."""
     line = next((line for line in lines if line.strip()), "")
-    found = re.fullmatch(r"sep=(.)", line.strip("\r\n"), re.IGNORECASE)
+    found = re.fullmatch(r"sep=([,;\t|:^~ ])", line.strip("\r\n"), re.IGNORECASE)
     return found[1] if found else None
 
 
