@@ -269,6 +269,9 @@ WRONG: dict[str, tuple[str | bytes, type[DataError], str]] = {
     "a long cell far below": ("a,b\n" + "1,2\n" * 90_000 + f"{LONG},3\n", NotNumeric, "in row 90001 of t.csv"),
     "a long name": (f'"{LONG}",b\n1,2\n', UnreadableData, "131072 characters; got a longer one that begins in line 1"),
     "only a header": ("a,b\n", EmptyData, "Expected at least one row; got none in t.csv"),
+    "blank cells": (" , ,\n,,\n", EmptyData, "only blank cells in t.csv"),
+    "a quotation mark": ('"', EmptyData, "only blank cells in t.csv"),
+    "an index with a gap": (",a\n,0.5\n7,1.5\n", NotFinite, "missing value or NaN at row 1, column 'column 1'"),
     "zero bytes": (b"a,b\n1,2\n\0\0\0\0", UnreadableData, "a zero byte at 8"),
     "half a character of UTF-16": ("a,b\n1,2\n".encode("utf-16")[:-1], UnreadableData, "neither that nor UTF-16"),
     "Latin-1 far below": (("a,b\n" + "1,2\n" * 90_000 + "1,\xe9\n").encode("latin-1"), UnreadableData, "column 'b'"),
@@ -332,7 +335,9 @@ def test_a_table_beyond_the_memory_at_hand_is_refused_before_it_is_read(monkeypa
     monkeypatch.setattr("loglik.memory.memory_at_hand", lambda: 1_000_000)
     source = open_file("t.csv")
     assert sum(len(x) for x, _ in source.batches(1000)) == 100_000  # a stream needs no room for all
-    with pytest.raises(TooLarge, match=r"memory at hand, 1 MB; t\.csv, about 100\d\d\d rows of 2 columns, would need"):
+    with pytest.raises(
+        TooLarge, match=r"t\.csv, about 100\d\d\d rows of 2 columns, to fit into the 1 MB of memory.* about 3\.2 MB"
+    ):
         source.read()
 
 

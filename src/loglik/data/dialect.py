@@ -13,7 +13,7 @@ from loglik.data.columns import labels_left_out
 from loglik.data.headers import empty_ends, is_header, row_labels
 from loglik.data.lines import Head
 from loglik.data.separators import SEPARATORS, Rows, cut_rows, decimal_mark, stated_separator
-from loglik.errors import UnreadableData
+from loglik.errors import EmptyData, UnreadableData
 
 
 @dataclass(frozen=True)
@@ -45,14 +45,16 @@ def dialect_of(head: Head, name: str, columns: Sequence[str] | None = None, name
         named: whether there is a header, where that is known.
 
     Raises:
-        UnreadableData: two columns of one name, a quotation that does not end. NotNumeric: what may be thousands or
-        decimals.
+        EmptyData: blank cells alone. UnreadableData: two columns of one name, a quotation that does not end.
+        NotNumeric: what may be thousands or decimals.
     """
     lines = head.lines()
     comments = _comments(lines)
     stated = stated_separator(lines[comments:])
     before = comments + (stated is not None)
     separator, rows = cut_rows(lines, before, stated, ".tsv" in name.lower(), name)
+    if not rows.cells:
+        raise EmptyData(f"Expected rows of numbers; got only blank cells in {name}.")
     _check_quotations(head, rows, name)
     decimal = decimal_mark(rows.cells[1:] or rows.cells, name)
     cells = [[cell.translate(SWAPPED) for cell in row] for row in rows.cells] if decimal == "," else rows.cells

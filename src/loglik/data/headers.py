@@ -34,7 +34,7 @@ def is_header(first: Sequence[str], rows: Sequence[Sequence[str]]) -> bool:
 
 def _consecutive(cells: Sequence[str]) -> bool:
     """0, 1, 2, ... or 1, 2, 3, ..."""
-    return len(cells) > 1 and cells[0] in "01" and all(c == str(int(cells[0]) + i) for i, c in enumerate(cells))
+    return len(cells) > 1 and cells[0] in ("0", "1") and all(c == str(int(cells[0]) + i) for i, c in enumerate(cells))
 
 
 def _word(cell: str) -> bool:

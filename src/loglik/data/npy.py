@@ -1,9 +1,11 @@
 """NPY and NPZ arrays: the rows of an array (N, *event), memory-mapped, read as they are asked for."""
 
 import tokenize
+import warnings
 import zipfile
 import zlib
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
@@ -109,7 +111,8 @@ def _chosen(among: Sequence[str], names: Sequence[str], name: str) -> str:
 
 
 def _listed(names: Sequence[str], most: int = 8) -> str:
-    return ", ".join(names[:most]) + (f" and {len(names) - most} more" if len(names) > most else "")
+    shown = (name if name.isprintable() and name else repr(name) for name in names[:most])
+    return ", ".join(shown) + (f" and {len(names) - most} more" if len(names) > most else "")
 
 
 def _check_magic(path: str, name: str, magic: bytes) -> None:
@@ -124,10 +127,18 @@ def _check_magic(path: str, name: str, magic: bytes) -> None:
 
 def _load(file: Any, name: str, mmap_mode: Any = None) -> Any:
     try:
-        with np.errstate(over="ignore"):  # of a shape of nonsense
+        with _quiet():
             return np.load(file, mmap_mode=mmap_mode, allow_pickle=False)
     except DAMAGE as error:
         raise _unreadable(name, error) from None
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Without numpy's words on shapes of nonsense and on headers written by Python 2, which are read all the same."""
+    with np.errstate(over="ignore"), warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        yield
 
 
 def _member(archive: Any, key: str, names: Sequence[str], name: str) -> "np.ndarray[Any, Any]":
@@ -136,7 +147,8 @@ def _member(archive: Any, key: str, names: Sequence[str], name: str) -> "np.ndar
     size = archive.zip.getinfo(f"{key}.npy").file_size  # as stated: what is longer is cut, and then damaged
     check_memory(size, f"{name}:{key}, unpacked,", "Save the array as NPY, which is read in parts.")
     try:
-        array: np.ndarray[Any, Any] = archive[key]
+        with _quiet():
+            array: np.ndarray[Any, Any] = archive[key]
     except MemoryError:  # a shape of nonsense
         raise _unreadable(f"{name}:{key}", ValueError("more values than the file holds")) from None
     except DAMAGE as error:

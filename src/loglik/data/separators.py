@@ -53,7 +53,7 @@ def cut_rows(lines: Sequence[str], before: int, stated: str | None, tabs: bool, 
     if tabs and any("\t" in line for line in text):
         return "\t", _cut(text, "\t", before, name)
     found = {s: _cut(text, s, before, name) for s in SEPARATORS if any(s in line for line in text)}
-    wide = {s: rows for s, rows in found.items() if rows.width > 1 and rows.table > 0.0}
+    wide = {s: rows for s, rows in found.items() if rows.cells and rows.width > 1 and rows.table > 0.0}
     if not wide:
         return ",", _cut(text, ",", before, name)
     best = max(wide, key=lambda s: wide[s].table)
@@ -83,7 +83,7 @@ def _cut(lines: Sequence[str], separator: str, before: int, name: str) -> Rows:
 def stated_separator(lines: Sequence[str]) -> str | None:
     """The character of a first line "sep=;", which is for Excel."""
     line = next((line for line in lines if line.strip()), "")
-    found = re.fullmatch(r"sep=(.)", line.strip("\r\n"), re.IGNORECASE)
+    found = re.fullmatch(r"sep=([,;\t|:^~ ])", line.strip("\r\n"), re.IGNORECASE)
     return found[1] if found else None
 
 
