@@ -201,8 +201,8 @@ def ppca(
 ) -> Model:
     """Probabilistic PCA with `latents` < D directions; `em` fits by EM, else in closed form.
 
-    `latents` defaults to twice sqrt(D), rounded first, and at most D - 1; of few rows the closed form then takes no more
-    directions than half of those that the rows span.
+    `latents` defaults to twice sqrt(D), rounded first, and at most D - 1; of few rows the closed form then takes
+    no more directions than half of those that the rows span.
 
     The model has one noise variance for all columns. So reals are standardised column by column first, and their units
     do not matter; with `standardize=False` it is the textbook's, for columns in one unit. Integer data are seen through
