@@ -10,6 +10,7 @@ from torch.overrides import TorchFunctionMode
 from loglik.errors import TooLarge
 from loglik.memory import in_bytes, memory_at_hand
 
+ALLOCATOR = "DefaultCPUAllocator"  # in torch's message where the system gives no memory
 WORTH_ASKING = 1 << 26  # bytes of a result, from which on the system is asked what is left
 
 
@@ -45,6 +46,11 @@ class Allocations(TorchFunctionMode):
                 f"Expected {self.what} to fit into the {in_bytes(self.there)} of memory at hand; it takes at least "
                 f"{in_bytes(size)}. {self.advice}"
             )
+
+
+def used_up(error: BaseException) -> bool:
+    """Whether an exception says that there was no memory left: Python's, NumPy's or torch's, on any device."""
+    return isinstance(error, MemoryError | torch.OutOfMemoryError) or ALLOCATOR in str(error)
 
 
 def _of_shape(args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> float:

@@ -24,9 +24,13 @@
     |-- WriteFailed         (OSError)             30    the disk is full or the place cannot be written
     |-- Diverged            (ArithmeticError)     40    training met a number that is not finite
     |-- NotSolved           (ArithmeticError)     41    a differential equation was not solved to its tolerance
-    `-- LawBroken                                 50    a model breaks a law (`loglik check`)
+    |-- LawBroken                                 50    a model breaks a law (`loglik check`)
+    |-- BadModel            (TypeError)           51    a model of the user's own does not keep to the contract
+    |-- OutOfMemory         (MemoryError)         60    the memory was used up on the way
+    `-- Unforeseen                                70    anything else: a mistake in loglik, or below it
 
-An interrupt ends the command with 130. Messages say what was expected, what came and what to do, in one line.
+An interrupt ends the command with 130. Messages say what was expected, what came and what to do, in one line; the
+command shows tracebacks where LOGLIK_DEBUG=1 is set.
 """
 
 import difflib

@@ -135,7 +135,8 @@ def rebuilt(record: Mapping[str, Any], folder: Path, seed: int) -> Model:
 
 
 def _path(folder: str | Path) -> Path:
-    if not isinstance(folder, str | os.PathLike) or isinstance(os.fspath(folder), bytes) or "\0" in str(folder):
+    told: str | bytes | None = os.fspath(folder) if isinstance(folder, str | os.PathLike) else None
+    if not told or isinstance(told, bytes) or "\0" in told:  # "" would be the folder we are in
         raise UsageError(f"Expected the path of a folder for a run; got {shown(folder)}.")
     return Path(folder)
 

@@ -5,6 +5,7 @@ The data named here are not there, so an option that is not checked first would 
 
 import io
 import os
+import re
 import signal
 import stat
 import subprocess
@@ -14,6 +15,7 @@ from pathlib import Path
 import pytest
 import torch
 
+from loglik import errors
 from loglik.cli import last_resort
 from loglik.cli.app import run
 from loglik.errors import LoglikError
@@ -140,6 +142,12 @@ def test_what_nobody_foresaw_is_one_line_and_a_file(
     for part in ("Traceback", type(error).__name__, "arguments: ['data']", "torch"):
         assert part in written
     assert issubclass(type(last_resort.as_ours(error, [])), LoglikError)
+
+
+def test_the_table_of_errors_names_every_exit_code() -> None:
+    rows = dict(re.findall(r"[|`]-- (\w+) .*? (\d+)    ", errors.__doc__ or ""))
+    classes = [c for c in vars(errors).values() if isinstance(c, type) and issubclass(c, LoglikError)]
+    assert rows == {c.__name__: str(c.exit_code) for c in classes if c is not LoglikError}
 
 
 def test_without_a_place_for_the_details_it_is_still_one_line(

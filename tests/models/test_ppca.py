@@ -170,3 +170,26 @@ def test_latents_default_to_twice_the_root_of_the_dimensions(dims: int, latents:
     model = ppca(Real((dims,)), standardize=False)
     assert isinstance(model, ProbabilisticPCA)
     assert model.weight.shape == (dims, latents)
+
+
+def test_of_few_rows_the_default_leaves_directions_to_the_noise() -> None:
+    """New rows of a wide table are as likely as under the truth, nearly; all its directions would leave the floor."""
+    x, new = torch.randn(40, 500), torch.randn(40, 500)
+    scores = {}
+    for latents in (None, 44):
+        model = ppca(Real((500,)), latents=latents, standardize=False)
+        assert isinstance(model, ProbabilisticPCA)
+        model.initialize(x)
+        model.maximize(model.expect(x))
+        scores[latents] = float(model.log_prob(new).mean())
+        assert int((model.weight.square().sum(0) > 1e-12).sum()) == (19 if latents is None else 39)
+        assert bool(model.remark) == (latents is not None)
+    truth = -250.0 * (math.log(2.0 * math.pi) + 1.0)
+    assert scores[None] > 1.3 * truth
+    assert scores[44] < 1000.0 * truth
+    many = ppca(Real((6,)), standardize=False)
+    assert isinstance(many, ProbabilisticPCA)
+    wide = torch.randn(100, 6) * torch.arange(1.0, 7.0)
+    many.initialize(wide)
+    many.maximize(many.expect(wide))
+    torch.testing.assert_close(many.log_prob(wide), fitted(wide, 4, floor=1e-6).log_prob(wide))

@@ -95,7 +95,7 @@ MUTATIONS = (
     ),
     Mutation(
         "ppca-variance-over-all-dimensions", "ppca", "sigma^2 is the rest of the variance divided by D, not by D - q",
-        PPCA, "/ (dims - latents)).clamp(min=0.0)", "/ dims).clamp(min=0.0)", MODEL, PPCAS, "ppca",
+        PPCA, "/ (dims - kept)).clamp(min=0.0)", "/ dims).clamp(min=0.0)", MODEL, PPCAS, "ppca",
         Case("ppca", PLANE, {"latents": 1}),
     ),
     Mutation(

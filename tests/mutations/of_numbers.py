@@ -192,8 +192,8 @@ MUTATIONS = (
     ),
     # Storage.
     mistake(
-        "damage-unnoticed", "storage", "the checksum of weights is not looked at", "storage.py",
-        'if said.get("checksum") != _checksum(tensors):', "if False:", ("tests/test_tensors_in_files.py",),
+        "damage-unnoticed", "storage", "the checksum of weights is not looked at", "received.py",
+        'if said.get("checksum") != checksum(tensors):', "if False:", ("tests/test_tensors_in_files.py",),
     ),
     mistake(
         "loaded-in-training-mode", "storage", "a loaded model scores with dropout on", "runs.py",

@@ -9,6 +9,7 @@ import loglik
 from loglik import Claim, Integer, Real, build, compare, fit
 from loglik.data import Memory, split_source
 from loglik.errors import UnknownName, UsageError
+from loglik.models.latent.gmm import GaussianMixture
 from loglik.tasks.compare import Entrant
 
 
@@ -128,3 +129,13 @@ def test_by_default_only_models_of_p_given_c_enter_where_there_are_contexts() ->
     assert {e.name for e in result.entrants} >= {"vae", "made", "realnvp", "nsf"}
     assert not [e.name for e in result.entrants if e.error]
     assert compare(["gaussian"], split_source("rows", rows)).entrant("gaussian").error  # asked for, it is told why not
+
+
+def test_a_model_that_uses_up_the_memory_does_not_stop_the_others(monkeypatch: pytest.MonkeyPatch) -> None:
+    def too_much(*arguments: object) -> None:
+        raise RuntimeError("[enforce fail at alloc_cpu.cpp:1] DefaultCPUAllocator: can't allocate memory")
+
+    monkeypatch.setattr(GaussianMixture, "log_prob", too_much)
+    result = compare(["gaussian", "gmm"], torch.randn(60, 2), steps=3)
+    assert result.entrant("gaussian").score is not None
+    assert result.entrant("gmm").error.startswith("The memory was used up.")

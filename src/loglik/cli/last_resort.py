@@ -8,19 +8,19 @@ from collections.abc import Sequence
 
 import torch
 
+from loglik.allocations import used_up
 from loglik.errors import LoglikError, OutOfMemory, Unforeseen
 from loglik.ranges import shown
 from loglik.version import __version__
 
 DEBUG = "LOGLIK_DEBUG"  # set, it shows tracebacks
-ALLOCATOR = "DefaultCPUAllocator"  # in torch's message where the system gives no memory
 LESS = "Give fewer rows, a smaller batch (--batch), a smaller model (--set), or more memory."
 
 
 def as_ours(error: BaseException, arguments: Sequence[str]) -> LoglikError:
     """The error that the command ends with in place of this one; what happened is written to a file."""
     place = _details(error, arguments)
-    if isinstance(error, MemoryError | torch.OutOfMemoryError) or ALLOCATOR in str(error):
+    if used_up(error):
         return OutOfMemory(f"The memory was used up: {_reason(error)}. {LESS} {place}")
     if isinstance(error, RecursionError):
         return Unforeseen(f"Something is nested too deeply to be read (RecursionError). Flatten it. {place}")

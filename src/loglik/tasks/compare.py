@@ -10,6 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from loglik.allocations import used_up
 from loglik.contract import Claim, EMModel, Model
 from loglik.data import Dataset, as_source, open_dataset, split_source
 from loglik.data.equal_rows import repeated
@@ -229,8 +230,8 @@ def _fit(
     started = time.perf_counter()
     try:
         entrant.history = fit(entrant.model, data, watch=watch, **entrant.options.given())
-    except LoglikError as error:
-        entrant.error = str(error)
+    except (LoglikError, MemoryError, RuntimeError) as error:
+        entrant.error = _listed(error)
     entrant.seconds = time.perf_counter() - started
 
 
@@ -239,10 +240,19 @@ def _score(entrant: Entrant, data: Dataset, samples: int, seed: int, done: Calla
         try:
             k = samples_for(entrant.model, samples)
             entrant.score = evaluate(entrant.model, data, samples=k, seed=seed)
-        except LoglikError as error:
-            entrant.error = str(error)
+        except (LoglikError, MemoryError, RuntimeError) as error:
+            entrant.error = _listed(error)
     if done:
         done(entrant)
+
+
+def _listed(error: Exception) -> str:
+    """What stands in place of a score: an error of ours, or that this model used up the memory. Others are raised."""
+    if isinstance(error, LoglikError):
+        return str(error)
+    if not used_up(error):
+        raise error
+    return "The memory was used up. Give fewer rows, a smaller batch or a smaller model."
 
 
 def _dataset(data: Any, seed: int, together: bool) -> Dataset:

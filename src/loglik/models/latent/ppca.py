@@ -50,11 +50,14 @@ class ProbabilisticPCA(ExactModel, EMModel):
     with M = L L^T: nothing larger than q x q is ever factored. Two ways to the same maximum of the likelihood: the
     closed form from the eigenvectors of the covariance, or of the n x n products of n < D events, and EM, which needs
     no D x D matrix. float64 throughout.
+
+    With `spare`, the closed form takes at most half of the n - 1 directions that n events span: sigma^2 is the mean of
+    the others, and where none are left it says nothing of new events. The rest of W is then 0.
     """
 
-    def __init__(self, space: Real, latents: int, *, em: bool, floor: float) -> None:
+    def __init__(self, space: Real, latents: int, *, em: bool, floor: float, spare: bool = False) -> None:
         super().__init__(space, dtype=torch.float64)
-        self.em, self.floor = em, floor
+        self.em, self.floor, self.spare = em, floor, spare
         dims = space.dims
         self.register_buffer("mean", torch.zeros(dims, dtype=torch.float64))
         self.register_buffer("weight", torch.eye(dims, latents, dtype=torch.float64))
@@ -138,7 +141,9 @@ class ProbabilisticPCA(ExactModel, EMModel):
         total = values.sum()
         floor = self.floor * (total / dims if float(total) > 0.0 else torch.ones_like(total))
         kept = min(latents, len(values))
-        variance = (values[: len(values) - kept].sum() / (dims - latents)).clamp(min=0.0) + floor
+        if self.spare:
+            kept = min(kept, max(1, (int(stats.events) - 1) // 2))
+        variance = (values[: len(values) - kept].sum() / (dims - kept)).clamp(min=0.0) + floor
         stretch = (values[-kept:] + floor - variance).clamp(min=0.0).sqrt()
         self.mean.copy_(mean)
         self.variance.copy_(variance)
@@ -196,7 +201,8 @@ def ppca(
 ) -> Model:
     """Probabilistic PCA with `latents` < D directions; `em` fits by EM, else in closed form.
 
-    `latents` defaults to twice sqrt(D), rounded first, and at most D - 1.
+    `latents` defaults to twice sqrt(D), rounded first, and at most D - 1; of few rows the closed form then takes
+    no more directions than half of those that the rows span.
 
     The model has one noise variance for all columns. So reals are standardised column by column first, and their units
     do not matter; with `standardize=False` it is the textbook's, for columns in one unit. Integer data are seen through
@@ -205,10 +211,11 @@ def ppca(
     real = density_space(space, "ppca")
     if real.dims < 2:
         raise UsageError(f"`ppca` needs at least 2 dimensions, so that latents < D; got {space}. Use gaussian.")
+    spare = latents is None
     latents = min(round(real.dims**0.5) * 2, real.dims - 1) if latents is None else latents
     if not 1 <= latents < real.dims:
         raise UsageError(f"Expected 1 <= latents < {real.dims}, the dimensions of the data; got {latents}.")
-    density = ProbabilisticPCA(real, latents, em=em, floor=floor)
+    density = ProbabilisticPCA(real, latents, em=em, floor=floor, spare=spare)
     if isinstance(space, Integer):
         return gaussianized(space, density)
     return standardized(density) if standardize else density
