@@ -311,7 +311,7 @@ def test_a_model_is_saved_beside_other_things_and_over_none(tmp_path: Path) -> N
     model = loglik.build("uniform", loglik.Integer((2,), 3))
     (tmp_path / "app").mkdir()
     (tmp_path / "app" / "run.json").write_text("mine")
-    with pytest.raises(WriteFailed, match="run.json is there"):
+    with pytest.raises(WriteFailed, match="is there already"):
         loglik.save(model, tmp_path / "app")
     assert everything(tmp_path) == {"app/run.json": b"mine"}
     (tmp_path / "app" / "run.json").rename(tmp_path / "app" / "mine.json")

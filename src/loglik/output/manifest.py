@@ -70,12 +70,10 @@ def write_own(path: Path, data: bytes) -> None:
     with failures(path):
         listed = _listed(path.parent)
         digests = [] if path.suffix == TENSORS else [_digest(data)]
-        if (
-            digests
-            and os.path.lexists(path)
-            and (now := _digest(path.read_bytes())) in set(listed.files[path.name]) - set(digests)
-        ):
-            digests.insert(0, now)  # it is still what loglik wrote, if the new one does not come to be
+        if digests and os.path.lexists(path):
+            # What loglik wrote before is still its own, if the new file does not come to be.
+            kept = {_digest(path.read_bytes())} & set(listed.files[path.name]) - set(digests)
+            digests = [*kept, *digests]
     if listed.files.get(path.name) != digests:
         listed.files[path.name] = digests
         listed.write(path.parent)
