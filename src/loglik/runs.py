@@ -30,7 +30,7 @@ from loglik.hyperparameters import with_defaults
 from loglik.inference.randomness import seeded
 from loglik.nets.causal import CausalNet
 from loglik.output.folder import new_folder
-from loglik.output.manifest import adopt, write_own
+from loglik.output.manifest import adopt, check_own, write_own
 from loglik.promises import check_model
 from loglik.received import is_pickle, read_json, read_kinds, read_tensors, read_text
 from loglik.run_record import RECORD
@@ -64,6 +64,7 @@ def save(model: Model, folder: str | Path, about: Mapping[str, Any] | None = Non
         write_json(place / RUN, record)
 
     if os.path.lexists(folder):
+        check_own(folder / WEIGHTS, folder / RUN)  # both before either is written
         write(folder)
         return folder
     with new_folder(folder) as output:

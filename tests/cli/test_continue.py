@@ -69,7 +69,7 @@ CASES: dict[str, tuple[str, list[str]]] = {
     "no place": ("t.csv", [*FLOW, "--seed", "2"]),
     "dashes": ("./-n.csv", [*FLOW, "--out=-r"]),
     "line breaks": ("a\nb\t'.csv", [*FLOW, "-o", "r\n"]),
-    "names that are not UTF-8": (os.fsdecode(b"caf\xe9.npy"), [*FLOW, "-o", "r"]),
+    "names that are not UTF-8": (os.fsdecode(b"caf\xe9.npy"), [*FLOW, "-o", os.fsdecode(b"\xff r")]),
 }
 
 

@@ -1,15 +1,14 @@
 """A few of the trials, each at moments chosen by a fixed seed; `python -m tests.faults` makes all of them."""
 
 import random
-import threading
-import time
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 import trials
 from machine import KILLED, machine
 from trials import Bench
+
+from loglik.output.lock import locked
 
 MANIFEST = ".loglik.json"  # may list a file that did not come to be
 LARGER = ("sample", "old", "-n", "99", "-o", "x.csv")
@@ -57,22 +56,17 @@ def test_a_system_that_limits_files(bench: Bench) -> None:
 
 
 def test_a_second_process_is_refused(bench: Bench) -> None:
-    """While one is at work on a folder, another does not begin; a killed one has let go."""
+    """While one is at work on a folder, another does not begin; that a killed one lets go, the trials see."""
     folder = bench.fresh()
-    slow = (*trials.FIT[:6], "--budget", "20s", "--option", "save_seconds=0", "-o", "r")
-    with machine() as other:
-        worker = threading.Thread(target=other.run, args=(folder, *slow), kwargs={"kill_after": 4.0})
-        worker.start()
-        while worker.is_alive() and not (folder / "r/training.safetensors").exists():
-            time.sleep(0.01)
-        _check_refused(bench, folder, slow)
-        worker.join()
-    assert bench.machine.run(folder, *slow[:-6], "--steps", "2", "-o", "r", "--overwrite").code == 0
-
-
-def _check_refused(bench: Bench, folder: Path, slow: tuple[str, ...]) -> None:
-    for command in (("fit", "t.csv", "-o", "r", "--resume"), (*slow, "--overwrite")):
-        outcome = bench.machine.run(folder, *command)
-        assert (outcome.code, outcome.said.count("\n")) == (27, 1), outcome
-        assert "Another loglik is at work on r." in outcome.said
-    assert (folder / "r/training.safetensors").exists()
+    with locked(folder / "old"):
+        for command in (
+            ("fit", "t.csv", "-o", "old", "--resume"),
+            (*trials.FIT[:-1], "old", "--overwrite"),
+            (*trials.COMPARE[:-1], "old", "--overwrite"),
+            ("check", "old"),
+            ("report", "old"),
+        ):
+            outcome = bench.machine.run(folder, *command)
+            assert (outcome.code, outcome.said.count("\n")) == (27, 1), outcome
+            assert "Another loglik is at work on old." in outcome.said
+    assert bench.machine.run(folder, *trials.FIT[:-1], "old", "--overwrite").code == 0

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+import loglik
 from loglik.errors import FitWarning, LoglikError, RunInUse, RunMismatch, WriteFailed
 from loglik.output.folder import new_folder
 from loglik.output.lock import LOCK, Lock, locked
@@ -304,6 +305,21 @@ def test_a_draft_that_holds_something_of_a_persons_is_left(tmp_path: Path) -> No
     with pytest.raises(WriteFailed, match="not of loglik"):
         filled(tmp_path / "r")
     assert everything(tmp_path) == {f"{draft.name}/mine": b"mine"}
+
+
+def test_a_model_is_saved_beside_other_things_and_over_none(tmp_path: Path) -> None:
+    model = loglik.build("uniform", loglik.Integer((2,), 3))
+    (tmp_path / "app").mkdir()
+    (tmp_path / "app" / "run.json").write_text("mine")
+    with pytest.raises(WriteFailed, match="is there already"):
+        loglik.save(model, tmp_path / "app")
+    assert everything(tmp_path) == {"app/run.json": b"mine"}
+    (tmp_path / "app" / "run.json").rename(tmp_path / "app" / "mine.json")
+    for _ in range(2):
+        loglik.save(model, tmp_path / "app")
+    loglik.load(tmp_path / "app")
+    loglik.save(model, tmp_path / "new" / "r")
+    assert (tmp_path / "app" / "mine.json").read_text() == "mine"
 
 
 def test_single_files_of_a_folder(tmp_path: Path) -> None:

@@ -66,20 +66,33 @@ def write_own(path: Path, data: bytes) -> None:
     Raises:
         WriteFailed: what is there is not ours; or see `write_atomic`.
     """
+    check_own(path)
     with failures(path):
-        taken = os.path.lexists(path)
         listed = _listed(path.parent)
-        if taken and not (path.name in listed.files and _is_file(path)):
-            raise WriteFailed(
-                f"{path} is there already, and loglik did not write it. Move it, or choose another folder."
-            )
         digests = [] if path.suffix == TENSORS else [_digest(data)]
-        if digests and taken and (now := _digest(path.read_bytes())) in set(listed.files[path.name]) - set(digests):
-            digests.insert(0, now)  # it is still what loglik wrote, if the new one does not come to be
+        if digests and os.path.lexists(path):
+            # What loglik wrote before is still its own, if the new file does not come to be.
+            kept = {_digest(path.read_bytes())} & set(listed.files[path.name]) - set(digests)
+            digests = [*kept, *digests]
     if listed.files.get(path.name) != digests:
         listed.files[path.name] = digests
         listed.write(path.parent)
     write_atomic(path, data)
+
+
+def check_own(*paths: Path) -> None:
+    """Whether files may be written as ours: they are not there, or are ours already.
+
+    Raises:
+        WriteFailed: with the first that is not.
+    """
+    for path in paths:
+        with failures(path):
+            listed = _listed(path.parent)
+            if os.path.lexists(path) and not (path.name in listed.files and _is_file(path)):
+                raise WriteFailed(
+                    f"{path} is there already, and loglik did not write it. Move it, or choose another folder."
+                )
 
 
 def make_own_folder(folder: Path) -> None:
