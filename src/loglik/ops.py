@@ -56,6 +56,12 @@ def are_distributions(table: Tensor) -> bool:
     return bool((table > 0).all()) and bool(((table.sum(-1) - 1.0).abs() < rounding).all())
 
 
+def with_numbers() -> torch.device:
+    """The default device, unless that has no numbers: sizes follow from what is made there."""
+    device = torch.get_default_device()
+    return torch.device("cpu") if device.type == "meta" else device
+
+
 class KeepsFloat64(nn.Module):
     """A module whose float64 buffers stay so when a model is cast: what is measured of the data keeps its digits."""
 

@@ -7,6 +7,7 @@ pickles; their names, types and shapes are known before a number is read.
 
 import errno
 import json
+import math
 import os
 import pickletools
 import re
@@ -40,6 +41,11 @@ class Kind(NamedTuple):
     @classmethod
     def of(cls, t: Tensor) -> "Kind":
         return cls(t.dtype, tuple(t.shape))
+
+    @property
+    def size(self) -> int:
+        """In bytes."""
+        return math.prod(self.shape) * self.dtype.itemsize
 
     def __str__(self) -> str:
         return f"{str(self.dtype).removeprefix('torch.')} {self.shape}"

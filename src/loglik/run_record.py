@@ -13,7 +13,7 @@ from loglik.training.history import History, Step
 from loglik.training.options import Options
 
 LARGEST_SIZE = 1 << 40  # of an axis, levels and the like: above what any memory holds, below what products overflow
-MOST_VALUES = 1 << 40  # of one event
+MOST_VALUES = 1 << 27  # of one event: 1 GB in float64
 DISCRETE = {"levels": whole(2, LARGEST_SIZE)}
 COUNT = whole(0)
 NUMBER = number(finite=False)  # scores and errors may be infinite: a single row has no standard error

@@ -23,11 +23,13 @@ from loglik.errors import (
     OlderRun,
     PickleRefused,
     RunNotFound,
+    TooLarge,
     UnknownName,
     UsageError,
 )
 from loglik.hyperparameters import with_defaults
 from loglik.inference.randomness import seeded
+from loglik.memory import check_memory
 from loglik.nets.causal import CausalNet
 from loglik.output.folder import new_folder
 from loglik.output.manifest import adopt, check_own, write_own
@@ -108,11 +110,33 @@ def load(folder: str | Path) -> Model:
         )
     place = str(folder / WEIGHTS)
     kinds = read_kinds(folder / WEIGHTS)
+    check_memory(2.0 * sum(kind.size for kind in kinds.values()), place, "Score on a larger machine.")
+    outline = _outline(record)
+    if outline is not None:
+        check_weights(outline, kinds, place)
     model = rebuilt(record, folder, 0)  # what the builder draws is replaced by the saved tensors
     check_weights(model, kinds, place)
     tensors, _ = read_tensors(folder / WEIGHTS)
     put_weights(model, tensors, place, assign=True)
     return model.eval()
+
+
+def _outline(record: Mapping[str, Any]) -> Model | None:
+    """The model that run.json describes without memory for its numbers: sizes are seen before they are taken.
+
+    None where a builder looks at the numbers it makes; then, as for errors, building it in earnest tells.
+
+    Raises:
+        TooLarge: the sizes that are stated do not fit into memory.
+    """
+    recipe = record["model"]
+    try:
+        with seeded(0), torch.device("meta"):
+            return build(recipe["name"], space_from_json(recipe["space"]), **recipe["hyperparameters"])
+    except TooLarge:
+        raise
+    except Exception:  # a builder may be the user's own, and anything
+        return None
 
 
 def rebuilt(record: Mapping[str, Any], folder: Path, seed: int) -> Model:

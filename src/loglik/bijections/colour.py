@@ -4,6 +4,7 @@ import torch
 from torch import Tensor
 
 from loglik.contract import Bijection
+from loglik.ops import with_numbers
 
 KR, KG = 0.2989, 0.5870  # how red and green count in the brightness; blue counts for the rest
 
@@ -18,8 +19,9 @@ class YCbCr(Bijection):
     def __init__(self) -> None:
         super().__init__()
         kb = 1.0 - KR - KG
-        y = torch.tensor([KR, KG, kb], dtype=torch.float64)
-        red, _, blue = torch.eye(3, dtype=torch.float64)
+        device = with_numbers()
+        y = torch.tensor([KR, KG, kb], dtype=torch.float64, device=device)
+        red, _, blue = torch.eye(3, dtype=torch.float64, device=device)
         matrix = torch.stack([y, (blue - y) / (2.0 * (1.0 - kb)), (red - y) / (2.0 * (1.0 - KR))])
         self.log_det = float(torch.linalg.slogdet(matrix).logabsdet)
         self.register_buffer("matrix", matrix, persistent=False)

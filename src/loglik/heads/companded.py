@@ -13,7 +13,7 @@ from torch.nn import functional as F
 from loglik.heads.discrete import CategoricalHead
 from loglik.heads.head import Head
 from loglik.heads.levels import draw_level, sharpened
-from loglik.ops import at_least_float32
+from loglik.ops import at_least_float32, with_numbers
 
 CODES = 256
 MU = 255.0
@@ -35,7 +35,7 @@ def cells(levels: int) -> Tensor:
     256 cells of equal width 2/256 in F; a cell's edge is the first whole level at or above it. Where levels are so few
     that a cell holds none, as near silence with 8 bits, there is no such code: K is then below 256.
     """
-    edges = expand(torch.arange(CODES + 1, dtype=torch.float64) * (2.0 / CODES) - 1.0)
+    edges = expand(torch.arange(CODES + 1, dtype=torch.float64, device=with_numbers()) * (2.0 / CODES) - 1.0)
     inner = torch.ceil(edges[1:-1] * (levels / 2) + levels // 2).long()
     return torch.tensor(sorted({0, *inner.clamp(0, levels).tolist(), levels}))
 

@@ -8,6 +8,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from loglik.ops import with_numbers
+
 FITTED = 500_000  # windows that the covariances are estimated from, at most
 NEGLIGIBLE = 1e-6  # variance, relative to the largest, that counts as none
 
@@ -38,7 +40,7 @@ class CausalWhitening(nn.Module):
             if (down, right) < (0, 0)
         ]
         self.inputs = len(self.offsets) * colours
-        inside = self._windows(torch.ones(1, height, breadth, 1))[0]  # (H, W, offsets)
+        inside = self._windows(torch.ones(1, height, breadth, 1, device=with_numbers()))[0]  # (H, W, offsets)
         shapes, pattern = torch.unique(inside.flatten(0, 1), dim=0, return_inverse=True)
         S, N = len(shapes), self.inputs
         self.register_buffer("pattern", pattern.reshape(height, breadth), persistent=False)

@@ -8,7 +8,8 @@ import torch
 from torch import Tensor
 
 from loglik.errors import CorruptRun, RunMismatch
-from loglik.received import Kind, check_kinds, read_tensors
+from loglik.memory import check_memory
+from loglik.received import Kind, check_kinds, read_kinds, read_tensors
 from loglik.schema import check, fields_of, listed, none_or, number, table, whole
 from loglik.storage import write_tensors
 from loglik.training.gradient import GradientTraining
@@ -81,6 +82,7 @@ def restore_state(path: Path, training: GradientTraining) -> None:
     Raises:
         RunMismatch: the options are others than the saved ones. CorruptRun, PickleRefused, RunNotFound: see `received`.
     """
+    check_memory(2.0 * sum(kind.size for kind in read_kinds(path).values()), str(path), "Train on a larger machine.")
     tensors, about = read_tensors(path)
     check(about, ABOUT, str(path))
     check_options(about["options"], training)

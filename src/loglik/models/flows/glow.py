@@ -25,6 +25,7 @@ from loglik.models.flows.images import image_shape
 from loglik.models.flows.rescaling import rescaled
 from loglik.models.flows.variational import dequantized, image_noise
 from loglik.nets.convolutional import ThreeConvolutions
+from loglik.ops import with_numbers
 from loglik.ranges import Count, Few, Layers
 from loglik.spaces import Real, Space
 
@@ -40,7 +41,7 @@ def step(shape: Shape, transform: Transform, make: MakeNet, layer: int) -> list[
     if channels == 1:
         board = checkerboard(height, breadth, layer) if height * breadth > 1 else torch.zeros(1, 1, 1)
         return [ActNorm(shape), pixel_coupling(1, board, transform, make)]
-    first = torch.arange(channels) < channels - channels // 2
+    first = torch.arange(channels, device=with_numbers()) < channels - channels // 2
     mixing = InvertibleConvolution(LU(rotation(channels)))
     return [ActNorm(shape), mixing, channel_coupling(first, transform, make)]
 
@@ -67,7 +68,7 @@ def levels(
         return Chain([*parts, Reshape(shape, (channels * height * breadth,))])
     kept = channels // 2
     if learned_prior:
-        parts.append(channel_coupling(torch.arange(channels) >= kept, Affine(), make))
+        parts.append(channel_coupling(torch.arange(channels, device=with_numbers()) >= kept, Affine(), make))
     rest = levels((channels - kept, height, breadth), layers, scales and scales - 1, transform, make, learned_prior)
     return Chain([*parts, FactorOut(shape, rest)])
 

@@ -13,6 +13,7 @@ from loglik.bijections.autoregressive import MaskedAutoregressive
 from loglik.bijections.compose import Chain, Reshape
 from loglik.bijections.linear import Linear
 from loglik.bijections.lu import LU
+from loglik.bijections.masks import random_half
 from loglik.bijections.spline import Spline
 from loglik.contract import Bijection, Model
 from loglik.densities import StandardNormal
@@ -87,9 +88,9 @@ def nsf_coupling(
     dims = density_space(space, "nsf-coupling").dims
     condition = context.width if context else 0
     steps: list[Bijection] = []
-    passed = torch.zeros(dims, dtype=torch.bool)
+    passed = torch.empty(0, dtype=torch.bool)
     for layer in range(layers):
-        half = torch.zeros(dims, dtype=torch.bool).index_fill(0, torch.randperm(dims)[: dims // 2], True)
+        half = random_half(dims)
         passed = half if layer % 2 == 0 else ~passed
         spline = Spline(bins, bound)
         steps.append(vector_coupling(passed, spline, hidden, context=condition, dropout=dropout, activation=nn.ReLU))

@@ -11,7 +11,7 @@ from torch import nn
 
 from loglik.bijections.choose import normalization_for, transform_for
 from loglik.bijections.compose import Chain, Reshape
-from loglik.bijections.masks import checkerboard
+from loglik.bijections.masks import checkerboard, random_half
 from loglik.bijections.multiscale import FactorOut, Squeeze
 from loglik.bijections.transform import Transform
 from loglik.contract import Bijection, Model
@@ -22,6 +22,7 @@ from loglik.models.flows.images import image_shape
 from loglik.models.flows.rescaling import rescaled
 from loglik.models.flows.variational import dequantized, image_noise, vector_noise
 from loglik.nets.convolutional import ResidualNet
+from loglik.ops import with_numbers
 from loglik.ranges import Count, Few, Layers, Share
 from loglik.spaces import Real, Space
 
@@ -41,9 +42,9 @@ def vector_couplings(
 ) -> list[Bijection]:
     """Normalisation and coupling, `layers` times; what passes is a random half, then the other half, then another."""
     parts: list[Bijection] = []
-    passed = torch.zeros(dims, dtype=torch.bool)
+    passed = torch.empty(0, dtype=torch.bool)
     for layer in range(layers):
-        half = torch.zeros(dims, dtype=torch.bool).index_fill(0, torch.randperm(dims)[: dims // 2], True)
+        half = random_half(dims)
         passed = half if layer % 2 == 0 else ~passed
         coupling = vector_coupling(passed, transform, hidden, context=context, dropout=dropout, activation=nn.ReLU)
         parts += [normalize((dims,)), coupling]
@@ -78,7 +79,7 @@ def image_couplings(
     if last:
         return Chain([*parts, Reshape(shape, (channels * height * breadth,))])
     small = (4 * channels, height // 2, breadth // 2)
-    first = torch.arange(small[0]) < small[0] // 2
+    first = torch.arange(small[0], device=with_numbers()) < small[0] // 2
     parts.append(Squeeze())
     for passed in (first, ~first, first):
         parts += [normalize(small), channel_coupling(passed, transform, net)]

@@ -21,6 +21,7 @@ from loglik.models.dequantized import Dequantized, Noise
 from loglik.models.flows.couplings import channel_coupling, pixel_coupling, vector_coupling
 from loglik.models.flows.images import image_shape
 from loglik.nets.convolutional import GivenImage, ThreeConvolutions
+from loglik.ops import with_numbers
 from loglik.spaces import Integer, Real, Space
 
 COUPLINGS = 4  # of the noise, as in Flow++
@@ -80,7 +81,9 @@ def image_noise(space: Integer, width: int, context: int = 0) -> VariationalNois
     parts: list[Bijection] = [Reshape(space.shape, shape)]
     if squeezed:
         parts.append(Squeeze())
-        even = torch.tensor([True, False, False, True]).repeat(channels)  # of each block, row + column
+        even = torch.tensor([True, False, False, True], device=with_numbers()).repeat(
+            channels
+        )  # of each block, row + column
         shapes = (given, height // 2, breadth // 2)
         parts += [channel_coupling(even if layer % 2 == 0 else ~even, Affine(), make) for layer in range(COUPLINGS)]
     else:
