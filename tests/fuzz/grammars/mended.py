@@ -27,6 +27,9 @@ def mended() -> dict[str, tuple[Attempt, ...]]:
             Attempt(("data", "x.npy"), {"x.npy": header("<f8", "(60, 2), }_order': False, 'shape': (60") + REALS}),
         ),
         "images": (Attempt(("data", "i"), {**tiny.pictures(), "i/00.png": large_png(9500, 9500)}),),  # Pillow's warning
+        "sounds": (  # mpg123 takes it for MPEG, and prints from C
+            Attempt(("data", "s.wav"), {"s.wav": b"\xff\xfaFF\x84\t\x00\x00WAVEfmt " + bytes(2440)}),
+        ),
         "records": (
             Attempt(score, {**run, "run/run.json": b"[" * 100_000}),  # RecursionError
             Attempt(score, {**run, "run/run.json": b"\xff{}"}),
