@@ -4,6 +4,7 @@ import copy
 import json
 import os
 import shutil
+import stat
 from collections.abc import Callable
 from html.parser import HTMLParser
 from pathlib import Path
@@ -341,7 +342,6 @@ class Elements(HTMLParser):
         self.text += data
 
 
-SHOWN_BY = {"p", "small", "section", "h2", "div", "table", "thead", "tbody", "tr", "th", "td"}  # more of what is said
 HOSTILE = "<img src=x onerror=alert(1)>\"'><script>alert(2)</script><a href='javascript:alert(3)'>&lt;"
 
 
@@ -360,7 +360,34 @@ def test_a_report_escapes_all_that_a_run_says(run: Path) -> None:
     page = Elements()
     page.feed(run_report(run, HOSTILE).read_text())
     assert HOSTILE in page.text, "what the run says is shown, as text"
-    tags = {tag for tag, _ in sound.found} | SHOWN_BY
+    tags = {tag for tag, _ in sound.found} | set(
+        ["p", "small", "section", "h2", "div", "table", "thead", "tbody", "tr", "th", "td"]
+    )
+    assert {tag for tag, _ in page.found} <= tags
+    scripts = sum(tag == "script" for tag, _ in page.found)
+    assert scripts == sum(tag == "script" for tag, _ in sound.found)
+    for _, attributes in page.found:
+        assert not any(name.startswith("on") and value and "alert" in value for name, value in attributes.items())
+        assert "javascript:" not in (attributes.get("href") or "")
+
+
+def test_loading_and_scoring_write_nothing_into_a_run(run: Path, tmp_path: Path) -> None:
+    before = {path.name: (path.read_bytes(), path.stat().st_mtime_ns) for path in run.iterdir()}
+    run.chmod(stat.S_IRUSR | stat.S_IXUSR)
+    try:
+        load(run)
+        assert command(["score", str(run), "moons"]) == 0
+        assert command(["sample", str(run), "-n", "3", "-o", str(tmp_path / "new.csv")]) == 0
+    finally:
+        run.chmod(0o755)
+    assert {path.name: (path.read_bytes(), path.stat().st_mtime_ns) for path in run.iterdir()} == before
+
+
+def test_nothing_is_written_through_a_link_in_a_run(run: Path, tmp_path: Path) -> None:
+    mine = tmp_path / "mine.txt"
+    mine.write_text("keep")
+    (run / "report.html").symlink_to(mine)
+    command(["report", str(run)])
     assert mine.read_text() == "keep"
 
 
