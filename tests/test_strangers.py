@@ -342,6 +342,8 @@ class Elements(HTMLParser):
         self.text += data
 
 
+# What more of what is said is shown by.
+SHOWN_BY = {"p", "small", "section", "h2", "div", "table", "thead", "tbody", "tr", "th", "td"}
 HOSTILE = "<img src=x onerror=alert(1)>\"'><script>alert(2)</script><a href='javascript:alert(3)'>&lt;"
 
 
@@ -360,9 +362,7 @@ def test_a_report_escapes_all_that_a_run_says(run: Path) -> None:
     page = Elements()
     page.feed(run_report(run, HOSTILE).read_text())
     assert HOSTILE in page.text, "what the run says is shown, as text"
-    tags = {tag for tag, _ in sound.found} | set(
-        ["p", "small", "section", "h2", "div", "table", "thead", "tbody", "tr", "th", "td"]
-    )
+    tags = {tag for tag, _ in sound.found} | SHOWN_BY
     assert {tag for tag, _ in page.found} <= tags
     scripts = sum(tag == "script" for tag, _ in page.found)
     assert scripts == sum(tag == "script" for tag, _ in sound.found)
@@ -399,7 +399,7 @@ def test_the_command_ends_with_the_code_of_a_run(run: Path, capsys: pytest.Captu
             assert len(capsys.readouterr().err.strip().splitlines()) == 1
 
 
-@pytest.mark.parametrize("folder", [None, 5, b"run", ["run"], "a\0b"])
+@pytest.mark.parametrize("folder", [None, 5, b"run", ["run"], "", "a\0b"])
 def test_what_is_no_path_is_refused(folder: Any) -> None:
     with pytest.raises(UsageError, match="path"):
         load(folder)
