@@ -47,6 +47,7 @@ def mended() -> dict[str, tuple[Attempt, ...]]:
                 "loglik.fit(None, None)",
                 "loglik.check(None)",
                 "loglik.load(None)",
+                "loglik.save(loglik.build('gaussian', loglik.Real((2,))), '')",
                 "loglik.data.open_dataset(None)",
                 "loglik.data.hold_out(None)",
                 "loglik.compare([None], np.ones((60, 3)), budget=1)",

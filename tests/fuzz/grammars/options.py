@@ -1,5 +1,7 @@
 """Commands with strange options and arguments, on a small table and runs that are there."""
 
+import itertools
+
 from attempt import Attempt
 from hypothesis import strategies as st
 
@@ -82,7 +84,6 @@ ARGUMENTS: dict[str, tuple[tuple[str, ...], ...]] = {
     "compare": (("t.csv", "--models", "gaussian", "--budget", "1s"),),
 }
 COMMANDS = ("fit", "fit", "fit", "score", "score", "sample", "sample", "data", "models", "check", "report", "compare")
-MAKES = ("new", "a", "s.csv", "s.npy", "s.png", "r.csv", "r.npy", "runs", "\x1b[31m")
 
 
 @st.composite
@@ -104,5 +105,8 @@ def attempts(draw: st.DrawFn) -> Attempt:
     files = {"t.csv": tiny.TABLE.encode(), "keep/mine.txt": b"mine", "keep/run.json": b'{"my": "notes"}'}
     for folder, kind in (("run", "table"), ("net", "net"), ("mix", "mixture")):
         files |= {name.replace("run/", f"{folder}/", 1): content for name, content in tiny.run(kind).items()}
-    makes = (*MAKES, "run") if "--overwrite" in step or "--resume" in step else MAKES
+    there = {name.split("/")[0] for name in (*files, *LINKS, *PIPES, "", ".", "..")}
+    named = {value for option, value in itertools.pairwise(step) if option in ("-o", "--rows")}
+    named = {value if value.startswith("../") else value.split("/")[0] for value in named}
+    makes = (*sorted(named - there), *(("run",) if "--overwrite" in step or "--resume" in step else ()), "runs")
     return Attempt(step, files, makes=makes, links=LINKS, pipes=PIPES)
