@@ -19,12 +19,15 @@ class Allocations(TorchFunctionMode):
 
     The functions that make a tensor of a stated size are added up, on the way down to them; what is computed from large
     tensors is compared with what is left. Either is at least what building takes, and the messages say so.
+
+    Args:
+        limit: bytes, where less than all of the memory at hand is meant.
     """
 
-    def __init__(self, what: str, advice: str) -> None:
+    def __init__(self, what: str, advice: str, limit: float = math.inf) -> None:
         super().__init__()
         self.what, self.advice = what, advice
-        self.there, self.taken = memory_at_hand(), 0.0
+        self.there, self.taken = min(limit, memory_at_hand()), 0.0
 
     def __torch_function__(
         self, func: Callable[..., Any], types: Any, args: tuple[Any, ...] = (), kwargs: Mapping[str, Any] | None = None

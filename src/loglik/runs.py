@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 import torch
 
+from loglik.allocations import Allocations
 from loglik.contract import Model
 from loglik.errors import (
     CorruptRun,
@@ -44,6 +45,7 @@ from loglik.version import __version__
 from loglik.weights import check_weights, put_weights
 from loglik.zoo import ZOO, build, entry
 
+SMALL, TIMES = 1 << 26, 8  # bytes, and times the weights, that building a model may take without a closer look
 FORMAT = 2  # of the folder; raised when another loglik could not read it
 RUN, WEIGHTS, HISTORY, STATE = "run.json", "model.safetensors", "history.csv", "training.safetensors"
 ROWS = "rows.safetensors"  # see `tasks.unseen`
@@ -110,11 +112,17 @@ def load(folder: str | Path) -> Model:
         )
     place = str(folder / WEIGHTS)
     kinds = read_kinds(folder / WEIGHTS)
-    check_memory(2.0 * sum(kind.size for kind in kinds.values()), place, "Score on a larger machine.")
-    outline = _outline(record)
-    if outline is not None:
-        check_weights(outline, kinds, place)
-    model = rebuilt(record, folder, 0)  # what the builder draws is replaced by the saved tensors
+    size = sum(kind.size for kind in kinds.values())
+    check_memory(2.0 * size, place, "Score on a larger machine.")
+    # What the builder draws is replaced by the saved tensors.
+    try:
+        with Allocations(place, "Restore it, or fit again.", limit=SMALL + TIMES * size):
+            model = rebuilt(record, folder, 0)
+    except TooLarge:  # far more than its weights: before it is built in earnest, its outline tells whether they agree
+        outline = _outline(record)
+        if outline is not None:
+            check_weights(outline, kinds, place)
+        model = rebuilt(record, folder, 0)
     check_weights(model, kinds, place)
     tensors, _ = read_tensors(folder / WEIGHTS)
     put_weights(model, tensors, place, assign=True)
