@@ -83,9 +83,9 @@ def score(
     if source.space.dims < model.space.dims:  # a text shorter than a window
         model = beginning(model, source.space.dims)
     result = evaluate(model, source, samples=samples_for(model, samples), seed=seed)
+    learnt = learnt_from(run, source)
     if source.read_as:
         talk(f"{data} read as: {source.read_as}.")
-    learnt = learnt_from(run, source)
     if source.remark:  # not before: a refusal is a line of its own
         talk(f"{data}: {source.remark}.")
     try:

@@ -30,6 +30,7 @@ def mended() -> dict[str, tuple[Attempt, ...]]:
         "sounds": (  # mpg123 takes it for MPEG, and prints from C
             Attempt(("data", "s.wav"), {"s.wav": b"\xff\xfaFF\x84\t\x00\x00WAVEfmt " + bytes(2440)}),
         ),
+        "weights": (Attempt(score, {**run, "run/rows.safetensors": b""}),),  # a note before the refusal
         "records": (
             Attempt(score, {**run, "run/run.json": b"[" * 100_000}),  # RecursionError
             Attempt(score, {**run, "run/run.json": b"\xff{}"}),
