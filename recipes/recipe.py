@@ -13,7 +13,7 @@ import torch
 
 from loglik.data import open_dataset
 from loglik.report import leaderboard_picture
-from loglik.runs import versions
+from loglik.runs.run import versions
 from loglik.tasks.compare import SAMPLES, Comparison, compare
 from recipes.fits import Fit, run_fits
 

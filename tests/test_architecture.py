@@ -13,14 +13,12 @@ SOURCE = Path(loglik.__file__).parent
 
 # Lowest first. A file imports only from lower layers, or from its own.
 LAYERS: list[tuple[str, ...]] = [
-    ("errors", "ops", "version", "visible", "compiled"),
-    ("ranges", "memory", "output"),
-    ("storage", "allocations", "ode", "uncertainty", "devices", "tensors", "schema"),
-    ("received",),
+    ("errors", "ops", "version", "compiled"),
+    ("arguments", "output", "ode", "uncertainty"),
     ("spaces", "scales"),
     ("contexts",),
     ("contract",),
-    ("promises", "weights"),
+    ("promises", "storage"),
     ("difference",),
     ("score",),
     ("densities", "moments", "nets"),
@@ -31,7 +29,7 @@ LAYERS: list[tuple[str, ...]] = [
     ("inference",),
     ("training",),
     ("hyperparameters",),
-    ("zoo", "run_record"),
+    ("zoo",),
     ("runs",),
     ("tasks", "laws"),
     ("report",),

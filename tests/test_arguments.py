@@ -15,8 +15,8 @@ from torch.utils.data import DataLoader, Dataset, IterableDataset, TensorDataset
 
 import loglik
 from loglik import Category, Claim, ExactModel, Integer, LatentModel, Real, build
+from loglik.arguments.ranges import shown
 from loglik.errors import BadModel, ContextError, Diverged, EmptyData, LoglikError, TooLarge, UsageError
-from loglik.ranges import shown
 from loglik.zoo import ZOO
 from test_hyperparameter_ranges import space_for
 
@@ -233,7 +233,7 @@ def test_sample_names_what_it_cannot_be_told(given: dict[str, Any]) -> None:
 
 
 def test_samples_that_do_not_fit_are_refused_with_both_figures(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("loglik.memory.memory_at_hand", lambda: 10**9)
+    monkeypatch.setattr("loglik.arguments.memory.memory_at_hand", lambda: 10**9)
     with pytest.raises(TooLarge, match=r"1 GB of memory at hand; it would take about 48 TB\. Draw fewer"):
         loglik.sample(gaussian(), 10**12)
     with pytest.raises(TooLarge, match=r"Draw fewer"):

@@ -10,9 +10,9 @@ import pytest
 import torch
 
 from loglik import Category, Integer, Model, Real, Space, build
+from loglik.arguments.ranges import Layers, Range, Share
 from loglik.errors import LoglikError, TooLarge, UnknownName, UsageError
 from loglik.hyperparameters import checked, description, hyperparameters
-from loglik.ranges import Layers, Range, Share
 from loglik.zoo import ZOO, entry
 from test_zoo import suits
 

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
+from loglik.arguments.memory import check_memory, in_bytes, memory_at_hand
 from loglik.errors import TooLarge
-from loglik.memory import check_memory, in_bytes, memory_at_hand
 
 
 def test_figures() -> None:

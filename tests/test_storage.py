@@ -10,9 +10,9 @@ import torch
 from torch import nn
 
 from loglik.errors import CorruptRun, PickleRefused, RunNotFound
-from loglik.received import is_pickle, read_tensors
-from loglik.runs import read_record
-from loglik.storage import write_tensors
+from loglik.runs.run import read_record
+from loglik.storage.reading import is_pickle, read_tensors
+from loglik.storage.writing import write_tensors
 
 OLD_ZIPLESS = {"_use_new_zipfile_serialization": False}
 

@@ -17,11 +17,11 @@ from loglik import build, load
 from loglik.cli.app import run as command
 from loglik.data import Memory, open_dataset
 from loglik.errors import CorruptRun, NewerRun, RunError, RunMismatch, RunNotFound, TooLarge, UsageError
-from loglik.received import read_tensors
 from loglik.report import run_report
-from loglik.runs import HISTORY, RUN, WEIGHTS, read_record
+from loglik.runs.run import HISTORY, RUN, WEIGHTS, read_record
 from loglik.spaces import Real
-from loglik.storage import write_tensors
+from loglik.storage.reading import read_tensors
+from loglik.storage.writing import write_tensors
 from loglik.tasks.fitting import fit_run
 from loglik.tasks.unseen import ROWS, learnt_from
 from loglik.training.gradient import GradientTraining

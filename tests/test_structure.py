@@ -11,10 +11,10 @@ from cases import CASES, Case, data
 from loglik import evaluate, load
 from loglik.contract import Model
 from loglik.errors import CorruptRun
-from loglik.received import read_tensors
-from loglik.runs import WEIGHTS, save
+from loglik.runs.run import WEIGHTS, save
 from loglik.spaces import Category, Discrete, Integer
-from loglik.storage import write_tensors
+from loglik.storage.reading import read_tensors
+from loglik.storage.writing import write_tensors
 from loglik.zoo import build
 
 # The buffers that data set, by the class that has them. Every other one is structure.

@@ -6,8 +6,8 @@ import pytest
 import torch
 
 from loglik.errors import CorruptRun
-from loglik.received import read_tensors
-from loglik.storage import write_tensors
+from loglik.storage.reading import read_tensors
+from loglik.storage.writing import write_tensors
 
 TENSORS = {
     "single": torch.randn(3, 4),

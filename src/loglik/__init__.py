@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from loglik import data
     from loglik.inference.evaluate import evaluate
     from loglik.laws import check
-    from loglik.runs import load, save
+    from loglik.runs.run import load, save
     from loglik.tasks.compare import Comparison, compare
     from loglik.tasks.sample import sample
     from loglik.training.fit import fit
@@ -38,10 +38,10 @@ LAZY = {
     "compare": "loglik.tasks.compare",
     "evaluate": "loglik.inference.evaluate",
     "fit": "loglik.training.fit",
-    "load": "loglik.runs",
+    "load": "loglik.runs.run",
     "register": "loglik.zoo",
     "sample": "loglik.tasks.sample",
-    "save": "loglik.runs",
+    "save": "loglik.runs.run",
 }
 
 __all__ = [

@@ -5,13 +5,13 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from loglik.arguments.memory import check_memory
+from loglik.arguments.ranges import Range, whole
+from loglik.arguments.tensors import tensor_of
 from loglik.errors import ContextError
-from loglik.memory import check_memory
 from loglik.ops import FAR, KeepsFloat64
-from loglik.ranges import Range, whole
 from loglik.scales import centre_and_scale
 from loglik.spaces import Measure, Space
-from loglik.tensors import tensor_of
 
 COUNTS = Range(0, 10**12)
 COPIES = 3.0  # of samples on their way out: as drawn, joined, and in float64

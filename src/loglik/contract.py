@@ -12,12 +12,12 @@ from typing import Any, Protocol, Self
 import torch
 from torch import Tensor, nn
 
+from loglik.arguments.ranges import SAMPLES, whole
+from loglik.arguments.tensors import tensor_of
 from loglik.contexts import ContextReader, check_contexts, contexts_of_samples
 from loglik.errors import UsageError
 from loglik.ops import log_mean_exp, repeat_rows, sum_event
-from loglik.ranges import SAMPLES, whole
 from loglik.spaces import Space
-from loglik.tensors import tensor_of
 
 ROWS_AT_ONCE = 4096  # importance samples are evaluated in slices of about so many rows
 

@@ -6,8 +6,8 @@ import typing
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Union
 
+from loglik.arguments.ranges import Range, is_number, real, shown, whole
 from loglik.errors import UnknownName, UsageError
-from loglik.ranges import Range, is_number, real, shown, whole
 from loglik.spaces import Space, space_from_json
 
 NUMBERS = "whole numbers separated by commas, such as 128,128"

@@ -4,9 +4,9 @@ from typing import Any
 
 from torch import Tensor
 
+from loglik.arguments.ranges import shown
 from loglik.contract import Model
 from loglik.errors import BadModel, UsageError
-from loglik.ranges import shown
 
 
 def check_model(model: Any) -> None:

@@ -13,9 +13,9 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor
 
+from loglik.arguments.ranges import Range, is_number, shown, whole
+from loglik.arguments.tensors import tensor_of
 from loglik.errors import NotFinite, OutsideSpace, ShapeMismatch, UnknownName, UsageError
-from loglik.ranges import Range, is_number, shown, whole
-from loglik.tensors import tensor_of
 
 SIZES = Range(1, 10**12)
 LEVELS = Range(2, 2**53)  # whole numbers that float64 tells apart

@@ -9,12 +9,12 @@ from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import Any
 
-from loglik.allocations import Allocations
+from loglik.arguments.allocations import Allocations
+from loglik.arguments.ranges import SEEDS, shown, whole
 from loglik.contract import Model
 from loglik.errors import UnknownName, UsageError
 from loglik.hyperparameters import checked
 from loglik.inference.randomness import seeded
-from loglik.ranges import SEEDS, shown, whole
 from loglik.spaces import Category, Integer, Real, Space
 
 Builder = Callable[..., Model]

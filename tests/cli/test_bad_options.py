@@ -19,8 +19,8 @@ from loglik import errors
 from loglik.cli import last_resort
 from loglik.cli.app import run
 from loglik.errors import LoglikError
+from loglik.output.visible import visible
 from loglik.report.drawing import panel, styled, to_svg
-from loglik.visible import visible
 
 NOWHERE = "nowhere.csv"
 FIT: dict[str, tuple[str, ...]] = {

@@ -258,7 +258,7 @@ def test_headers_of_nonsense(text: bytes) -> None:
 def test_arrays_beyond_the_memory_at_hand_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     np.save("t.npy", np.zeros((1000, 1000)))
     np.savez_compressed("t.npz", np.zeros((1000, 1000)))
-    monkeypatch.setattr("loglik.memory.memory_at_hand", lambda: 5_000_000)
+    monkeypatch.setattr("loglik.arguments.memory.memory_at_hand", lambda: 5_000_000)
     source = open_file("t.npy")
     with pytest.raises(
         TooLarge, match=r"t\.npy, 1000 rows of 1000 values, to fit into the 5 MB of memory .* about 16 MB"

@@ -332,7 +332,7 @@ def test_a_table_of_many_columns() -> None:
 
 def test_a_table_beyond_the_memory_at_hand_is_refused_before_it_is_read(monkeypatch: pytest.MonkeyPatch) -> None:
     write("a,b\n" + "0.5,1.5\n" * 100_000)
-    monkeypatch.setattr("loglik.memory.memory_at_hand", lambda: 1_000_000)
+    monkeypatch.setattr("loglik.arguments.memory.memory_at_hand", lambda: 1_000_000)
     source = open_file("t.csv")
     assert sum(len(x) for x, _ in source.batches(1000)) == 100_000  # a stream needs no room for all
     with pytest.raises(

@@ -468,10 +468,10 @@ def test_images_beyond_the_memory_at_hand(tmp_path: Path, monkeypatch: pytest.Mo
     for i in range(4):
         Image.fromarray(GREY).save(tmp_path / f"{i}.png")
     monkeypatch.setattr("loglik.data.source.VALUES_AT_ONCE", 24)
-    monkeypatch.setattr("loglik.memory.memory_at_hand", lambda: 24 * 4 - 1)
+    monkeypatch.setattr("loglik.arguments.memory.memory_at_hand", lambda: 24 * 4 - 1)
     with pytest.raises(MemoryError, match=r"95 bytes.*96 bytes"):
         open_source(tmp_path).read()
-    monkeypatch.setattr("loglik.memory.memory_at_hand", lambda: 24 * 4)
+    monkeypatch.setattr("loglik.arguments.memory.memory_at_hand", lambda: 24 * 4)
     assert torch.equal(open_source(tmp_path).read().x[3, 0], torch.from_numpy(GREY))
 
 

@@ -110,7 +110,7 @@ def test_what_unpacks_beyond_the_memory_at_hand(tmp_path: Path, monkeypatch: pyt
     path.write_bytes(gzip.compress(bytes(5_000_000)))
     assert path.stat().st_size < 10_000
     monkeypatch.setattr("loglik.data.idx.AT_ONCE", 1 << 16)
-    monkeypatch.setattr("loglik.memory.memory_at_hand", lambda: 1_000_000)
+    monkeypatch.setattr("loglik.arguments.memory.memory_at_hand", lambda: 1_000_000)
     with pytest.raises(MemoryError, match=r"images\.gz, of which 1\.05 MB are unpacked"):
         read_idx(path)
 

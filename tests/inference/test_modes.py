@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from loglik import Integer, Model, Real, build, evaluate
-from loglik.runs import load, save
+from loglik.runs.run import load, save
 
 CASES = [
     build("made", Integer((4,), 3), hidden=(16,), dropout=0.5),

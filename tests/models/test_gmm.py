@@ -370,7 +370,7 @@ def test_covariances_are_full_by_default_unless_the_events_are_long() -> None:
 
 
 def test_full_covariances_that_do_not_fit_are_refused_with_both_figures(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("loglik.memory.memory_at_hand", lambda: 10**9)
+    monkeypatch.setattr("loglik.arguments.memory.memory_at_hand", lambda: 10**9)
     with pytest.raises(TooLarge, match=r"1 GB of memory at hand; .* 10 GB\. Take covariance='diagonal', or ppca\."):
         gmm(Real((5000,)), covariance="full")
     assert gmm(Real((5000,))).components == 10

@@ -8,7 +8,7 @@ from torch import Tensor
 from torch.distributions import MultivariateNormal
 
 from cases import data
-from loglik.allocations import Allocations
+from loglik.arguments.allocations import Allocations
 from loglik.errors import UsageError
 from loglik.models.latent.ppca import ProbabilisticPCA, ppca
 from loglik.moments import FewRows, Moments
@@ -148,7 +148,7 @@ def test_few_rows_add_up_in_any_batches() -> None:
 
 def test_a_wide_table_takes_no_matrix_of_all_pairs_of_columns(monkeypatch: pytest.MonkeyPatch) -> None:
     x = torch.randn(60, 5000)
-    monkeypatch.setattr("loglik.allocations.memory_at_hand", lambda: 100 * 10**6)  # D x D takes 200 MB
+    monkeypatch.setattr("loglik.arguments.allocations.memory_at_hand", lambda: 100 * 10**6)  # D x D takes 200 MB
     with Allocations("ppca", ""):
         model = fitted(x, 20, floor=1e-6)
     assert torch.isfinite(model.log_prob(x)).all()

@@ -14,7 +14,7 @@ from loglik.laws.subject import any_events, varied
 from loglik.models.autoregressive.autoregressive import Autoregressive
 from loglik.models.autoregressive.wavenet_net import WaveNetNet
 from loglik.nets.causal import Steps
-from loglik.runs import describe
+from loglik.runs.run import describe
 from loglik.spaces import Category, Integer, Real, Space
 
 pytestmark = pytest.mark.usefixtures("float64")

@@ -192,15 +192,15 @@ MUTATIONS = (
     ),
     # Storage.
     mistake(
-        "damage-unnoticed", "storage", "the checksum of weights is not looked at", "received.py",
+        "damage-unnoticed", "storage", "the checksum of weights is not looked at", "storage/reading.py",
         'if said.get("checksum") != checksum(tensors):', "if False:", ("tests/test_tensors_in_files.py",),
     ),
     mistake(
-        "loaded-in-training-mode", "storage", "a loaded model scores with dropout on", "runs.py",
+        "loaded-in-training-mode", "storage", "a loaded model scores with dropout on", "runs/run.py",
         "return model.eval()", "return model.train()", ("tests/inference/test_modes.py",),
     ),
     mistake(
-        "saved-in-half-precision", "storage", "weights lose digits in the file", "storage.py",
+        "saved-in-half-precision", "storage", "weights lose digits in the file", "storage/writing.py",
         "t.detach().cpu().contiguous()", "t.detach().cpu().contiguous().half().to(t.dtype)",
         ("tests/test_tensors_in_files.py",),
     ),

@@ -15,7 +15,7 @@ from loglik.data import Dataset, Memory, split_rows
 from loglik.report import comparison_report, exhibits, leaderboard_picture, run_report
 from loglik.report.sections import Card, Section
 from loglik.report.wording import Unit, count, duration, number, significant
-from loglik.runs import save, write_history
+from loglik.runs.run import save, write_history
 from loglik.tasks.compare import Comparison, Entrant, compare
 from loglik.training.fit import fit
 

@@ -5,7 +5,7 @@ import pytest
 
 from loglik.data import open_dataset
 from loglik.report import run_report
-from loglik.runs import update_record
+from loglik.runs.run import update_record
 from loglik.score import same_rows
 from loglik.tasks.fitting import fit_run
 
@@ -127,7 +127,7 @@ def test_the_batch_that_was_used_and_every_hyperparameter_stand_in_tables(run):
 
 def test_the_curve_of_a_run_knows_which_weights_were_kept(tmp_path):
     from loglik.report.record import history
-    from loglik.runs import Run
+    from loglik.runs.run import Run
 
     path = tmp_path / "people.csv"
     path.write_text(table())

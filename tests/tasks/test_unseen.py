@@ -10,7 +10,7 @@ import loglik
 from loglik import Integer, Real, build, compare, evaluate, fit
 from loglik.data import Dataset, as_source, open_dataset
 from loglik.data.equal_rows import repeated
-from loglik.runs import Run
+from loglik.runs.run import Run
 from loglik.tasks.fitting import fit_run
 from loglik.tasks.saving import save_comparison
 from loglik.tasks.unseen import ROWS, learnt_from, score_of_rows

@@ -10,7 +10,7 @@ import torch
 from loglik import Integer, Real, build, fit, load, save
 from loglik.data import open_dataset
 from loglik.errors import RunMismatch
-from loglik.runs import HISTORY, RUN, STATE, WEIGHTS, Run, read_record
+from loglik.runs.run import HISTORY, RUN, STATE, WEIGHTS, Run, read_record
 from loglik.tasks.fitting import fit_run
 from loglik.training.history import History, Step
 
@@ -158,7 +158,7 @@ def test_em_killed_between_its_weights_and_their_record_takes_no_pass_twice(
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
-        begin = {"begin": lambda: patch.setattr("loglik.runs.write_json", power_cut)}
+        begin = {"begin": lambda: patch.setattr("loglik.runs.run.write_json", power_cut)}
         with pytest.raises(KeyboardInterrupt):
             fit_run(digits, tmp_path / "b", source="digits", options={"steps": 4}, samples=1, resume=True, **begin)
     assert (tmp_path / "b" / WEIGHTS).read_bytes() != before

@@ -14,8 +14,8 @@ import torch
 from loglik import evaluate, load
 from loglik.data import open_dataset
 from loglik.errors import RunMismatch, RunNotFound
-from loglik.received import read_tensors
-from loglik.runs import STATE, WEIGHTS, Run
+from loglik.runs.run import STATE, WEIGHTS, Run
+from loglik.storage.reading import read_tensors
 from loglik.tasks.fitting import fit_run
 
 OPTIONS = {"steps": 150, "batch": 32, "save_seconds": 0.05, "evaluations": 15, "patience": 40}

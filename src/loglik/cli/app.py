@@ -9,11 +9,11 @@ from typing import Any, TextIO
 
 import typer
 
+from loglik.arguments.ranges import shown
 from loglik.cli import compare, fit, look, use
 from loglik.cli.console import prepare_streams, silence, talk
 from loglik.cli.last_resort import as_ours, debugging, traced
 from loglik.errors import FitWarning, LoglikError
-from loglik.ranges import shown
 from loglik.version import __version__
 
 EPILOG = (

@@ -5,6 +5,7 @@ from typing import Annotated
 
 import typer
 
+from loglik.arguments.devices import device_of
 from loglik.cli.console import command_line, progress, say, say_json, talk
 from loglik.cli.options import (
     ContextWords,
@@ -24,7 +25,6 @@ from loglik.cli.options import (
     stem_of,
     tell_split,
 )
-from loglik.devices import device_of
 from loglik.errors import WriteFailed
 from loglik.output.folder import new_folder
 from loglik.output.place import check_place, free_place

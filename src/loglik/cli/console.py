@@ -11,10 +11,10 @@ from contextlib import contextmanager, suppress
 from typing import Any, TextIO
 
 from loglik.ops import LN2
+from loglik.output.visible import visible
 from loglik.spaces import Measure, Space
 from loglik.training.gradient import Watch
 from loglik.training.history import Step
-from loglik.visible import visible
 
 
 def prepare_streams() -> None:

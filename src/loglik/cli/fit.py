@@ -8,6 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
+from loglik.arguments.devices import device_of
 from loglik.cli.console import command_line, progress, say, say_json, talk
 from loglik.cli.options import (
     Batch,
@@ -37,9 +38,8 @@ from loglik.cli.options import (
 )
 from loglik.data import Dataset, open_dataset
 from loglik.data.splits import TOGETHER
-from loglik.devices import device_of
 from loglik.errors import DataError, UsageError
-from loglik.runs import RUN, Run, read_record
+from loglik.runs.run import RUN, Run, read_record
 from loglik.spaces import space_from_json
 from loglik.tasks.compare import SAMPLES
 from loglik.tasks.fitting import INTERRUPTED, fit_run

@@ -8,9 +8,9 @@ from collections.abc import Sequence
 
 import torch
 
-from loglik.allocations import used_up
+from loglik.arguments.allocations import used_up
+from loglik.arguments.ranges import shown
 from loglik.errors import LoglikError, OutOfMemory, Unforeseen
-from loglik.ranges import shown
 from loglik.version import __version__
 
 DEBUG = "LOGLIK_DEBUG"  # set, it shows tracebacks

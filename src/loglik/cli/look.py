@@ -11,7 +11,7 @@ from loglik.cli.use import RunFolder
 from loglik.data import catalog, open_dataset
 from loglik.hyperparameters import description, hyperparameters
 from loglik.output.lock import locked
-from loglik.runs import Run, update_record
+from loglik.runs.run import Run, update_record
 from loglik.tasks.leaderboard import table
 from loglik.zoo import ZOO, entry
 

@@ -11,13 +11,13 @@ from typing import Annotated, Any
 
 import typer
 
+from loglik.arguments.devices import device_of
+from loglik.arguments.ranges import MANY, SAMPLES, SEEDS, TEMPERATURES, Range, real, shown, whole
 from loglik.cli.console import talk
 from loglik.data import Dataset, open_dataset
 from loglik.data.splits import in_words
-from loglik.devices import device_of
 from loglik.errors import ContextError, UsageError
 from loglik.hyperparameters import checked
-from loglik.ranges import MANY, SAMPLES, SEEDS, TEMPERATURES, Range, real, shown, whole
 from loglik.training.options import REAL, WHOLE, Options, check_precision, seconds
 from loglik.zoo import entry
 

@@ -5,6 +5,8 @@ from typing import Annotated
 
 import typer
 
+from loglik.arguments.devices import device_of
+from loglik.arguments.ranges import MANY
 from loglik.cli.console import say, say_data, say_json, talk
 from loglik.cli.options import (
     ContextWords,
@@ -20,12 +22,10 @@ from loglik.cli.options import (
     within,
 )
 from loglik.data import Reading, open_source
-from loglik.devices import device_of
 from loglik.inference.evaluate import evaluate, samples_for
 from loglik.models.autoregressive.beginning import beginning
 from loglik.output.files import check_files
-from loglik.ranges import MANY
-from loglik.runs import Run
+from loglik.runs.run import Run
 from loglik.tasks.compare import SAMPLES
 from loglik.tasks.export import (
     check_rows_file,

@@ -7,11 +7,11 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from loglik.arguments.memory import check_memory
 from loglik.data.checks import Origin, as_numbers, check_finite, conform, one_line
 from loglik.data.infer import Evidence, stated_space
 from loglik.data.source import Memory
 from loglik.errors import ContextError, EmptyData, NotFinite, NotNumeric, ShapeMismatch, UnreadableData, UsageError
-from loglik.memory import check_memory
 from loglik.spaces import Category, Real, Space
 
 

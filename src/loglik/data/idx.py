@@ -10,8 +10,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from loglik.arguments.memory import check_memory, in_bytes
 from loglik.errors import UnreadableData
-from loglik.memory import check_memory, in_bytes
 
 AT_ONCE = 1 << 26
 UNSIGNED_BYTE = 8  # the only type that MNIST and its successors use

@@ -11,9 +11,9 @@ import zlib
 from codecs import BOM_UTF8, BOM_UTF16_BE, BOM_UTF16_LE, BOM_UTF32_BE, BOM_UTF32_LE
 from dataclasses import dataclass
 
+from loglik.arguments.memory import check_memory
 from loglik.data.signatures import true_format
 from loglik.errors import EmptyData, UnreadableData
-from loglik.memory import check_memory
 
 HEAD_BYTES = 1 << 18
 LONGEST = 1 << 27  # bytes that are read for eight lines: of a million values each

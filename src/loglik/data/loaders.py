@@ -7,8 +7,8 @@ import torch
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset, IterableDataset, TensorDataset
 
+from loglik.arguments.tensors import tensor_of
 from loglik.errors import EmptyData, ShapeMismatch, UsageError
-from loglik.tensors import tensor_of
 
 PAIR = 2  # events and contexts
 

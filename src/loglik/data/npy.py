@@ -10,13 +10,13 @@ from typing import Any
 
 import numpy as np
 
+from loglik.arguments.memory import check_memory
 from loglik.data.arrays import as_tensor, in_memory
 from loglik.data.checks import Origin, conform, one_line
 from loglik.data.infer import Evidence, stated_space
 from loglik.data.signatures import true_format
 from loglik.data.source import Batch, Memory, Source
 from loglik.errors import ContextError, EmptyData, UnknownName, UnreadableData, UsageError
-from loglik.memory import check_memory
 from loglik.spaces import Discrete, Real, Space
 
 ARRAYS = ("x", "X", "train")  # what the data of an NPZ file is usually called

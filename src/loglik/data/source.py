@@ -10,8 +10,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from loglik.arguments.memory import check_memory
 from loglik.errors import EmptyData, ShapeMismatch
-from loglik.memory import check_memory
 from loglik.spaces import Space
 
 VALUES_AT_ONCE = 1 << 26  # of a source that is read whole, about so many values are read together

@@ -12,10 +12,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from loglik.arguments.ranges import shown
 from loglik.data.equal_rows import kept_together
 from loglik.data.source import Dataset, Memory
 from loglik.errors import EmptyData, UsageError
-from loglik.ranges import shown
 from loglik.spaces import Space
 
 PARTS = ("train", "valid", "test")

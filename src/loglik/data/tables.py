@@ -12,12 +12,12 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from loglik.arguments.memory import check_memory
 from loglik.data.checks import EXACT_IN_FLOAT64, Origin, check_finite, conform
 from loglik.data.columns import as_matrix, check_types, merged
 from loglik.data.infer import Evidence, stated_space
 from loglik.data.source import Batch, Memory, Source
 from loglik.errors import ContextError, EmptyData, ShapeMismatch, UnreadableData
-from loglik.memory import check_memory
 from loglik.spaces import Discrete, Real, Space
 
 if TYPE_CHECKING:

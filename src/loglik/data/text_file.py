@@ -7,9 +7,9 @@ by whoever knows it: guessed wrongly, it gives other characters without any erro
 from dataclasses import dataclass
 from pathlib import Path
 
+from loglik.arguments.memory import check_memory
 from loglik.data.signatures import true_format
 from loglik.errors import EmptyData, UnreadableData
-from loglik.memory import check_memory
 
 MARKS = (  # of 4 bytes first: the mark of UTF-16 begins that of UTF-32
     (b"\xff\xfe\0\0", "utf-32", "UTF-32"),

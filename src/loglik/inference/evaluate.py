@@ -8,6 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from loglik.arguments.ranges import SAMPLES, whole
 from loglik.contract import LatentModel, Model
 from loglik.data import Dataset, Memory, RowDigest, Source, as_source
 from loglik.data.windows import side_by_side, streams_to_score
@@ -15,7 +16,6 @@ from loglik.errors import ContextError, UsageError
 from loglik.inference.randomness import seeded
 from loglik.ode import counting
 from loglik.promises import check_model, scores_of
-from loglik.ranges import SAMPLES, whole
 from loglik.score import Score
 
 VALUES_AT_ONCE = 1 << 20  # a batch holds about so many numbers

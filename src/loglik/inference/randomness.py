@@ -5,7 +5,7 @@ from contextlib import contextmanager
 
 import torch
 
-from loglik.ranges import SEEDS, whole
+from loglik.arguments.ranges import SEEDS, whole
 
 
 @contextmanager

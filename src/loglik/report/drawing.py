@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 
 from markupsafe import Markup
 
+from loglik.output.visible import visible
 from loglik.report.palette import COLOURS, light
-from loglik.visible import visible
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -7,9 +7,9 @@ from typing import Any
 from markupsafe import Markup
 
 from loglik.output.manifest import check_unchanged, write_own
+from loglik.output.visible import visible
 from loglik.report.palette import stylesheet
 from loglik.version import __version__
-from loglik.visible import visible
 
 FILE = "report.html"
 

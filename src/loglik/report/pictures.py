@@ -8,8 +8,8 @@ from markupsafe import Markup
 from numpy.typing import NDArray
 from torch import Tensor
 
+from loglik.output.visible import visible
 from loglik.spaces import Discrete, Space
-from loglik.visible import visible
 
 Bytes = NDArray[np.uint8]
 DOTS = 1000  # the width and height of a scatter in its own units

@@ -7,7 +7,7 @@ from typing import Any
 from loglik.contract import Claim
 from loglik.report import wording
 from loglik.report.wording import Unit
-from loglik.runs import read_history
+from loglik.runs.run import read_history
 from loglik.score import score_from_json
 from loglik.spaces import Space
 from loglik.training.history import History

@@ -15,7 +15,7 @@ from loglik.report.record import Record, table
 from loglik.report.reopening import reopened
 from loglik.report.sections import Section, charted
 from loglik.report.wording import Unit
-from loglik.runs import Run
+from loglik.runs.run import Run
 from loglik.spaces import Measure
 
 COLOUR = SERIES[0]  # of the one model

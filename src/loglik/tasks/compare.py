@@ -10,19 +10,19 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from loglik.allocations import used_up
+from loglik.arguments.allocations import used_up
+from loglik.arguments.devices import device_of
+from loglik.arguments.ranges import SAMPLES as WITHIN
+from loglik.arguments.ranges import SEEDS, shown, whole
 from loglik.contract import Claim, EMModel, Model
 from loglik.data import Dataset, as_source, open_dataset, split_source
 from loglik.data.equal_rows import repeated
-from loglik.devices import device_of
 from loglik.errors import ContextError, LoglikError, UnknownName, UsageError
 from loglik.hyperparameters import hyperparameters
 from loglik.inference.evaluate import evaluate, samples_for
 from loglik.inference.randomness import seeded
 from loglik.promises import check_model
-from loglik.ranges import SAMPLES as WITHIN
-from loglik.ranges import SEEDS, shown, whole
-from loglik.runs import count_parameters
+from loglik.runs.run import count_parameters
 from loglik.score import Score
 from loglik.tasks.leaderboard import leaderboard
 from loglik.tasks.ranking import Standing, rank

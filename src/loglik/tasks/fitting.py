@@ -19,8 +19,7 @@ from loglik.output.folder import new_folder
 from loglik.output.lock import locked
 from loglik.output.manifest import remove_own_file
 from loglik.output.place import check_place
-from loglik.received import read_kinds, read_tensors
-from loglik.runs import (
+from loglik.runs.run import (
     RUN,
     STATE,
     Run,
@@ -35,7 +34,9 @@ from loglik.runs import (
     write_history,
 )
 from loglik.spaces import space_from_json
-from loglik.storage import write_json, write_tensors
+from loglik.storage.reading import read_kinds, read_tensors
+from loglik.storage.weights import check_weights, put_weights
+from loglik.storage.writing import write_json, write_tensors
 from loglik.tasks.compare import SAMPLES, build_for
 from loglik.tasks.unseen import held_out_scores, write_learnt
 from loglik.training.fit import fit
@@ -43,7 +44,6 @@ from loglik.training.gradient import Watch
 from loglik.training.more import LIMITS, further, remaining
 from loglik.training.options import Options
 from loglik.training.precision import check_half_precision
-from loglik.weights import check_weights, put_weights
 from loglik.zoo import default_model, entry
 
 RESUMED = {"model", "data", "fit", "status", "command"}  # what run.json has of a run that can go on

@@ -5,11 +5,11 @@ from typing import TYPE_CHECKING
 
 from loglik.contract import Claim
 from loglik.data.splits import in_words
+from loglik.output.visible import visible
 from loglik.score import Score
 from loglik.spaces import Measure
 from loglik.tasks.ranking import Standing
 from loglik.tasks.unseen import repeats_in_words
-from loglik.visible import visible
 
 if TYPE_CHECKING:
     from loglik.tasks.compare import Comparison

@@ -5,6 +5,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from loglik.arguments.ranges import MANY, TEMPERATURES, real, whole
+from loglik.arguments.tensors import tensor_of
 from loglik.contexts import contexts_of_samples
 from loglik.contract import Model
 from loglik.errors import UsageError
@@ -13,8 +15,6 @@ from loglik.inference.randomness import seeded
 from loglik.models.autoregressive.autoregressive import Autoregressive
 from loglik.models.autoregressive.ensemble import MaskEnsemble
 from loglik.promises import check_model, draws_of
-from loglik.ranges import MANY, TEMPERATURES, real, whole
-from loglik.tensors import tensor_of
 
 
 def sample(

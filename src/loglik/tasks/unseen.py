@@ -18,10 +18,10 @@ from torch import Tensor
 
 from loglik.data import Dataset, Source
 from loglik.data.equal_rows import are_in, row_hashes
-from loglik.received import Kind, check_kinds, read_tensors
-from loglik.runs import ROWS
+from loglik.runs.run import ROWS
 from loglik.score import Score
-from loglik.storage import write_tensors
+from loglik.storage.reading import Kind, check_kinds, read_tensors
+from loglik.storage.writing import write_tensors
 
 UNSEEN = "unseen test"  # in run.json, the part of the test rows that equal no training row
 

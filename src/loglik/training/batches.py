@@ -5,10 +5,10 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
+from loglik.arguments.ranges import LARGEST_SEED
 from loglik.contract import Model
 from loglik.data import Memory
 from loglik.data.windows import side_by_side
-from loglik.ranges import LARGEST_SEED
 
 RESIDENT_BYTES = 2 << 30  # training rows of up to so many bytes stay on the model's device
 STEPS_WANTED = 3000  # in a budget of time; where fewer would fit, batches are made smaller

@@ -6,8 +6,8 @@ import re
 from dataclasses import dataclass
 from typing import Any
 
+from loglik.arguments.ranges import SEEDS, Range, real, shown, whole
 from loglik.errors import UnknownName, UsageError
-from loglik.ranges import SEEDS, Range, real, shown, whole
 
 DEFAULT_STEPS = 3000
 LARGE_EVENT = 256  # dimensions

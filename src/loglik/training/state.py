@@ -7,17 +7,17 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from loglik.arguments.memory import check_memory
 from loglik.errors import CorruptRun, RunMismatch
-from loglik.memory import check_memory
-from loglik.received import Kind, check_kinds, read_kinds, read_tensors
-from loglik.schema import check, fields_of, listed, none_or, number, table, whole
-from loglik.storage import write_tensors
+from loglik.storage.reading import Kind, check_kinds, read_kinds, read_tensors
+from loglik.storage.schema import check, fields_of, listed, none_or, number, table, whole
+from loglik.storage.weights import put_weights, rebuilt_names
+from loglik.storage.writing import write_tensors
 from loglik.training.gradient import GradientTraining
 from loglik.training.history import History, Step
 from loglik.training.looks import LEAST_ROWS, Candidate, Looks
 from loglik.training.options import Options
 from loglik.training.schedule import Fall
-from loglik.weights import put_weights, rebuilt_names
 
 STEP, SECONDS = whole(0, 1 << 53), number(0.0)
 COUNTERS = {"step": STEP, "recent": listed(number()), "seconds": SECONDS, "step_seconds": SECONDS}

@@ -41,7 +41,7 @@ def attempts(draw: st.DrawFn) -> Attempt:
 
 
 def _tensors(content: bytes) -> tuple[dict[str, Tensor], dict[str, object]]:
-    from loglik.received import read_tensors
+    from loglik.storage.reading import read_tensors
 
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder, "w")
@@ -51,7 +51,7 @@ def _tensors(content: bytes) -> tuple[dict[str, Tensor], dict[str, object]]:
 
 def _file(tensors: dict[str, Tensor], about: dict[str, object]) -> bytes:
     """As loglik writes them, so that only the checks of what is inside can find a fault."""
-    from loglik.storage import write_tensors
+    from loglik.storage.writing import write_tensors
 
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder, "w")

@@ -7,13 +7,13 @@ arXiv:1308.0850.
 
 import torch
 
+from loglik.arguments.ranges import Count, Layers, Share
 from loglik.contract import ExactModel
 from loglik.errors import UsageError
 from loglik.heads import head_for
 from loglik.models.autoregressive.autoregressive import Autoregressive
 from loglik.models.flows.standardized import standardized
 from loglik.nets.recurrent import CELLS, RecurrentNet
-from loglik.ranges import Count, Layers, Share
 from loglik.spaces import Space
 
 

@@ -3,10 +3,10 @@
 van den Oord, Kalchbrenner, Kavukcuoglu 2016, Pixel Recurrent Neural Networks, arXiv:1601.06759.
 """
 
+from loglik.arguments.ranges import Count, Few, Layers, Share
 from loglik.contract import ExactModel
 from loglik.models.autoregressive.pixelrnn import pixel_rnn
 from loglik.nets.diagonal_lstm import DiagonalBiLSTM
-from loglik.ranges import Count, Few, Layers, Share
 from loglik.spaces import Space
 
 

@@ -4,9 +4,9 @@ Neal 1992, Connectionist learning of belief networks, Artificial Intelligence 56
 wake-sleep algorithm produce good density estimators?, NIPS 8.
 """
 
+from loglik.arguments.ranges import Count, Share
 from loglik.contract import ExactModel
 from loglik.models.autoregressive.made import made
-from loglik.ranges import Count, Share
 from loglik.spaces import Space
 
 

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from loglik.arguments.ranges import Count, Few, Layers, Share
 from loglik.contract import ExactModel
 from loglik.errors import UsageError
 from loglik.heads import head_for
@@ -18,7 +19,6 @@ from loglik.nets.causal import CausalNet, Steps
 from loglik.nets.colours import as_channels, by_value, start_at
 from loglik.nets.convolutional import MaskedConv2d, RowsConv2d
 from loglik.nets.pixelwise import PixelwiseConv, RasterWalk, RowwiseConv
-from loglik.ranges import Count, Few, Layers, Share
 from loglik.spaces import Space
 
 

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 import torch
 
+from loglik.arguments.ranges import Count, Few, Share
 from loglik.bijections.compose import Chain
 from loglik.bijections.elementwise import Standardize
 from loglik.contract import ExactModel
@@ -16,7 +17,6 @@ from loglik.models.autoregressive.conditionals import MaskedAutoregressive, Stan
 from loglik.models.autoregressive.ensemble import MaskEnsemble
 from loglik.nets.degrees import sampled, spread
 from loglik.nets.masked import MaskedMLP, MaskedWeights
-from loglik.ranges import Count, Few, Share
 from loglik.spaces import Real, Space
 
 ORDERS = ("natural", "random", "agnostic")

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from loglik.arguments.ranges import Count, Few, LayersOrNone, Share
 from loglik.contract import ExactModel
 from loglik.heads import head_for
 from loglik.models.autoregressive.autoregressive import Autoregressive
@@ -17,7 +18,6 @@ from loglik.nets.causal import CausalNet, Steps
 from loglik.nets.colours import as_channels, by_value, start_at
 from loglik.nets.convolutional import MaskedConv2d
 from loglik.nets.pixelwise import PixelwiseConv, RasterWalk
-from loglik.ranges import Count, Few, LayersOrNone, Share
 from loglik.spaces import Space
 
 

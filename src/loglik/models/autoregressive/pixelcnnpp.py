@@ -6,12 +6,12 @@ Published code scores levels far from the means by density times bin width, so t
 one; here they do.
 """
 
+from loglik.arguments.ranges import Count, Few, Layers, Share
 from loglik.errors import UsageError
 from loglik.heads import ColourLogisticHead
 from loglik.models.autoregressive.autoregressive import Autoregressive
 from loglik.models.autoregressive.raster import raster_order
 from loglik.nets.two_streams import TwoStreams
-from loglik.ranges import Count, Few, Layers, Share
 from loglik.spaces import Integer, Space
 
 MOST_RESOLUTIONS = 3  # the paper's, on 32 x 32

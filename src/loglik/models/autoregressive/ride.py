@@ -9,6 +9,7 @@ from itertools import pairwise
 import torch
 from torch import Tensor, nn
 
+from loglik.arguments.ranges import Count, Few, LayersOrNone
 from loglik.bijections.colour import YCbCr
 from loglik.bijections.compose import Chain
 from loglik.bijections.elementwise import Standardize
@@ -22,7 +23,6 @@ from loglik.models.flows.flow import ExactFlow
 from loglik.nets.causal import CausalNet, Steps
 from loglik.nets.causal_whitening import CausalWhitening
 from loglik.nets.spatial_lstm import SpatialLSTM
-from loglik.ranges import Count, Few, LayersOrNone
 from loglik.spaces import Integer, Real, Space
 
 PIXELS_AT_ONCE = 1 << 17  # where no gradients are wanted, images go through in parts of about so many

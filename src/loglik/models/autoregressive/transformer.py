@@ -6,6 +6,7 @@ Sutskever 2020, Generative Pretraining from Pixels (Image GPT).
 
 import torch
 
+from loglik.arguments.ranges import Count, Few, Layers, Share
 from loglik.contract import ExactModel
 from loglik.errors import UsageError
 from loglik.heads import head_for
@@ -13,7 +14,6 @@ from loglik.models.autoregressive.autoregressive import Autoregressive
 from loglik.models.autoregressive.raster import raster_order
 from loglik.models.flows.standardized import standardized
 from loglik.nets.attention import CausalTransformer
-from loglik.ranges import Count, Few, Layers, Share
 from loglik.spaces import Space
 
 COLOUR_IMAGE = 3  # axes of a colour image

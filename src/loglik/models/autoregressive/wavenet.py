@@ -5,13 +5,13 @@ van den Oord et al. 2016, WaveNet: A Generative Model for Raw Audio, arXiv:1609.
 
 import torch
 
+from loglik.arguments.ranges import Count, Dilations, Few, Share
 from loglik.contract import ExactModel
 from loglik.errors import UsageError
 from loglik.heads import Head, head_for
 from loglik.models.autoregressive.autoregressive import Autoregressive
 from loglik.models.autoregressive.wavenet_net import WaveNetNet
 from loglik.models.flows.standardized import standardized
-from loglik.ranges import Count, Dilations, Few, Share
 from loglik.spaces import Integer, Space
 
 PCM_LEVELS = 65_536  # 16-bit sound: a value is the sample + 32768

@@ -5,12 +5,12 @@ from dataclasses import replace
 import torch
 from torch import Tensor
 
+from loglik.arguments.ranges import Share
 from loglik.contract import EMModel, ExactModel, Model
 from loglik.densities import LOG_2PI
 from loglik.models.dequantized import Dequantized, density_space
 from loglik.models.flows.standardized import standardized
 from loglik.moments import DECISIVE, Moments, floored
-from loglik.ranges import Share
 from loglik.spaces import Integer, Real, Space
 
 BIN_VARIANCE = 1.0 / 12.0  # of u ~ U[0, 1)

@@ -5,10 +5,10 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from loglik.arguments.ranges import Positive
 from loglik.contract import EMModel, ExactModel
 from loglik.errors import UsageError
 from loglik.ops import are_distributions, sum_event
-from loglik.ranges import Positive
 from loglik.spaces import Discrete, Space
 
 

@@ -5,6 +5,7 @@ Chen, Rubanova, Bettencourt, Duvenaud 2018, Neural ordinary differential equatio
 
 from collections.abc import Sequence
 
+from loglik.arguments.ranges import Charge, Count, Positive, Tolerance
 from loglik.bijections.compose import Chain, Reshape
 from loglik.bijections.continuous import Continuous
 from loglik.contract import Bijection, Model
@@ -14,7 +15,6 @@ from loglik.models.dequantized import Dequantized, density_space
 from loglik.models.flows.rescaling import rescaled
 from loglik.nets.field import Field
 from loglik.ode import Adjoint, Backprop, Checkpointed, Gradient
-from loglik.ranges import Charge, Count, Positive, Tolerance
 from loglik.spaces import Integer, Real, Space
 
 GRADIENTS: dict[str, type[Gradient]] = {"backprop": Backprop, "adjoint": Adjoint, "checkpointed": Checkpointed}

@@ -6,6 +6,7 @@ generative models, arXiv:1810.01367.
 
 from collections.abc import Callable, Sequence
 
+from loglik.arguments.ranges import Charge, Count, Few, Positive, Tolerance
 from loglik.bijections.compose import Chain, Reshape
 from loglik.bijections.continuous import Continuous, gaussian, rademacher
 from loglik.bijections.multiscale import FactorOut, Squeeze
@@ -16,7 +17,6 @@ from loglik.models.flows.cnf import continuous_flow, gradient_called
 from loglik.models.flows.images import image_shape
 from loglik.nets.field import Field
 from loglik.nets.image_field import ImageField
-from loglik.ranges import Charge, Count, Few, Positive, Tolerance
 from loglik.spaces import Space
 
 NOISE = {"rademacher": rademacher, "gaussian": gaussian}

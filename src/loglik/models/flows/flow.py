@@ -7,10 +7,10 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from loglik.arguments.tensors import tensor_of
 from loglik.bijections.compose import Chain
 from loglik.contract import Bijection, Claim, EMModel, ExactModel, Model
 from loglik.spaces import Real
-from loglik.tensors import tensor_of
 
 Direction = Callable[[Tensor, Tensor | None], tuple[Tensor, Tensor]]
 

@@ -7,6 +7,7 @@ from functools import partial
 
 import torch
 
+from loglik.arguments.ranges import Count, Few, Layers
 from loglik.bijections.affine import Affine
 from loglik.bijections.choose import transform_for
 from loglik.bijections.compose import Chain, Reshape
@@ -26,7 +27,6 @@ from loglik.models.flows.rescaling import rescaled
 from loglik.models.flows.variational import dequantized, image_noise
 from loglik.nets.convolutional import ThreeConvolutions
 from loglik.ops import with_numbers
-from loglik.ranges import Count, Few, Layers
 from loglik.spaces import Real, Space
 
 Shape = tuple[int, int, int]

@@ -11,6 +11,7 @@ from functools import partial
 import torch
 from torch import Tensor
 
+from loglik.arguments.ranges import Count, Layers, Share
 from loglik.bijections.affine import Affine
 from loglik.bijections.autoregressive import MaskedAutoregressive
 from loglik.bijections.choose import normalization_for
@@ -23,7 +24,6 @@ from loglik.models.flows.rescaling import rescaled
 from loglik.models.flows.variational import dequantized, vector_noise
 from loglik.nets.degrees import spread
 from loglik.nets.masked import masked_net
-from loglik.ranges import Count, Layers, Share
 from loglik.spaces import Space
 
 

@@ -8,6 +8,7 @@ from functools import partial
 
 from torch import nn
 
+from loglik.arguments.ranges import Count, Layers, Share
 from loglik.bijections.affine import Additive
 from loglik.bijections.compose import Chain, Reshape
 from loglik.bijections.linear import ActNorm
@@ -19,7 +20,6 @@ from loglik.models.dequantized import density_space
 from loglik.models.flows.couplings import vector_coupling
 from loglik.models.flows.rescaling import rescaled
 from loglik.models.flows.variational import dequantized, vector_noise
-from loglik.ranges import Count, Layers, Share
 from loglik.spaces import Real, Space
 
 

@@ -9,6 +9,7 @@ from functools import partial
 import torch
 from torch import nn
 
+from loglik.arguments.ranges import Count, Few, Layers, Positive, Share
 from loglik.bijections.autoregressive import MaskedAutoregressive
 from loglik.bijections.compose import Chain, Reshape
 from loglik.bijections.linear import Linear
@@ -23,7 +24,6 @@ from loglik.models.flows.rescaling import rescaled
 from loglik.models.flows.variational import dequantized, vector_noise
 from loglik.nets.degrees import spread
 from loglik.nets.masked import masked_net
-from loglik.ranges import Count, Few, Layers, Positive, Share
 from loglik.spaces import Real, Space
 
 rectified = partial(nn.ReLU, inplace=True)  # what is below it in a net has no other use

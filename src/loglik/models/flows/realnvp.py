@@ -9,6 +9,7 @@ from functools import partial
 import torch
 from torch import nn
 
+from loglik.arguments.ranges import Count, Few, Layers, Share
 from loglik.bijections.choose import normalization_for, transform_for
 from loglik.bijections.compose import Chain, Reshape
 from loglik.bijections.masks import checkerboard, random_half
@@ -23,7 +24,6 @@ from loglik.models.flows.rescaling import rescaled
 from loglik.models.flows.variational import dequantized, image_noise, vector_noise
 from loglik.nets.convolutional import ResidualNet
 from loglik.ops import with_numbers
-from loglik.ranges import Count, Few, Layers, Share
 from loglik.spaces import Real, Space
 
 LOW_DIMENSIONS = 8  # each coupling moves few values there, so more of them are needed, and smaller ones do

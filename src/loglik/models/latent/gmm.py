@@ -5,10 +5,12 @@ from collections.abc import Iterator
 import torch
 from torch import Tensor, nn
 
+from loglik.arguments.memory import check_memory
+from loglik.arguments.ranges import Count, Share
+from loglik.arguments.tensors import tensor_of
 from loglik.contract import EMModel, ExactModel, Model
 from loglik.densities import LOG_2PI
 from loglik.errors import EmptyData, NotFinite, UnknownName, UsageError
-from loglik.memory import check_memory
 from loglik.models.dequantized import density_space
 from loglik.models.flows.gaussianized import gaussianized
 from loglik.models.latent.covariances import Covariance
@@ -16,10 +18,8 @@ from loglik.models.latent.diagonal import Diagonal, Spherical
 from loglik.models.latent.expectation import MixtureStats, expectation
 from loglik.models.latent.kmeans import lloyd, plus_plus
 from loglik.models.latent.triangular import Full, Tied, Triangular
-from loglik.ranges import Count, Share
 from loglik.scales import centre_and_scale
 from loglik.spaces import Integer, Real, Space
-from loglik.tensors import tensor_of
 
 COVARIANCES: dict[str, type[Diagonal] | type[Full] | type[Spherical] | type[Tied]] = {
     "full": Full,

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from loglik.arguments.ranges import Count, Share
 from loglik.contract import EMModel, ExactModel, Model
 from loglik.densities import LOG_2PI
 from loglik.errors import UsageError
@@ -12,7 +13,6 @@ from loglik.models.dequantized import density_space
 from loglik.models.flows.gaussianized import gaussianized
 from loglik.models.flows.standardized import standardized
 from loglik.moments import DECISIVE, FewRows, Moments
-from loglik.ranges import Count, Share
 from loglik.spaces import Integer, Real, Space
 
 

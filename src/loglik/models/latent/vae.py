@@ -5,6 +5,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
+from loglik.arguments.ranges import Count, Share
 from loglik.bijections.compose import Chain
 from loglik.bijections.elementwise import Standardize
 from loglik.contract import Bijection, LatentModel
@@ -12,7 +13,6 @@ from loglik.densities import normal_log_prob
 from loglik.heads import Head, head_for
 from loglik.nets.mlp import MLP
 from loglik.ops import at_least_float32, sum_event
-from loglik.ranges import Count, Share
 from loglik.spaces import Real, Space
 
 LOG_SCALE_LIMIT = 7.0

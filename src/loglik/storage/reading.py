@@ -20,7 +20,7 @@ import torch
 from torch import Tensor
 
 from loglik.errors import CorruptRun, PickleRefused, RunNotFound
-from loglik.storage import checksum
+from loglik.storage.writing import checksum
 
 MOST_TEXT = 32 << 20  # bytes of a JSON file or a history: 100 000 columns with their names take a tenth of it
 ZIP = b"PK\x03\x04"  # torch.save wraps its pickle in such an archive

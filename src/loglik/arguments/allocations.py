@@ -7,8 +7,8 @@ from typing import Any
 import torch
 from torch.overrides import TorchFunctionMode
 
+from loglik.arguments.memory import in_bytes, memory_at_hand
 from loglik.errors import TooLarge
-from loglik.memory import in_bytes, memory_at_hand
 
 ALLOCATOR = "DefaultCPUAllocator"  # in torch's message where the system gives no memory
 WORTH_ASKING = 1 << 26  # bytes of a result, from which on the system is asked what is left

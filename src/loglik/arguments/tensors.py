@@ -6,8 +6,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from loglik.arguments.memory import check_memory
 from loglik.errors import NotFinite, NotNumeric, OutsideSpace, ShapeMismatch, UnreadableData, UsageError
-from loglik.memory import check_memory
 
 USUAL = {
     torch.float64, torch.float32, torch.float16, torch.bfloat16,

@@ -15,7 +15,8 @@ from typing import Any
 import numpy as np
 import torch
 
-from loglik.allocations import Allocations
+from loglik.arguments.allocations import Allocations
+from loglik.arguments.memory import check_memory
 from loglik.contract import Model
 from loglik.errors import (
     CorruptRun,
@@ -30,19 +31,18 @@ from loglik.errors import (
 )
 from loglik.hyperparameters import with_defaults
 from loglik.inference.randomness import seeded
-from loglik.memory import check_memory
 from loglik.nets.causal import CausalNet
 from loglik.output.folder import new_folder
 from loglik.output.manifest import adopt, check_own, write_own
 from loglik.promises import check_model
-from loglik.received import is_pickle, read_json, read_kinds, read_tensors, read_text
-from loglik.run_record import RECORD
-from loglik.schema import check, shown
+from loglik.runs.record import RECORD
 from loglik.spaces import Space, space_from_json
-from loglik.storage import write_json, write_tensors
+from loglik.storage.reading import is_pickle, read_json, read_kinds, read_tensors, read_text
+from loglik.storage.schema import check, shown
+from loglik.storage.weights import check_weights, put_weights
+from loglik.storage.writing import write_json, write_tensors
 from loglik.training.history import History, Step
 from loglik.version import __version__
-from loglik.weights import check_weights, put_weights
 from loglik.zoo import ZOO, build, entry
 
 SMALL, TIMES = 1 << 26, 8  # bytes, and times the weights, that building a model may take without a closer look

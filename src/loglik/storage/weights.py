@@ -13,7 +13,7 @@ from torch import Tensor
 
 from loglik.contract import Model
 from loglik.errors import CorruptRun
-from loglik.received import Kind, check_kinds
+from loglik.storage.reading import Kind, check_kinds
 
 T = TypeVar("T")
 ANCHOR = "_anchor"  # see `Model`: it tells the type that a model computes in

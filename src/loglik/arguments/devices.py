@@ -4,8 +4,8 @@ from typing import Any
 
 import torch
 
+from loglik.arguments.ranges import shown
 from loglik.errors import UsageError
-from loglik.ranges import shown
 
 
 def device_of(name: Any) -> torch.device:

@@ -7,8 +7,21 @@ from typing import Any
 
 from loglik.contract import Claim
 from loglik.data.splits import TOGETHER
-from loglik.schema import Check, Wrong, fields_of, listed, none_or, number, one_of, plain, table, text, truth, whole
 from loglik.spaces import SPACES
+from loglik.storage.schema import (
+    Check,
+    Wrong,
+    fields_of,
+    listed,
+    none_or,
+    number,
+    one_of,
+    plain,
+    table,
+    text,
+    truth,
+    whole,
+)
 from loglik.training.history import History, Step
 from loglik.training.options import Options
 

@@ -1,0 +1,1 @@
+"""What callers hand over, made usable or refused before any work: numbers, tensors, devices, what fits into memory."""
