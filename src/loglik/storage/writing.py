@@ -1,4 +1,4 @@
-"""What is written into a run; `received` reads it back.
+"""What is written into a run; `reading` reads it back.
 
 Tensors are kept in safetensors files, each with JSON beside the tensors and a checksum over them; never in pickles.
 """
