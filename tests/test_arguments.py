@@ -134,7 +134,7 @@ def test_fit_and_evaluate_name_what_is_no_data(data: Any) -> None:
         assert isinstance(refused.value, EmptyData)
 
 
-@pytest.mark.parametrize("model", [None, "gaussian", 3, ExactModel, torch.nn.Linear(2, 2), object()], ids=str)
+@pytest.mark.parametrize("model", [None, "gaussian", 3, ExactModel, torch.nn.Linear(2, 2), object()])
 def test_what_is_no_model_is_named(model: Any) -> None:
     tasks: list[Callable[[], Any]] = [
         lambda: loglik.fit(model, rows()),
@@ -164,7 +164,6 @@ def test_compare_names_what_is_no_list_of_models(models: Any) -> None:
         *({"device": v} for v in ("meta", "hpu", "privateuseone", "cuda:99", "", 5, "cpu:9")),
         {"steps": 0}, {"no_such_option": 1},
     ],
-    ids=str,
 )  # fmt: skip
 def test_compare_names_what_it_cannot_be_told(given: dict[str, Any]) -> None:
     with pytest.raises(UsageError) as refused:
@@ -183,7 +182,6 @@ def test_compare_names_what_it_cannot_be_told(given: dict[str, Any]) -> None:
         {"precision": "float64"}, {"precision": None}, {"carry": "yes"}, {"ema": 1}, {"warmup": 1.0}, {"clip": 0},
         {"patience": 0}, {"evaluations": math.inf}, {"weight_decay": -1}, {"tolerance": math.nan}, {"frobnicate": 1},
     ],
-    ids=str,
 )  # fmt: skip
 def test_fit_names_what_it_cannot_be_told(given: dict[str, Any]) -> None:
     with pytest.raises(UsageError) as refused:
@@ -223,7 +221,6 @@ def test_contexts_of_samples_come_in_any_form() -> None:
         *({"seed": v} for v in (-1, None)),
         *({"given": v} for v in ([[9]], "ab", [[0, 1, 2, 3, 0, 1, 2, 3]])),
     ],
-    ids=str,
 )  # fmt: skip
 def test_sample_names_what_it_cannot_be_told(given: dict[str, Any]) -> None:
     model = build("char-rnn", Category((5,), 4), width=4)
