@@ -15,7 +15,6 @@ from torch.utils.data import DataLoader, Dataset, IterableDataset, TensorDataset
 
 import loglik
 from loglik import Category, Claim, ExactModel, Integer, LatentModel, Real, build
-from loglik.arguments.ranges import shown
 from loglik.errors import BadModel, ContextError, Diverged, EmptyData, LoglikError, TooLarge, UsageError
 from loglik.zoo import ZOO
 from test_hyperparameter_ranges import space_for
@@ -123,7 +122,6 @@ def test_a_loader_gives_the_rows_of_its_data() -> None:
         Endless(), TensorDataset(*[rows()] * 3),
         DataLoader(TensorDataset(rows(4)[:0])), "nowhere.csv", "", PLANE, Real,
     ],
-    ids=lambda data: shown(data)[:24],
 )  # fmt: skip
 def test_fit_and_evaluate_name_what_is_no_data(data: Any) -> None:
     for task in (loglik.fit, loglik.evaluate):

@@ -80,7 +80,8 @@ def restore_state(path: Path, training: GradientTraining) -> None:
     All that the file holds is checked first: it sets what `save_state` saves, and nothing else.
 
     Raises:
-        RunMismatch: the options are others than the saved ones. CorruptRun, PickleRefused, RunNotFound: see `storage.reading`.
+        RunMismatch: the options are others than the saved ones.
+        CorruptRun, PickleRefused, RunNotFound: see `storage.reading`.
     """
     check_memory(2.0 * sum(kind.size for kind in read_kinds(path).values()), str(path), "Train on a larger machine.")
     tensors, about = read_tensors(path)
