@@ -115,7 +115,7 @@ def test_what_does_not_fit_is_refused_before_it_is_taken(
     name: str, space: Space, given: dict[str, Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for place in ("memory", "allocations"):
-        monkeypatch.setattr(f"loglik.{place}.memory_at_hand", lambda: 2 * 10**9)
+        monkeypatch.setattr(f"loglik.arguments.{place}.memory_at_hand", lambda: 2 * 10**9)
     started = time.perf_counter()
     with pytest.raises(TooLarge, match=r"2 GB of memory at hand; it (takes|would take) .*B\. ") as refused:
         build(name, space, **given)

@@ -125,7 +125,7 @@ def test_the_textbook_pca_is_scikit_learns() -> None:
     torch.testing.assert_close(again.log_likelihood(x), torch.from_numpy(theirs), rtol=1e-8, atol=1e-8)
 
 
-@pytest.mark.parametrize("name", ["gaussian", "ppca"])
-def test_more_columns_than_rows_come_with_a_warning(name: str) -> None:
+@pytest.mark.parametrize(("name", "given"), [("gaussian", {}), ("ppca", {"latents": 4})])
+def test_where_rows_leave_no_variance_a_warning_says_so(name: str, given: dict[str, int]) -> None:
     with pytest.warns(loglik.errors.FitWarning, match="follows from the floor"):
-        loglik.fit(loglik.build(name, Real((100,))), np.random.default_rng(0).normal(size=(5, 100)))
+        loglik.fit(loglik.build(name, Real((100,)), **given), np.random.default_rng(0).normal(size=(5, 100)))
