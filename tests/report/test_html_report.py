@@ -219,7 +219,13 @@ def test_report_of_a_run(tmp_path):
         "results": [{"law": "mass", "status": "passed", "measured": 1e-12, "tolerance": 1e-9, "detail": "sums to 1"}]
     }
     about = {
-        "data": {"name": "digits", "source": "digits", "split": data.split, "space": data.space.to_json()},
+        "data": {
+            "name": "digits",
+            "source": "digits",
+            "split": data.split,
+            "space": data.space.to_json(),
+            "fingerprint": data.train.fingerprint,
+        },  # fmt: skip
         "fit": {"options": {"steps": 30, "seed": 3}, "history": history.summary()},
         "scores": [{"part": "test", **score.to_json()}],
         "command": COMMAND,
