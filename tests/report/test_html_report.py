@@ -225,7 +225,7 @@ def test_report_of_a_run(tmp_path):
             "split": data.split,
             "space": data.space.to_json(),
             "fingerprint": data.train.fingerprint,
-        },  # fmt: skip
+        },
         "fit": {"options": {"steps": 30, "seed": 3}, "history": history.summary()},
         "scores": [{"part": "test", **score.to_json()}],
         "command": COMMAND,
