@@ -1,5 +1,5 @@
 """`python -m loglik`."""
 
-from loglik.cli import main
+from loglik.cli import program
 
-main()
+program()

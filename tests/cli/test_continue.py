@@ -97,3 +97,22 @@ def test_the_printed_line_continues_the_fit(
     weights = {p.read_bytes() for p in tmp_path.rglob("model.safetensors")}
     assert len(list(tmp_path.rglob("model.safetensors"))) == 2
     assert len(weights) == 1
+
+
+def test_other_columns_are_no_reason_to_go_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    rows = "".join(f"{i % 7},{i % 3}\n" for i in range(60))
+    Path("mine.csv").write_text(f"a,b\n{rows}")
+    Path("other.csv").write_text(f"a,z\n{rows}")
+    assert run(["fit", "mine.csv", "--model", "nice", "--steps", "2", "-o", "run"]) == 0
+    capsys.readouterr()
+    assert run(["fit", "other.csv", "-o", "run", "--resume", "--steps", "4"]) == 25
+    assert "the columns a, b; the data have a, z" in capsys.readouterr().err
+
+
+def test_a_folder_of_other_files_is_not_called_a_run(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "thesis.txt").write_text("mine")
+    assert run(["fit", "moons", "--model", "gaussian", "-o", str(tmp_path)]) == 25
+    assert "files that loglik did not write" in capsys.readouterr().err

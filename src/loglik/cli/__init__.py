@@ -3,6 +3,6 @@
 Exit codes: 0 done; 2 wrong usage; 130 interrupted; the others are those of `loglik.errors`.
 """
 
-from loglik.cli.app import main
+from loglik.cli.app import main, program
 
-__all__ = ["main"]
+__all__ = ["main", "program"]

@@ -1,11 +1,13 @@
 """The application: its commands, and how errors become one line and an exit code."""
 
 import logging
+import os
 import sys
 import warnings
 from collections.abc import Callable
+from contextlib import suppress
 from functools import wraps
-from typing import Any, TextIO
+from typing import Any, NoReturn, TextIO
 
 import typer
 
@@ -67,9 +69,27 @@ def root(
 
 def main(arguments: list[str] | None = None) -> None:
     """Run the command and exit with its code; whatever goes wrong ends in one line on stderr, never in a traceback."""
+    sys.exit(_ended(arguments))
+
+
+def program() -> NoReturn:
+    """`main` for a process of its own, which ends at once where it failed.
+
+    A thread of pyarrow's that still reads ahead aborts when it meets an interpreter that is closing down.
+    """
+    code = _ended()
+    if code and "pyarrow" in sys.modules:
+        for stream in (sys.stdout, sys.stderr):
+            with suppress(OSError, ValueError):  # nobody reads any more
+                stream.flush()
+        os._exit(code)
+    sys.exit(code)
+
+
+def _ended(arguments: list[str] | None = None) -> int:
     prepare_streams()
     logging.getLogger("matplotlib").setLevel(logging.ERROR)  # it tells at length where it keeps its cache
-    sys.exit(run(arguments))
+    return run(arguments)
 
 
 def run(arguments: list[str] | None = None) -> int:

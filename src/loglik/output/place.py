@@ -29,6 +29,10 @@ def check_place(wanted: Path, overwrite: bool = False, inputs: Iterable[Path] = 
         if set(others(place)) <= {INSIDE} or is_unfinished(place):
             return
         if not overwrite:
+            if Manifest.of(place) is None and not (place / "run.json").exists():
+                raise RunMismatch(
+                    f"{wanted} is there already, and holds files that loglik did not write. Choose another -o."
+                )
             raise RunMismatch(
                 f"{wanted} is there already. Continue it with --resume, replace it with --overwrite, or choose "
                 "another -o."

@@ -199,6 +199,11 @@ def _resumable(
             f"{folder} was fitted to other rows, of {record['data'].get('source')}; resuming needs the same rows and "
             "split."
         )
+    named, columns = record["data"].get("columns"), getattr(data.train, "columns", None)
+    if named and columns is not None and list(named) != list(columns):
+        raise RunMismatch(
+            f"{folder} was fitted to the columns {', '.join(named)}; the data have {', '.join(columns)}. Rename them."
+        )
     space = space_from_json(record["model"]["space"])
     if space != data.space:
         raise RunMismatch(f"{folder} is a model of {space}, and the data are {data.space}. Fit them anew.")
