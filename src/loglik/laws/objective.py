@@ -50,16 +50,21 @@ def objective(model: Model, x: Tensor, context: Tensor | None) -> Result:
     noisy = not torch.equal(trained, _trained(copy.deepcopy(learner), x, context, 1))
     if not ways and not noisy:
         return within(error, TOLERANCE, f"Relative error of the objective. {_said(trained, score)}", how)
-    # Of what differs in each call, probes or members, the mean counts; that of loose steps is a little off.
+    return _over_passes(learner, score, x, context, how, loose=bool(ways), noisy=noisy)
+
+
+def _over_passes(
+    learner: Model, score: Tensor, x: Tensor, context: Tensor | None, how: str, *, loose: bool, noisy: bool
+) -> Result:
+    """Of what differs in each call, probes or members, the mean counts; that of loose steps is a little off."""
     seeds = in_time(range(REPEATS if noisy else 1), fewest=FEWEST)
     found = torch.stack([_trained(learner, x, context, seed, look=True) for seed in seeds]).mean(1)
     stderr = float(found.std()) / len(found) ** 0.5 if noisy else 0.0
-    gap, dims = float(found.mean()) - float(score.mean()), model.space.dims
-    allowed = LOOSE * dims * bool(ways) + STANDARD_ERRORS * stderr
-    said = f"Nats by which the mean objective of {len(found)} passes is {{}} the score. {_said(found, score)}"
-    if not ways:
-        return within(max(gap, 0.0), allowed, said.format("above"), how)
-    return within(abs(gap), allowed, said.format("off"), how)
+    gap = float(found.mean()) - float(score.mean())
+    allowed = LOOSE * learner.space.dims * loose + STANDARD_ERRORS * stderr
+    measured, word = (abs(gap), "off") if loose else (max(gap, 0.0), "above")
+    said = f"Nats by which the mean objective of {len(found)} passes is {word} the score. {_said(found, score)}"
+    return within(measured, allowed, said, how)
 
 
 def _charges_take_off(learner: Model, ways: list[Continuous], x: Tensor, context: Tensor | None) -> None:
