@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from loglik.contract import EMModel, Model
+from loglik.contract import Model
 from loglik.spaces import Category, Discrete, Integer, Real, Space
 from loglik.zoo import build
 
@@ -48,7 +48,7 @@ class Case:
         c = data(self.context) if context is None and self.context is not None else context
         with torch.no_grad():
             model.initialize(x, c)
-            if isinstance(model, EMModel):
+            if model.fitted_by.in_passes:
                 for _ in range(3):
                     model.maximize(model.expect(x, c))
                 return model

@@ -11,7 +11,7 @@ The contract (spaces, claims, models, scores) is imported at once; everything el
 import importlib
 from typing import TYPE_CHECKING, Any
 
-from loglik.contract import Bijection, Claim, EMModel, ExactModel, LatentModel, Model
+from loglik.contract import Bijection, Claim, EMModel, ExactModel, FittedBy, LatentModel, Model, Stats
 from loglik.difference import Difference
 from loglik.errors import LoglikError
 from loglik.score import Score
@@ -52,6 +52,7 @@ __all__ = [
     "Difference",
     "EMModel",
     "ExactModel",
+    "FittedBy",
     "History",
     "Integer",
     "LatentModel",
@@ -61,6 +62,7 @@ __all__ = [
     "Real",
     "Score",
     "Space",
+    "Stats",
     "__version__",
     "build",
     "check",

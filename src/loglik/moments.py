@@ -1,43 +1,47 @@
 """First and second moments of a stream of events: all that Gaussian models need to know about the data."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
 
+from loglik.contract import Stats
+
 DECISIVE = 100.0  # a variance of so many floors or less owes a hundredth or more to the floor
 
 
-@dataclass(frozen=True)
-class Moments:
+@dataclass(frozen=True, kw_only=True)
+class Moments(Stats):
     """Sums over events, in float64, of x - shift with one fixed shift; they add over batches.
 
     events n ()   first sum (x - shift) (D,)   second sum (x - shift)(x - shift)^T (D, D)   log_likelihood ()
     """
 
     shift: Tensor
-    events: Tensor
     first: Tensor
     second: Tensor
-    log_likelihood: Tensor
 
     @classmethod
     def of(cls, x: Tensor, shift: Tensor, log_likelihood: Tensor) -> "Moments":
         """Moments of a batch (B, D). A shift near the mean keeps the digits that a large mean would swallow."""
         centred = x.double() - shift
         events = torch.tensor(float(len(x)), dtype=torch.float64, device=x.device)
-        return cls(shift, events, centred.sum(0), centred.T @ centred, log_likelihood)
+        first, second = centred.sum(0), centred.T @ centred
+        return cls(events=events, log_likelihood=log_likelihood, shift=shift, first=first, second=second)
 
-    def __add__(self, other: "Moments | FewRows") -> "Moments":
-        if isinstance(other, FewRows):
-            other = other.moments()
-        return Moments(
-            self.shift,
-            self.events + other.events,
-            self.first + other.first,
-            self.second + other.second,
-            self.log_likelihood + other.log_likelihood,
-        )
+    def moments(self) -> "Moments":
+        """Itself: as `FewRows` have it."""
+        return self
+
+    def principal(self) -> tuple[Tensor, Tensor, Tensor]:
+        """The mean (D,), and the eigenvalues (r,), ascending, and eigenvectors (D, r) of the covariance; r = D."""
+        values, vectors = torch.linalg.eigh(self.covariance)
+        return self.mean, values.clamp(min=0.0), vectors
+
+    def with_noise(self, variance: float, log_likelihood: Tensor) -> "Moments":
+        """Expected moments once independent noise of mean 0 is added to every value, and their likelihood."""
+        spread = variance * self.events * torch.eye(len(self.first), dtype=self.second.dtype, device=self.second.device)
+        return replace(self, second=self.second + spread, log_likelihood=log_likelihood)
 
     @property
     def mean(self) -> Tensor:
@@ -52,8 +56,8 @@ class Moments:
         return 0.5 * (covariance + covariance.T)
 
 
-@dataclass(frozen=True)
-class FewRows:
+@dataclass(frozen=True, kw_only=True)
+class FewRows(Stats):
     """The events themselves, less a shift: of fewer events than dimensions they are smaller than their moments.
 
     rows x - shift (n, D). They add to each other while they stay few, and to `Moments` as the moments they have.
@@ -61,22 +65,40 @@ class FewRows:
 
     shift: Tensor
     rows: Tensor
-    log_likelihood: Tensor
+
+    @classmethod
+    def of(cls, x: Tensor, shift: Tensor, log_likelihood: Tensor) -> "FewRows":
+        """A batch (B, D) as it is."""
+        events = torch.tensor(float(len(x)), dtype=torch.float64, device=x.device)
+        return cls(events=events, log_likelihood=log_likelihood, shift=shift, rows=x - shift)
 
     @classmethod
     def suit(cls, events: int, dims: int) -> bool:
         """Whether an n x n problem is the smaller one by far."""
         return 2 * events <= dims
 
-    def __add__(self, other: "FewRows | Moments") -> "FewRows | Moments":
+    def __add__(self, other: "FewRows | Moments") -> "FewRows | Moments":  # type: ignore[override]
         if isinstance(other, FewRows) and self.suit(len(self.rows) + len(other.rows), len(self.shift)):
+            events, log_likelihood = self.events + other.events, self.log_likelihood + other.log_likelihood
             rows = torch.cat([self.rows, other.rows])
-            return FewRows(self.shift, rows, self.log_likelihood + other.log_likelihood)
-        return self.moments() + (other.moments() if isinstance(other, FewRows) else other)
+            return replace(self, events=events, log_likelihood=log_likelihood, rows=rows)
+        return self.moments() + other.moments()
 
-    @property
-    def events(self) -> Tensor:
-        return torch.tensor(float(len(self.rows)), dtype=torch.float64, device=self.rows.device)
+    def __radd__(self, other: Moments) -> Moments:
+        return other + self.moments()
+
+    def principal(self) -> tuple[Tensor, Tensor, Tensor]:
+        """As of `Moments`, with r = n.
+
+        Of few events X (n, D), less their mean: X X^T u = n lambda u  <=>  (X^T X / n) X^T u = lambda X^T u.
+        """
+        offset = self.rows.mean(0)
+        centred = self.rows - offset
+        values, vectors = torch.linalg.eigh(centred @ centred.T)
+        lengths = values.clamp(min=0.0).sqrt()
+        # Directions without variance are not needed, and X^T u has none of them.
+        scale = torch.where(lengths > 0.0, 1.0 / lengths, torch.zeros_like(lengths))
+        return self.shift + offset, values.clamp(min=0.0) / len(centred), centred.T @ (vectors * scale)
 
     def moments(self) -> Moments:
         return Moments.of(self.rows + self.shift, self.shift, self.log_likelihood)

@@ -1,7 +1,7 @@
 """The few tensor functions that every layer shares."""
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, Self
 
 import torch
@@ -43,6 +43,18 @@ def gradients_again(
     asked = [t for t in named if t is not None and t.requires_grad]
     found = iter(torch.autograd.grad(function(*named), asked, cotangents, create_graph=True, allow_unused=True))
     return [next(found) if t is not None and t.requires_grad else None for t in inputs]
+
+
+def uniform_like(x: Tensor) -> Tensor:
+    """u ~ U[0, 1) for each value, in float64: of many levels a sum in float32 would be rounded up to the next."""
+    return torch.rand(x.shape, dtype=torch.float64, device=x.device)
+
+
+def rows_by_mask(masks: Tensor) -> Iterator[tuple[Tensor, Tensor]]:
+    """(B, D) bool -> each mask (D,) that is there, and the rows (R,) that have it."""
+    different, which = torch.unique(masks, dim=0, return_inverse=True)
+    for place, mask in enumerate(different):
+        yield mask, (which == place).nonzero().squeeze(1)
 
 
 def is_permutation(places: Tensor) -> bool:

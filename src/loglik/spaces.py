@@ -26,17 +26,21 @@ class Measure(Enum):
 
     MASS = "mass"
     DENSITY = "density"
+    MIXED = "mass and density"  # of events that have values of both kinds
 
 
 @dataclass(frozen=True)
 class Space(ABC):
     """The set of all events; `shape` is one event's shape, without the batch axis.
 
-    A subclass states its `measure` and how a batch of events is read.
+    The rest of the house asks a space what it needs to know, and never which class it is. A new space is a subclass
+    that states its `measure`, whether its values are `ordered`, their `limits`, and how events are read (`events`),
+    conditioned on (`features`, `width`), checked (`check`), drawn (`draw`) and changed (`other`).
     """
 
     shape: tuple[int, ...]
     measure: ClassVar[Measure]
+    ordered: ClassVar[bool]  # whether nearer values are more alike; labels have no order
 
     def __post_init__(self) -> None:
         sizes = tuple(whole("each size of a space's shape", size, SIZES) for size in _sizes(self.shape))
@@ -62,6 +66,36 @@ class Space(ABC):
     def width(self) -> int:
         """The length of `features` of one event."""
 
+    @abstractmethod
+    def check(self, x: Tensor) -> None:
+        """Raises ShapeMismatch, NotFinite or OutsideSpace unless all x (B, *shape) are events of this space."""
+
+    @abstractmethod
+    def draw(self, n: int, *, device: torch.device | None = None) -> Tensor:
+        """n events at random (n, *shape), anywhere in the space: what laws and probes start from."""
+
+    @abstractmethod
+    def other(self, x: Tensor) -> Tensor:
+        """(B, *shape) -> events (B, *shape) that differ from x in every value, at random."""
+
+    @property
+    def limits(self) -> tuple[int, int] | None:
+        """The least and the greatest whole number that a value may be; None for reals."""
+        return None
+
+    @property
+    def dtype(self) -> torch.dtype:
+        """The smallest type that keeps every value."""
+        return torch.float64
+
+    @property
+    def image(self) -> tuple[int, int, int] | None:
+        """(C, H, W) if events can be read as images, (H, W) or (C, H, W)."""
+        if len(self.shape) not in (2, 3):
+            return None
+        channels, height, width = (1, *self.shape)[-3:]
+        return channels, height, width
+
     def check_shape(self, x: Tensor) -> None:
         if tuple(x.shape[1:]) != self.shape or x.ndim == 0:
             raise ShapeMismatch(
@@ -79,6 +113,18 @@ class Real(Space):
     """Real values; likelihoods are densities, in nats per event."""
 
     measure = Measure.DENSITY
+    ordered = True
+
+    def check(self, x: Tensor) -> None:
+        self.check_shape(x)
+        if not bool(torch.isfinite(x).all()):
+            raise NotFinite(f"Expected finite numbers for events of {self}; got NaN or an infinity.")
+
+    def draw(self, n: int, *, device: torch.device | None = None) -> Tensor:
+        return torch.randn(n, *self.shape, dtype=torch.float64, device=device)
+
+    def other(self, x: Tensor) -> Tensor:
+        return x + torch.where(torch.rand_like(x) < 0.5, -1.0, 1.0) * (0.5 + torch.rand_like(x))
 
     def events(self, x: Tensor, dtype: torch.dtype = torch.float32) -> Tensor:
         x = tensor_of(x, "the events")
@@ -107,6 +153,25 @@ class Discrete(Space):
     def __post_init__(self) -> None:
         super().__post_init__()
         object.__setattr__(self, "levels", whole("the levels of a discrete space", self.levels, LEVELS))
+
+    @property
+    def limits(self) -> tuple[int, int]:
+        return 0, self.levels - 1
+
+    @property
+    def dtype(self) -> torch.dtype:
+        return torch.uint8 if self.levels <= 256 else torch.int64
+
+    def check(self, x: Tensor) -> None:
+        self.check_shape(x)
+        if x.numel():
+            self.check_levels(x)
+
+    def draw(self, n: int, *, device: torch.device | None = None) -> Tensor:
+        return torch.randint(self.levels, (n, *self.shape), device=device)
+
+    def other(self, x: Tensor) -> Tensor:
+        return (x.long() + torch.randint_like(x.long(), 1, self.levels)) % self.levels
 
     def events(self, x: Tensor, dtype: torch.dtype = torch.float32) -> Tensor:
         x = tensor_of(x, "the events")
@@ -138,6 +203,8 @@ class Discrete(Space):
 class Integer(Discrete):
     """Ordered levels 0..levels-1: pixels, counts, binary values with levels=2."""
 
+    ordered = True
+
     def features(self, x: Tensor) -> Tensor:
         scaled = self.events(x).double() * (2.0 / (self.levels - 1)) - 1.0
         return scaled.reshape(len(scaled), self.dims)
@@ -150,6 +217,8 @@ class Integer(Discrete):
 @dataclass(frozen=True)
 class Category(Discrete):
     """Unordered labels 0..levels-1: characters, classes, mu-law codes."""
+
+    ordered = False
 
     def features(self, x: Tensor) -> Tensor:
         one_hot = torch.nn.functional.one_hot(self.events(x), self.levels)

@@ -159,11 +159,13 @@ def decoder_without_context() -> Model:
 
 
 def batch_norm_halved_in_training() -> Model:
-    def follow(self: BatchNorm, sound: Any, x: Tensor, context: Tensor | None = None) -> tuple[Tensor, Tensor]:
+    def training_forward(
+        self: BatchNorm, sound: Any, x: Tensor, context: Tensor | None = None
+    ) -> tuple[Tensor, Tensor]:
         z, log_det = sound(self, x, context)
         return z, 0.5 * log_det
 
-    return mutated(BATCH_NORMED, BatchNorm, follow=follow)
+    return mutated(BATCH_NORMED, BatchNorm, training_forward=training_forward)
 
 
 def half_a_kl() -> Model:

@@ -97,7 +97,7 @@ def _doubled(found: tuple[Tensor, Tensor]) -> tuple[Tensor, Tensor]:
 
 def penalties_in_the_score() -> Model:
     def forward(self: Continuous, sound: Any, x: Tensor, context: Tensor | None = None) -> tuple[Tensor, Tensor]:
-        return self.follow(x, context)
+        return self.training_forward(x, context)
 
     return mutated(Continuous, forward=forward)
 

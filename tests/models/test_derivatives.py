@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from cases import CASES, SMALL, Case, data
-from loglik.contract import EMModel, Model
+from loglik.contract import Model
 from loglik.errors import UsageError
 from loglik.spaces import Real
 from loglik.zoo import build
@@ -92,12 +92,12 @@ def some(case: Case) -> tuple[Model, list[Tensor], Tensor, Tensor | None]:
     seen, given = data(case.space), None if case.context is None else data(case.context)
     with torch.no_grad():
         model.initialize(seen, given)
-        if isinstance(model, EMModel):
+        if model.fitted_by.in_passes:
             model.maximize(model.expect(seen, given))
     c = None if given is None else given[:ROWS]
     x = seen[:ROWS].double() if isinstance(case.space, Real) else seen[:ROWS]
     reals = [x.requires_grad_()] if isinstance(case.space, Real) else []
-    parameters = [] if isinstance(model, EMModel) else list(model.parameters())
+    parameters = [] if model.fitted_by.in_passes else list(model.parameters())
     return model, [*reals, *parameters], x, c if c is None or not c.is_floating_point() else c.double()
 
 

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 import loglik
+from loglik.contract import FittedBy
 from loglik.errors import (
     ContextError,
     EmptyData,
@@ -165,7 +166,7 @@ def test_gradient_of_the_stats_is_the_gradient_of_the_likelihood(covariance: str
 def test_one_component_is_the_closed_form(covariance: str) -> None:
     x = clusters(500, 3)
     model = mixture(x, covariance, 1)
-    assert model.closed_form
+    assert model.fitted_by is FittedBy.CLOSED_FORM
     em(model, x, steps=1)
     s = torch.cov(x.T, correction=0)
     expected = {

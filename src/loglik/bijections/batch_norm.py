@@ -56,7 +56,7 @@ class BatchNorm(Bijection):
     def _log_slope(self) -> Tensor:
         return self.log_gain - 0.5 * torch.log(self.variance + self.EPS)
 
-    def follow(self, x: Tensor, context: Tensor | None = None) -> tuple[Tensor, Tensor]:
+    def training_forward(self, x: Tensor, context: Tensor | None = None) -> tuple[Tensor, Tensor]:
         z, log_det = self(x)
         if torch.is_grad_enabled():  # it is a step, not a look
             with torch.no_grad():

@@ -1,12 +1,14 @@
 """Bijections made of bijections."""
 
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Callable, Sequence
+from typing import cast
 
 import torch
 from torch import Tensor, nn
 
 from loglik.contract import Bijection, Claim
+
+Direction = Callable[[Tensor, Tensor | None], tuple[Tensor, Tensor]]
 
 
 class Chain(Bijection):
@@ -17,35 +19,51 @@ class Chain(Bijection):
         self.parts = nn.ModuleList(parts)
 
     @property
+    def bijections(self) -> list[Bijection]:
+        """The parts, in the order of `forward`."""
+        return [cast(Bijection, part) for part in self.parts]
+
+    @property
     def claim(self) -> Claim:
-        return max((part.claim for part in self.parts), default=Claim.EXACT)  # type: ignore[type-var, return-value]
+        return max((part.claim for part in self.bijections), default=Claim.EXACT)
 
     def forward(self, x: Tensor, context: Tensor | None = None) -> tuple[Tensor, Tensor]:
-        return self._through(list(self.parts), x, context)
+        return _composed(self.bijections, x, context)
 
-    def follow(self, x: Tensor, context: Tensor | None = None) -> tuple[Tensor, Tensor]:
-        return self._through([part.follow for part in self.parts], x, context)
+    def training_forward(self, x: Tensor, context: Tensor | None = None) -> tuple[Tensor, Tensor]:
+        return _composed([part.training_forward for part in self.bijections], x, context)
 
     def inverse(self, z: Tensor, context: Tensor | None = None) -> tuple[Tensor, Tensor]:
-        return self._through([part.inverse for part in reversed(self.parts)], z, context)
+        return _composed([part.inverse for part in reversed(self.bijections)], z, context)
 
     def preimage(self, z: Tensor, context: Tensor | None = None) -> Tensor:
-        for part in reversed(self.parts):
-            z = part.preimage(z, context)  # type: ignore[operator]
+        for part in reversed(self.bijections):
+            z = part.preimage(z, context)
         return z
 
-    @staticmethod
-    def _through(maps: Sequence[Any], x: Tensor, context: Tensor | None) -> tuple[Tensor, Tensor]:
-        total = x.new_zeros(len(x), dtype=torch.float64)
-        for map_on in maps:
-            x, log_det = map_on(x, context)
-            total = total + log_det
+    @property
+    def by_value(self) -> bool:
+        return all(part.by_value for part in self.bijections)
+
+    def forward_by_value(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        total = torch.zeros_like(x, dtype=torch.float64)
+        for part in self.bijections:
+            x, log_slope = part.forward_by_value(x)
+            total = total + log_slope
         return x, total
 
     def initialize(self, x: Tensor, context: Tensor | None = None) -> Tensor:
-        for part in self.parts:
-            x = part.initialize(x, context)  # type: ignore[operator]
+        for part in self.bijections:
+            x = part.initialize(x, context)
         return x
+
+
+def _composed(maps: Sequence[Direction], x: Tensor, context: Tensor | None) -> tuple[Tensor, Tensor]:
+    total = x.new_zeros(len(x), dtype=torch.float64)
+    for direction in maps:
+        x, log_det = direction(x, context)
+        total = total + log_det
+    return x, total
 
 
 class Reshape(Bijection):

@@ -116,7 +116,7 @@ class Continuous(Bijection):
             steps = Adaptive(EXACT[x.dtype], norm=largest)
             return motion.parts(solve(motion, motion.start(x), span, method=DOP853, steps=steps).last)
 
-    def follow(self, x: Tensor, context: Tensor | None = None) -> tuple[Tensor, Tensor]:
+    def training_forward(self, x: Tensor, context: Tensor | None = None) -> tuple[Tensor, Tensor]:
         """In training z, and log|det dz/dx| less the penalty of the way, both of `learn`."""
         z, log_det, penalty = self.learn(x, context)
         return z, log_det - penalty

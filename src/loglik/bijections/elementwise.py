@@ -45,6 +45,13 @@ class Standardize(KeepsFloat64, Bijection):
     def inverse(self, z: Tensor, context: Tensor | None = None) -> tuple[Tensor, Tensor]:
         return z.double() * self.scale + self.centre, -self._log_det(z)
 
+    @property
+    def by_value(self) -> bool:
+        return True
+
+    def forward_by_value(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        return (x.double() - self.centre) / self.scale, -self.scale.log().expand_as(x)
+
     def flaw(self) -> str:
         return "" if bool((self.scale > 0).all()) else "a scale is not above 0"
 
@@ -68,9 +75,17 @@ class Logit(Bijection):
         self.slope = (1.0 - 2.0 * margin) / (high - low)
 
     def forward(self, x: Tensor, context: Tensor | None = None) -> tuple[Tensor, Tensor]:
+        z, log_slope = self.forward_by_value(x)
+        return z, sum_event(log_slope)
+
+    @property
+    def by_value(self) -> bool:
+        return True
+
+    def forward_by_value(self, x: Tensor) -> tuple[Tensor, Tensor]:
         s = self.margin + self.slope * (x.double() - self.low)
         z = torch.log(s) - torch.log1p(-s)
-        return z, sum_event(math.log(self.slope) + F.softplus(z) + F.softplus(-z))
+        return z, math.log(self.slope) + F.softplus(z) + F.softplus(-z)
 
     def inverse(self, z: Tensor, context: Tensor | None = None) -> tuple[Tensor, Tensor]:
         z = z.double()
@@ -109,13 +124,20 @@ class Gaussianize(KeepsFloat64, Bijection):
         return torch.cat([self(part)[0] for part in parts])
 
     def forward(self, x: Tensor, context: Tensor | None = None) -> tuple[Tensor, Tensor]:
+        z, log_slope = self.forward_by_value(x)
+        return z, log_slope.flatten(1).sum(1)
+
+    @property
+    def by_value(self) -> bool:
+        return True
+
+    def forward_by_value(self, x: Tensor) -> tuple[Tensor, Tensor]:
         flat = x.flatten(1).double()
         level = self._level(flat)
         mass, below = self._at(self.mass, level), self._at(self._below(), level)
         quantile = (below + (flat - level) * mass).clamp(self.TAIL, 1.0 - self.TAIL)
         z = torch.special.ndtri(quantile)
-        log_det = (mass.log() - normal_log_prob(z)).sum(1)
-        return z.reshape(x.shape), log_det
+        return z.reshape(x.shape), (mass.log() - normal_log_prob(z)).reshape(x.shape)
 
     def inverse(self, z: Tensor, context: Tensor | None = None) -> tuple[Tensor, Tensor]:
         flat = z.flatten(1).double()

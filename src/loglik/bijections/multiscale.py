@@ -39,8 +39,8 @@ class FactorOut(Bijection):
         deeper, log_det = self.rest(x[:, self.kept :], context)
         return torch.cat([x[:, : self.kept].flatten(1), deeper], dim=1), log_det
 
-    def follow(self, x: Tensor, context: Tensor | None = None) -> tuple[Tensor, Tensor]:
-        deeper, log_det = self.rest.follow(x[:, self.kept :], context)
+    def training_forward(self, x: Tensor, context: Tensor | None = None) -> tuple[Tensor, Tensor]:
+        deeper, log_det = self.rest.training_forward(x[:, self.kept :], context)
         return torch.cat([x[:, : self.kept].flatten(1), deeper], dim=1), log_det
 
     def inverse(self, z: Tensor, context: Tensor | None = None) -> tuple[Tensor, Tensor]:

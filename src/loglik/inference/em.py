@@ -9,7 +9,7 @@ from operator import add
 
 import torch
 
-from loglik.contract import EMModel
+from loglik.contract import Model
 from loglik.data import Source
 from loglik.errors import Diverged
 from loglik.inference.evaluate import evaluating
@@ -25,17 +25,17 @@ class Pass:
 
     step: int
     nats: float
-    gain: float
+    gain: float  # of log p(X|theta) + log p(theta), in nats per event
 
 
-def em(model: EMModel, source: Source, *, seed: int) -> Iterator[Pass]:
+def em(model: Model, source: Source, *, seed: int) -> Iterator[Pass]:
     """Alternate `expect` over all rows and `maximize`; the caller decides when to stop.
 
     Every pass draws the same noise (a dequantised model draws some), so that the likelihood of the same noisy data is
-    compared from pass to pass, and cannot fall.
+    compared from pass to pass, and cannot fall. What cannot fall is log p(X) + log p(theta), where there is a prior.
     """
     rows = max(1, min(ROWS_AT_ONCE, VALUES_AT_ONCE // model.space.dims))
-    last_nats = -math.inf
+    last = -math.inf
     for step in itertools.count():
         with seeded(seed), evaluating(model):
             batches = (
@@ -46,6 +46,7 @@ def em(model: EMModel, source: Source, *, seed: int) -> Iterator[Pass]:
             nats = float(stats.log_likelihood / stats.events)
             if not torch.isfinite(stats.log_likelihood):
                 raise Diverged("the log-likelihood of the training data", step)
+            value = nats + float(model.log_prior() / stats.events) if model.has_prior else nats
             model.maximize(stats)
-        yield Pass(step, nats, nats - last_nats)
-        last_nats = nats
+        yield Pass(step, nats, value - last)
+        last = value

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from loglik.arguments.ranges import SAMPLES, whole
-from loglik.contract import LatentModel, Model
+from loglik.contract import Claim, Model
 from loglik.data import Dataset, Memory, RowDigest, Source, as_source
 from loglik.data.windows import side_by_side, streams_to_score
 from loglik.errors import ContextError, UsageError
@@ -49,7 +49,7 @@ def evaluate(
     """
     samples = None if samples is None else whole("samples", samples, SAMPLES)
     source = rows_for(model, data, context)
-    weighted = isinstance(model, LatentModel) and model.has_weights
+    weighted = is_weighted(model)
     if samples is not None and samples > 1 and not model.has_weights:
         raise UsageError(
             f"Expected a model with importance weights for samples={samples}; got {type(model).__name__}, which has "
@@ -76,6 +76,11 @@ def evaluate(
         groups=source.groups,
         stream=source.stream,
     )
+
+
+def is_weighted(model: Model) -> bool:
+    """Whether K importance weights tighten the score: exact numbers have nothing to sample."""
+    return model.has_weights and model.claim is not Claim.EXACT
 
 
 def samples_for(model: Model, samples: int) -> int | None:
@@ -140,7 +145,7 @@ def score_batch(model: Model, x: Tensor, context: Tensor | None, samples: int | 
     """(B,) float64 on the CPU: the log-likelihood of each row, or its K-sample bound."""
     x = x.to(model.device)
     c = None if context is None or model.context is None else context.to(model.device)
-    if isinstance(model, LatentModel) and model.has_weights and samples is not None:
+    if samples is not None and is_weighted(model):
         return scores_of(model, model.bound(x, c, samples=samples), len(x), "bound").double().cpu()
     return scores_of(model, model.log_likelihood(x, c), len(x)).double().cpu()
 

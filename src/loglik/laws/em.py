@@ -7,7 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from loglik.contract import Claim, EMModel, Model
+from loglik.contract import Claim, FittedBy, Model
 from loglik.laws.subject import reseed, scores
 from loglik.laws.verdict import NotApplicable, Result, Undecided, require, within
 from loglik.spaces import Discrete
@@ -38,14 +38,14 @@ def em_ascends(model: Model, x: Tensor, context: Tensor | None) -> Result:
     scale = max(1.0, *(abs(value) for value in found))
     fall = max((before - after) / scale for before, after in pairwise(found))
     path = f"{found[0]:.4f} to {found[-1]:.4f} nats per event in {PASSES} passes"
-    if fall <= SLACK and model.closed_form:
+    if fall <= SLACK and model.fitted_by is FittedBy.CLOSED_FORM:
         _is_the_best(model, x, context)
         moved = max(abs(value - found[1]) for value in found[1:]) / scale
         return within(moved, SLACK, f"A closed form stands still after one pass: {path}.")
     return within(max(fall, 0.0), SLACK, f"Largest fall in one pass, relative; {path}.")
 
 
-def _agrees(model: EMModel, x: Tensor, context: Tensor | None) -> None:
+def _agrees(model: Model, x: Tensor, context: Tensor | None) -> None:
     """The statistics' log-likelihood is the model's own: to rounding if exact, else to within its noise.
 
     The noise is new, for a model has a better likelihood under the noise that it was fitted to.
@@ -62,7 +62,7 @@ def _agrees(model: EMModel, x: Tensor, context: Tensor | None) -> None:
     )
 
 
-def _is_the_best(model: EMModel, x: Tensor, context: Tensor | None) -> None:
+def _is_the_best(model: Model, x: Tensor, context: Tensor | None) -> None:
     """Of exact models of reals: none is better that is fitted to the events widened or narrowed, or begun elsewhere."""
     few = len(x) < max(FEWEST_TO_COMPARE, FOR_EACH_DIM * model.space.dims)
     if model.claim is not Claim.EXACT or isinstance(model.space, Discrete) or few:
@@ -110,13 +110,13 @@ def statistics_add(model: Model, x: Tensor, context: Tensor | None) -> Result:
     return within(max(errors), SLACK, "Parameters from two halves against those from the whole, by their scores.")
 
 
-def _noisy(model: EMModel, x: Tensor, context: Tensor | None) -> bool:
+def _noisy(model: Model, x: Tensor, context: Tensor | None) -> bool:
     """Whether the statistics depend on random numbers."""
     return float(_expect(model, x, context, 1).log_likelihood) != float(_expect(model, x, context, 2).log_likelihood)
 
 
-def _initialised(model: Model, x: Tensor, context: Tensor | None) -> EMModel:
-    if not isinstance(model, EMModel):
+def _initialised(model: Model, x: Tensor, context: Tensor | None) -> Model:
+    if not model.fitted_by.in_passes:
         raise NotApplicable("The model is not fitted by EM.")
     model = copy.deepcopy(model)
     reseed(model, 0)
@@ -125,12 +125,12 @@ def _initialised(model: Model, x: Tensor, context: Tensor | None) -> EMModel:
     return model
 
 
-def _maximize(model: EMModel, stats: Any) -> None:
+def _maximize(model: Model, stats: Any) -> None:
     with torch.no_grad():
         model.maximize(stats)
 
 
-def _expect(model: EMModel, x: Tensor, context: Tensor | None, seed: int = 0) -> Any:
+def _expect(model: Model, x: Tensor, context: Tensor | None, seed: int = 0) -> Any:
     reseed(model, seed)
     with torch.no_grad():
         return model.expect(x, context)

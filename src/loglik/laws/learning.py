@@ -7,7 +7,7 @@ import safetensors.torch
 import torch
 from torch import Tensor
 
-from loglik.contract import EMModel, Model
+from loglik.contract import FittedBy, Model
 from loglik.errors import ContextError
 from loglik.laws.subject import any_events, draws, other_contexts, other_events, reseed, scores
 from loglik.laws.verdict import NotApplicable, Result, Status, require
@@ -31,7 +31,7 @@ def gradients(model: Model, x: Tensor, context: Tensor | None) -> Result:
     gradients = dict(zip(parameters, found, strict=True))
     bad = [name for name, g in gradients.items() if g is not None and not bool(torch.isfinite(g).all())]
     require(not bad, f"The gradient is not finite for {', '.join(bad)}.")
-    if model.space.dims > 1 and not isinstance(model, EMModel):
+    if model.space.dims > 1 and not model.fitted_by.in_passes:
         idle = [name for name, g in gradients.items() if g is None or not bool(g.any())]
         require(not idle, f"No gradient reaches {', '.join(idle)}.")
     return Result(Status.PASSED, f"Finite, and reaching all {len(parameters)} parameters.")
@@ -62,7 +62,7 @@ def _disturb(model: Model, x: Tensor, context: Tensor | None) -> None:
     model.train()
     with torch.no_grad():
         model.initialize(moved, context)
-        if isinstance(model, EMModel):
+        if model.fitted_by.in_passes:
             model.maximize(model.expect(moved, context))
         else:
             for parameter in model.parameters():
@@ -79,7 +79,7 @@ def contexts(model: Model, x: Tensor, context: Tensor | None) -> Result:
         )
         return Result(Status.PASSED, "The model takes no context and refuses one.")
     _refused(model, x, None, "The model needs a context and does without")
-    if not any(p.requires_grad for p in model.parameters()) and not isinstance(model, EMModel):
+    if model.fitted_by is FittedBy.NOTHING:
         return Result(Status.PASSED, "A missing context is refused; no parameters for one to act through.")
     assert context is not None
     reseed(model, 0)

@@ -7,7 +7,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-from loglik.contract import Bijection, Claim, EMModel, LatentModel, Model
+from loglik.contract import Bijection, Claim, LatentModel, Model
 from loglik.errors import DataError
 from loglik.laws.subject import draws, given, other_contexts, other_events, reseed, scores
 from loglik.laws.verdict import Broken, Result, Status, Undecided, require, within
@@ -82,7 +82,7 @@ def inputs_unchanged(model: Model, x: Tensor, context: Tensor | None) -> Result:
     }
     if isinstance(model, LatentModel) and model.has_weights:
         calls["bound"] = lambda: model.bound(x, context, samples=2)
-    if isinstance(model, EMModel):
+    if model.fitted_by.in_passes:
         calls["expect"] = lambda: model.expect(x, context)
     before = {name: value.clone() for name, value in model.state_dict().items()}
     seen, known = x.clone(), None if context is None else context.clone()

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 import torch
 from torch import Tensor, nn
 
-from loglik.contract import EMModel, Model
+from loglik.contract import Model
 from loglik.errors import ContextError
 from loglik.spaces import Discrete, Space
 
@@ -47,7 +47,7 @@ def varied(model: Model, x: Tensor, context: Tensor | None, seed: int) -> Model:
     """
     model = copy.deepcopy(model)
     parameters = [p for p in model.parameters() if p.requires_grad and p.is_floating_point()]
-    if isinstance(model, EMModel) or not parameters:
+    if model.fitted_by.in_passes or not parameters:
         return model
     reseed(model, seed)
     with torch.no_grad():

@@ -10,8 +10,9 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from loglik.contract import Claim, EMModel, LatentModel, Model
+from loglik.contract import Claim, FittedBy, LatentModel, Model, Stats
 from loglik.errors import UsageError
+from loglik.ops import uniform_like
 from loglik.spaces import Integer, Real, Space
 
 
@@ -33,12 +34,18 @@ class Dequantized(LatentModel):
 
     in nats of the integers themselves, with no offset. Without `noise`, q(u|x) is uniform and log q = 0. More samples
     tighten the bound, as for any latent variable; a sample is a draw from the density, rounded down.
+
+    A density that is fitted by EM sees the statistics of x + u: `draws` copies of each event, each with its own noise,
+    keep a flexible density from fitting the noise of one draw.
     """
 
-    def __init__(self, space: Integer, density: Model, noise: Noise | None = None) -> None:
+    space: Integer
+
+    def __init__(self, space: Integer, density: Model, noise: Noise | None = None, *, draws: int = 1) -> None:
         super().__init__(space, density.context, density.dtype)
         self.density = density
         self.noise = noise
+        self.draws = draws
 
     @property
     def claim(self) -> Claim:
@@ -73,48 +80,56 @@ class Dequantized(LatentModel):
         """y = x + u, u ~ q(u|x), and log q(u|x); None for the uniform q, whose log is 0."""
         x = self.events(x, context)
         if self.noise is None:
-            return self.dequantize(x), None
+            return x + uniform_like(x), None
         u, log_q = self.noise.draw(x, self.condition(context))
         return x + u.double(), log_q
 
-    def dequantize(self, x: Tensor) -> Tensor:
-        """x + u, u ~ U[0, 1)^D, in float64: of many levels a sum in float32 would be rounded up to the next."""
-        return x + torch.rand(x.shape, dtype=torch.float64, device=x.device)
-
     def sample(self, n: int, context: Tensor | None = None) -> Tensor:
-        assert isinstance(self.space, Integer)
-        return self.density.sample(n, context).floor().clamp(0, self.space.levels - 1).long()
+        return self._levels(self.density.sample(n, context))
 
     def initialize(self, x: Tensor, context: Tensor | None = None) -> None:
         self.measure_context(context)
-        self.density.initialize(self.dequantize(self.events(x, context)), context)
-
-
-class EMDequantized(Dequantized, EMModel):
-    """A dequantised density that is fitted by EM: the statistics are those of x + u, for several draws of u.
-
-    `draws` copies of each event, each with its own noise, keep a flexible density from fitting the noise of one draw.
-    """
-
-    density: EMModel
-
-    def __init__(self, space: Integer, density: EMModel, *, draws: int = 1) -> None:
-        super().__init__(space, density)
-        self.draws = draws
+        x = self.events(x, context)
+        self.density.initialize(x + uniform_like(x), context)
 
     @property
-    def closed_form(self) -> bool:
-        return self.density.closed_form
+    def fitted_by(self) -> FittedBy:
+        return super().fitted_by if self.noise is not None else self.density.fitted_by
 
-    def expect(self, x: Tensor, context: Tensor | None = None) -> Any:
-        x = self.events(x, context)
-        stats = self.density.expect(self.dequantize(x), context)
-        for _ in range(self.draws - 1):
-            stats = stats + self.density.expect(self.dequantize(x), context)
-        return stats
+    def expect(self, x: Tensor, context: Tensor | None = None) -> Stats:
+        return self.density.expect_dequantized(self.events(x, context), context, draws=self.draws)
 
     def maximize(self, stats: Any) -> None:
         self.density.maximize(stats)
+
+    @property
+    def has_prior(self) -> bool:
+        return self.density.has_prior
+
+    def log_prior(self) -> Tensor:
+        return self.density.log_prior()
+
+    def conditions(self, observed: Tensor) -> Claim | None:
+        """Noise that is learned depends on all values, so it leaves none out."""
+        density = self.density.conditions(observed) if self.noise is None else None
+        return None if density is None else max(self.claim, density)
+
+    def log_marginal(self, x: Tensor, observed: Tensor, context: Tensor | None = None) -> Tensor:
+        """E_u log p((x + u)_observed) <= log P(x_observed), with one draw of u."""
+        return self.density.log_marginal(self._observed(x, observed, context), observed, context)
+
+    def sample_given(self, x: Tensor, observed: Tensor, context: Tensor | None = None) -> Tensor:
+        """From p(rest | x_observed + u), u uniform, rounded down."""
+        drawn = self.density.sample_given(self._observed(x, observed, context), observed, context)
+        return torch.where(self.masks(observed, x), x.to(self.device), self._levels(drawn).to(x.dtype))
+
+    def _observed(self, x: Tensor, observed: Tensor, context: Tensor | None) -> Tensor:
+        """x + u; values that are not observed are read as 0."""
+        x = self.events(torch.where(self.masks(observed, x), x.to(self.device), 0), context)
+        return x + uniform_like(x)
+
+    def _levels(self, y: Tensor) -> Tensor:
+        return y.floor().clamp(0, self.space.levels - 1).long()
 
 
 def density_space(space: Space, name: str) -> Real:

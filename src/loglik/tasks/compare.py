@@ -14,7 +14,7 @@ from loglik.arguments.allocations import used_up
 from loglik.arguments.devices import device_of
 from loglik.arguments.ranges import SAMPLES as WITHIN
 from loglik.arguments.ranges import SEEDS, shown, whole
-from loglik.contract import Claim, EMModel, Model
+from loglik.contract import Claim, FittedBy, Model
 from loglik.data import Dataset, as_source, open_dataset, split_source
 from loglik.data.equal_rows import repeated
 from loglik.errors import ContextError, LoglikError, UnknownName, UsageError
@@ -164,7 +164,7 @@ def compare(
     result = Comparison(dataset, entrants, samples)
     started = time.perf_counter()
     # What converges by itself goes first, and seldom uses its share; gradients have what is left.
-    unfitted = sorted((e for e in entrants if e.to_fit), key=lambda e: not isinstance(e.model, EMModel))
+    unfitted = sorted((e for e in entrants if e.to_fit), key=lambda e: not (e.model and e.model.fitted_by.in_passes))
     try:
         for place, entrant in enumerate(unfitted):
             share = max(left / (len(unfitted) - place), LEAST_SECONDS)
@@ -196,8 +196,7 @@ def _end_early(result: Comparison) -> None:
 def _entrant(name: str, model: str | Model, data: Dataset, seed: int, device: torch.device | None) -> Entrant:
     """A model, or a new one of the zoo, and whether it is to be fitted; what cannot be built has an error."""
     if isinstance(model, Model):
-        learns = isinstance(model, EMModel) or any(p.requires_grad for p in model.parameters())
-        return Entrant(name, model, to_fit=learns and not model.fitted)
+        return Entrant(name, model, to_fit=model.fitted_by is not FittedBy.NOTHING and not model.fitted)
     try:
         with seeded(seed):
             return Entrant(name, build_for(model, data, {}).to(device or "cpu"), to_fit=True)

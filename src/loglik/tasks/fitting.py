@@ -8,7 +8,7 @@ from typing import Any
 
 import torch
 
-from loglik.contract import EMModel, Model
+from loglik.contract import Model
 from loglik.data import Dataset, Reading
 from loglik.data.equal_rows import repeated
 from loglik.errors import CorruptRun, Diverged, RunMismatch, UsageError
@@ -122,7 +122,7 @@ def _going_on(folder: Path) -> Model:
     weights and the record of them begins again where this began. By gradients the training state knows where it was.
     """
     model = load(folder)
-    if isinstance(model, EMModel):
+    if model.fitted_by.in_passes:
         if (folder / STATE).exists():
             check_weights(model, read_kinds(folder / STATE), str(folder / STATE))
             put_weights(model, read_tensors(folder / STATE)[0], str(folder / STATE))

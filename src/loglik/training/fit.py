@@ -9,12 +9,12 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from loglik.contract import EMModel, Model
+from loglik.contract import FittedBy, Model
 from loglik.data import Dataset, Memory, Source, hold_out
 from loglik.errors import FitWarning, UsageError
 from loglik.inference.evaluate import rows_for
 from loglik.inference.randomness import seeded
-from loglik.spaces import Real
+from loglik.spaces import Measure
 from loglik.training.gradient import GradientTraining, Watch
 from loglik.training.history import History
 from loglik.training.interrupts import interrupts
@@ -75,9 +75,9 @@ def fit(
         if not resume and (initialize or not model.fitted):
             _initialize(model, train_source)
             model.fitted = True
-        if isinstance(model, EMModel):
+        if model.fitted_by.in_passes:
             history = fit_by_em(model, train_source, chosen, started, noted, watch)
-        elif not any(p.requires_grad for p in model.parameters()):
+        elif model.fitted_by is FittedBy.NOTHING:
             history = History("nothing to fit", stopped="converged")
         else:
             training = GradientTraining(model, train_source.read(), valid_source, chosen)
@@ -114,7 +114,7 @@ def _sources(
     train = rows_for(model, data, context)
     if valid is not None:
         return train, rows_for(model, valid).read()
-    if isinstance(model, EMModel):
+    if model.fitted_by.in_passes:
         return train, None
     rows = train.read()
     if rows.rows < LEAST_TO_SPLIT:
@@ -134,7 +134,7 @@ def _initialize(model: Model, source: Source) -> None:
             x.to(model.device), None if context is None or model.context is None else context.to(model.device)
         )
     model.train(was_training)
-    if isinstance(model.space, Real):
+    if model.space.measure is Measure.DENSITY:
         _warn_of_constants(source.x if isinstance(source, Memory) else x, source.columns)
 
 

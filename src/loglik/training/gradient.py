@@ -8,7 +8,7 @@ from dataclasses import replace
 import torch
 from torch import Tensor
 
-from loglik.contract import LatentModel, Model
+from loglik.contract import Model
 from loglik.data import Memory
 from loglik.errors import Diverged
 from loglik.inference.randomness import seeded
@@ -161,7 +161,7 @@ class GradientTraining:
         """The mean objective of a batch and the norm of its gradient, which is left, clipped, in the parameters."""
         self.model.train()
         with torch.autocast(x.device.type, torch.bfloat16, enabled=self._half_precision(x.device)):
-            nats = self._objective(x, context).mean()
+            nats = self._objective(x, context).mean() + self._log_prior()
         if not math.isfinite(float(nats.detach())):
             raise Diverged(self._not_finite(x, context), self.step)
         self.optimizer.zero_grad(set_to_none=True)
@@ -177,6 +177,10 @@ class GradientTraining:
         state = None if self.batches.begins_epoch(self.step) else self.carried
         nats, self.carried = self.model.log_likelihood_from(x, None if state is None else state[: len(x)], context)
         return nats
+
+    def _log_prior(self) -> Tensor | float:
+        """Its share of one event, log p(theta) / N: over an epoch it is counted once."""
+        return self.model.log_prior() / self.batches.source.rows if self.model.has_prior else 0.0
 
     def _half_precision(self, device: torch.device) -> bool:
         if self.options.precision == "auto":
@@ -266,7 +270,7 @@ class GradientTraining:
     def _not_finite(self, x: Tensor, context: Tensor | None) -> str:
         """The name of what is not finite: a term of the bound if it shows there, otherwise the objective."""
         with torch.no_grad():
-            terms = self.model.elbo_terms(x, context) if isinstance(self.model, LatentModel) else {}
+            terms = self.model.elbo_terms(x, context)
         bad = [name for name, term in terms.items() if not bool(torch.isfinite(term).all())]
         return f"the term {bad[0]!r} of the bound" if bad else "the objective"
 

@@ -2,7 +2,7 @@
 
 import time
 
-from loglik.contract import EMModel
+from loglik.contract import FittedBy, Model
 from loglik.data import Source
 from loglik.errors import UsageError
 from loglik.inference.em import em
@@ -15,7 +15,7 @@ MAX_PASSES = 500  # of EM, where neither steps nor epochs are given
 
 
 def fit_by_em(
-    model: EMModel, source: Source, options: Options, started: float, noted: Interrupts, watch: Watch | None
+    model: Model, source: Source, options: Options, started: float, noted: Interrupts, watch: Watch | None
 ) -> History:
     """Passes until `patience` of them gain too little, or until no further one fits into the limits; at least one.
 
@@ -25,8 +25,9 @@ def fit_by_em(
     Raises:
         UsageError: fewer epochs than the one that EM needs. Diverged: see `em`.
     """
-    history = History("closed form" if model.closed_form else "EM")
-    limit = most_passes(options, closed_form=model.closed_form)
+    closed_form = model.fitted_by is FittedBy.CLOSED_FORM
+    history = History(str(model.fitted_by))
+    limit = most_passes(options, closed_form=closed_form)
     idle = 0
     before = time.perf_counter()
     for done in em(model, source, seed=options.seed):
@@ -41,7 +42,7 @@ def fit_by_em(
         if watch:
             watch(step)
         idle = idle + 1 if done.gain < options.tolerance else 0
-        if model.closed_form or idle >= (options.patience or 1):
+        if closed_form or idle >= (options.patience or 1):
             history.stopped = "converged"
         elif noted.asked:
             history.stopped = "interrupted"

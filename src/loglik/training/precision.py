@@ -5,7 +5,7 @@ import copy
 import torch
 from torch import Tensor
 
-from loglik.contract import EMModel, Model
+from loglik.contract import Model
 from loglik.errors import UsageError
 from loglik.inference.randomness import seeded
 
@@ -21,7 +21,7 @@ def check_half_precision(model: Model, x: Tensor, context: Tensor | None) -> Non
     Raises:
         UsageError: in bfloat16 it fails, and in float32 it does not.
     """
-    if isinstance(model, EMModel):
+    if model.fitted_by.in_passes:
         return  # no net of it is trained
     x = x[:ROWS].to(model.device)
     context = None if context is None or model.context is None else context[:ROWS].to(model.device)

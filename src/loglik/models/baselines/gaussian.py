@@ -1,22 +1,21 @@
 """The multivariate Gaussian with full covariance, fitted in closed form."""
 
-from dataclasses import replace
-
 import torch
 from torch import Tensor
 
 from loglik.arguments.ranges import Share
-from loglik.contract import EMModel, ExactModel, Model
+from loglik.contract import EMModel, FittedBy, Model
 from loglik.densities import LOG_2PI
 from loglik.models.dequantized import Dequantized, density_space
 from loglik.models.flows.standardized import standardized
+from loglik.models.normals import MixtureOfNormals, Normals
 from loglik.moments import DECISIVE, Moments, floored
 from loglik.spaces import Integer, Real, Space
 
 BIN_VARIANCE = 1.0 / 12.0  # of u ~ U[0, 1)
 
 
-class Gaussian(ExactModel, EMModel):
+class Gaussian(MixtureOfNormals, EMModel):
     """log p(x) = -1/2 [D log 2 pi + log|Sigma| + (x - mu)^T Sigma^-1 (x - mu)],  Sigma = L L^T.
 
     Maximum likelihood: mu the mean, Sigma the covariance of the data, plus `floor` times each column's variance on the
@@ -30,8 +29,8 @@ class Gaussian(ExactModel, EMModel):
         self.register_buffer("cholesky", torch.eye(space.dims, dtype=torch.float64))
 
     @property
-    def closed_form(self) -> bool:
-        return True
+    def fitted_by(self) -> FittedBy:
+        return FittedBy.CLOSED_FORM
 
     @property
     def remark(self) -> str:
@@ -64,12 +63,22 @@ class Gaussian(ExactModel, EMModel):
         flat = self.events(x, context).flatten(1)
         return Moments.of(flat, self.mean.clone(), self.log_prob(x, context).sum())
 
-    def maximize(self, stats: Moments, noise: float = 0.0) -> None:
-        """`noise` is the variance of independent noise on each value that the statistics do not have yet."""
-        covariance = floored(stats.covariance, self.floor)
-        covariance.diagonal().add_(noise)
+    def expect_dequantized(self, x: Tensor, context: Tensor | None = None, *, draws: int = 1) -> Moments:
+        """The moments of x + u over all u: mean + 1/2, covariance + I/12.
+
+        E_u log N(x + u) is the value at the middle of the bin less half the noise variance times tr Sigma^-1.
+        """
+        middle = self.expect(x + 0.5, context)
+        precision = torch.cholesky_inverse(self.cholesky).trace()
+        return middle.with_noise(BIN_VARIANCE, middle.log_likelihood - 0.5 * BIN_VARIANCE * middle.events * precision)
+
+    def maximize(self, stats: Moments) -> None:
         self.mean.copy_(stats.mean)
-        self.cholesky.copy_(torch.linalg.cholesky(covariance))
+        self.cholesky.copy_(torch.linalg.cholesky(floored(stats.covariance, self.floor)))
+
+    def normals(self) -> Normals:
+        covariance = self.cholesky @ self.cholesky.T
+        return Normals(self.mean.new_zeros(1), self.mean[None], covariance[None])
 
     def flaw(self) -> str:
         """The volume is read off the diagonal."""
@@ -80,25 +89,6 @@ class Gaussian(ExactModel, EMModel):
     cholesky: Tensor
 
 
-class DequantizedGaussian(Dequantized, EMModel):
-    """A Gaussian of x + u. The noise enters its moments in closed form: mean + 1/2, covariance + I/12."""
-
-    density: Gaussian
-
-    @property
-    def closed_form(self) -> bool:
-        return True
-
-    def expect(self, x: Tensor, context: Tensor | None = None) -> Moments:
-        stats = self.density.expect(self.events(x, context) + 0.5)
-        # E_u log N(x + u) is the value at the middle of the bin less half the noise variance times tr Sigma^-1.
-        precision = torch.cholesky_inverse(self.density.cholesky).trace()
-        return replace(stats, log_likelihood=stats.log_likelihood - 0.5 * BIN_VARIANCE * stats.events * precision)
-
-    def maximize(self, stats: Moments) -> None:
-        self.density.maximize(stats, noise=BIN_VARIANCE)
-
-
 def gaussian(space: Space, *, floor: Share | None = None) -> Model:
     """Full covariance, closed form. `floor`, a share of each column's variance, keeps it regular.
 
@@ -106,5 +96,5 @@ def gaussian(space: Space, *, floor: Share | None = None) -> Model:
     """
     real = density_space(space, "gaussian")
     if isinstance(space, Integer):
-        return DequantizedGaussian(space, Gaussian(real, floor or 0.0))
+        return Dequantized(space, Gaussian(real, floor or 0.0))
     return standardized(Gaussian(real, 1e-6 if floor is None else floor))

@@ -1,30 +1,22 @@
 """Independent categoricals: every dimension by its own histogram. What a model gains over it is dependence."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
 
 from loglik.arguments.ranges import Positive
-from loglik.contract import EMModel, ExactModel
+from loglik.contract import Claim, EMModel, ExactModel, FittedBy, Model, Stats
 from loglik.errors import UsageError
 from loglik.ops import are_distributions, sum_event
 from loglik.spaces import Discrete, Space
 
 
-@dataclass(frozen=True)
-class Counts:
+@dataclass(frozen=True, kw_only=True)
+class Counts(Stats):
     """How often each level was seen in each dimension, (D, levels), float64."""
 
     table: Tensor
-    log_likelihood: Tensor
-
-    @property
-    def events(self) -> Tensor:
-        return self.table[0].sum()
-
-    def __add__(self, other: "Counts") -> "Counts":
-        return Counts(self.table + other.table, self.log_likelihood + other.log_likelihood)
 
 
 class Histogram(ExactModel, EMModel):
@@ -42,12 +34,32 @@ class Histogram(ExactModel, EMModel):
         self.register_buffer("theta", table)
 
     @property
-    def closed_form(self) -> bool:
-        return True
+    def fitted_by(self) -> FittedBy:
+        return FittedBy.CLOSED_FORM
 
     def log_prob(self, x: Tensor, context: Tensor | None = None) -> Tensor:
-        flat = self.events(x, context).flatten(1)
-        return sum_event(self.theta.log().T.gather(0, flat))
+        return sum_event(self._log_probs(self.events(x, context)))
+
+    def conditions(self, observed: Tensor) -> Claim:
+        return Claim.EXACT
+
+    def log_marginal(self, x: Tensor, observed: Tensor, context: Tensor | None = None) -> Tensor:
+        observed = self.masks(observed, x)
+        x = self.events(torch.where(observed, x.to(self.device), 0), context)
+        return sum_event(torch.where(observed.flatten(1), self._log_probs(x), 0.0))
+
+    def sample_given(self, x: Tensor, observed: Tensor, context: Tensor | None = None) -> Tensor:
+        return torch.where(self.masks(observed, x), x.to(self.device), self.sample(len(x), context).to(x.dtype))
+
+    def beginning(self, length: int) -> Model:
+        """Values are independent: those of the beginning have the histograms that they had."""
+        short = Histogram(replace(self.space, shape=(length,)), self.smoothing).to(self.device)
+        short.theta.copy_(self.theta[:length])
+        return short
+
+    def _log_probs(self, x: Tensor) -> Tensor:
+        """(B, D): of each value."""
+        return self.theta.log().T.gather(0, x.flatten(1))
 
     def sample(self, n: int, context: Tensor | None = None) -> Tensor:
         self.contexts(n, context)
@@ -59,7 +71,8 @@ class Histogram(ExactModel, EMModel):
         dims, levels = self.theta.shape
         cells = flat + levels * torch.arange(dims, device=flat.device)  # one cell for each level of each dimension
         table = torch.bincount(cells.flatten(), minlength=dims * levels).reshape(dims, levels).to(self.dtype)
-        return Counts(table, log_likelihood)
+        events = torch.tensor(float(len(flat)), dtype=torch.float64, device=flat.device)
+        return Counts(events=events, log_likelihood=log_likelihood, table=table)
 
     def maximize(self, stats: Counts) -> None:
         smoothed = stats.table + self.smoothing

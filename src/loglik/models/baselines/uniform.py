@@ -1,11 +1,12 @@
 """The uniform distribution: the unit test of every pipeline that prints bits/dim."""
 
 import math
+from dataclasses import replace
 
 import torch
 from torch import Tensor
 
-from loglik.contract import ExactModel
+from loglik.contract import Claim, ExactModel, Model
 from loglik.errors import UsageError
 from loglik.spaces import Discrete, Space
 
@@ -21,6 +22,21 @@ class Uniform(ExactModel):
     def log_prob(self, x: Tensor, context: Tensor | None = None) -> Tensor:
         x = self.events(x, context)
         return torch.full((len(x),), -self.space.dims * math.log(self.space.levels), dtype=self.dtype, device=x.device)
+
+    def conditions(self, observed: Tensor) -> Claim:
+        return Claim.EXACT
+
+    def log_marginal(self, x: Tensor, observed: Tensor, context: Tensor | None = None) -> Tensor:
+        observed = self.masks(observed, x)
+        self.events(torch.where(observed, x.to(self.device), 0), context)
+        return -math.log(self.space.levels) * observed.flatten(1).sum(1).to(self.dtype)
+
+    def sample_given(self, x: Tensor, observed: Tensor, context: Tensor | None = None) -> Tensor:
+        return torch.where(self.masks(observed, x), x.to(self.device), self.sample(len(x), context).to(x.dtype))
+
+    def beginning(self, length: int) -> Model:
+        """Every beginning is equally likely too."""
+        return Uniform(replace(self.space, shape=(length,)), self.context).to(self.device)
 
     def sample(self, n: int, context: Tensor | None = None) -> Tensor:
         self.contexts(n, context)

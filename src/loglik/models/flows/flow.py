@@ -9,7 +9,8 @@ from torch import Tensor
 
 from loglik.arguments.tensors import tensor_of
 from loglik.bijections.compose import Chain
-from loglik.contract import Bijection, Claim, EMModel, ExactModel, Model
+from loglik.contract import Bijection, Claim, ExactModel, FittedBy, Model, Stats
+from loglik.ops import sum_event
 from loglik.spaces import Real
 
 Direction = Callable[[Tensor, Tensor | None], tuple[Tensor, Tensor]]
@@ -70,10 +71,10 @@ class Flow(Model):
         return self.base.log_weight(z, context) + log_det
 
     def objective(self, x: Tensor, context: Tensor | None = None) -> Tensor:
-        """log p(x), in training as `Bijection.follow` has it."""
+        """log p(x), in training by `Bijection.training_forward`."""
         if not self.training:
             return self.log_likelihood(x, context)
-        z, log_det = self._through(self.bijection.follow, x, context)
+        z, log_det = self._through(self.bijection.training_forward, x, context)
         return self.base.objective(z, context) + log_det
 
     def _through(self, bijection: Direction, x: Tensor, context: Tensor | None) -> tuple[Tensor, Tensor]:
@@ -84,6 +85,56 @@ class Flow(Model):
     @property
     def remark(self) -> str:
         return self.base.remark
+
+    @property
+    def fitted_by(self) -> FittedBy:
+        """Bijections that have nothing to train are fixed by `initialize`, and the base is fitted in the space of z."""
+        trained = any(parameter.requires_grad for parameter in self.bijection.parameters())
+        return super().fitted_by if trained else self.base.fitted_by
+
+    def expect(self, x: Tensor, context: Tensor | None = None) -> Stats:
+        z, log_det = self.noise(x, context)
+        stats = self.base.expect(z, context)
+        # The base knows the likelihood of z; these are statistics of x.
+        return replace(stats, log_likelihood=stats.log_likelihood + log_det.sum())
+
+    def maximize(self, stats: Any) -> None:
+        self.base.maximize(stats)
+
+    @property
+    def has_prior(self) -> bool:
+        return self.base.has_prior
+
+    def log_prior(self) -> Tensor:
+        return self.base.log_prior()
+
+    def conditions(self, observed: Tensor) -> Claim | None:
+        """A value that is mapped by itself is left out of x where it is left out of z."""
+        base = self.base.conditions(observed) if self.rescale.by_value and self.bijection.by_value else None
+        return None if base is None else max(self.rescale.claim, self.bijection.claim, base)
+
+    def log_marginal(self, x: Tensor, observed: Tensor, context: Tensor | None = None) -> Tensor:
+        z, log_slope, observed = self._by_value(x, observed, context)
+        return self.base.log_marginal(z, observed, context) + sum_event(torch.where(observed, log_slope, 0.0))
+
+    def log_conditional(self, x: Tensor, observed: Tensor, context: Tensor | None = None) -> Tensor:
+        z, log_slope, _ = self._by_value(x, torch.ones_like(observed), context)
+        observed = self.masks(observed, x)
+        return self.base.log_conditional(z, observed, context) + sum_event(torch.where(observed, 0.0, log_slope))
+
+    def sample_given(self, x: Tensor, observed: Tensor, context: Tensor | None = None) -> Tensor:
+        z, _, observed = self._by_value(x, observed, context)
+        drawn = self.base.sample_given(z, observed, context)
+        y = self.rescale.preimage(self.bijection.preimage(drawn, self.condition(context)).double())
+        return torch.where(observed, x.to(y), y)
+
+    def _by_value(self, x: Tensor, observed: Tensor, context: Tensor | None) -> tuple[Tensor, Tensor, Tensor]:
+        """z, log|dz_d/dx_d| and the masks, all (B, *event); values that are not observed are read as 0."""
+        observed = self.masks(observed, x)
+        x = self.events(torch.where(observed, x.to(self.device), 0), context, torch.float64)
+        y, log_scale = self.rescale.forward_by_value(x)
+        z, log_slope = self.bijection.forward_by_value(y.to(self.dtype))
+        return z, log_scale + log_slope, observed
 
     @property
     def carries(self) -> bool:
@@ -117,22 +168,3 @@ class ExactFlow(Flow, ExactModel):
 
     def log_prob(self, x: Tensor, context: Tensor | None = None) -> Tensor:
         return self.log_likelihood(x, context)
-
-
-class EMFlow(ExactFlow, EMModel):
-    """A flow whose bijections are fixed by `initialize` and whose base is fitted by EM: EM in the space of z."""
-
-    base: Any  # an ExactModel that is an EMModel too
-
-    @property
-    def closed_form(self) -> bool:
-        return bool(self.base.closed_form)
-
-    def expect(self, x: Tensor, context: Tensor | None = None) -> Any:
-        z, log_det = self.noise(x, context)
-        stats = self.base.expect(z, context)
-        # The base knows the likelihood of z; these are statistics of x.
-        return replace(stats, log_likelihood=stats.log_likelihood + log_det.sum())
-
-    def maximize(self, stats: Any) -> None:
-        self.base.maximize(stats)

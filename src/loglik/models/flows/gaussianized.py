@@ -2,20 +2,19 @@
 
 from loglik.bijections.compose import Chain
 from loglik.bijections.elementwise import Gaussianize
-from loglik.contract import EMModel, ExactModel
-from loglik.models.dequantized import EMDequantized
-from loglik.models.flows.flow import EMFlow
+from loglik.contract import ExactModel
+from loglik.models.dequantized import Dequantized
+from loglik.models.flows.flow import ExactFlow
 from loglik.spaces import Integer, Real
 
 DRAWS = 8  # copies of each event, each with its own dequantisation noise
 
 
-def gaussianized(space: Integer, density: ExactModel) -> EMDequantized:
+def gaussianized(space: Integer, density: ExactModel) -> Dequantized:
     """log P(x) >= E_u log [p(z) |dz/dy|],  y = x + u,  z_d = Phi^-1(F_d(y_d)), with p(z) fitted by EM.
 
     Counts and pixels pile up at few levels, where no Gaussian can follow. Their own histograms can, and leave the
     density the dependence to model: it starts from the likelihood of independent histograms and can only gain.
     """
-    assert isinstance(density, EMModel)
-    flow = EMFlow(Real(space.shape), Chain([]), density, rescale=Gaussianize(space))
-    return EMDequantized(space, flow, draws=DRAWS)
+    flow = ExactFlow(Real(space.shape), Chain([]), density, rescale=Gaussianize(space))
+    return Dequantized(space, flow, draws=DRAWS)

@@ -2,8 +2,8 @@
 
 from loglik.bijections.compose import Chain
 from loglik.bijections.elementwise import Standardize
-from loglik.contract import EMModel, ExactModel
-from loglik.models.flows.flow import EMFlow, ExactFlow
+from loglik.contract import ExactModel
+from loglik.models.flows.flow import ExactFlow
 from loglik.spaces import Real
 
 
@@ -11,5 +11,4 @@ def standardized(model: ExactModel) -> ExactModel:
     """log p(x) = log p(z) - sum log scale,  z = (x - centre) / scale of the training data; no reals, no change."""
     if not isinstance(model.space, Real):
         return model
-    kind = EMFlow if isinstance(model, EMModel) else ExactFlow
-    return kind(model.space, Chain([]), model, rescale=Standardize(model.space.shape))
+    return ExactFlow(model.space, Chain([]), model, rescale=Standardize(model.space.shape))

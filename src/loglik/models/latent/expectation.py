@@ -16,6 +16,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from loglik.contract import Stats
 from loglik.densities import LOG_2PI
 from loglik.models.latent.covariances import Covariance
 
@@ -29,27 +30,16 @@ NEVER = -600.0  # log of a responsibility that counts for nothing; beyond, exp u
 LARGEST_TERM = 1e6  # of the expanded square: in float64 the difference of such terms is right to 1e-10 nats
 
 
-@dataclass(frozen=True)
-class MixtureStats:
+@dataclass(frozen=True, kw_only=True)
+class MixtureStats(Stats):
     """Sums over events of p(k|y)-weighted moments about the means mu_k that they were taken with.
 
     events ()   log_likelihood ()   counts n (K,)   first (K, D)   second, in the shape of the covariances
     """
 
-    events: Tensor
-    log_likelihood: Tensor
     counts: Tensor
     first: Tensor
     second: Tensor
-
-    def __add__(self, other: "MixtureStats") -> "MixtureStats":
-        return MixtureStats(
-            self.events + other.events,
-            self.log_likelihood + other.log_likelihood,
-            self.counts + other.counts,
-            self.first + other.first,
-            self.second + other.second,
-        )
 
 
 class Expectation(ABC):
@@ -118,7 +108,10 @@ class ByFeatures(Expectation):
     def stats(self) -> MixtureStats:
         first, second = self.covariance.collect(self.totals, self.scatter, self.means)
         events = torch.full_like(self.log_likelihood, self.events)
-        return MixtureStats(events, self.log_likelihood, self.totals[:, 0].clone(), first, second)
+        counts = self.totals[:, 0].clone()
+        return MixtureStats(
+            events=events, log_likelihood=self.log_likelihood, counts=counts, first=first, second=second
+        )
 
 
 class ByWhitening(Expectation):
@@ -154,7 +147,10 @@ class ByWhitening(Expectation):
         mixed = self.mixed - self.covariance.outer(self.first[:, :, None], self.means[:, :, None])
         first = torch.stack([self.covariance.colour(z, k) for k, z in enumerate(self.first[:, :, None])])[:, :, 0]
         events = torch.full_like(self.log_likelihood, self.events)
-        return MixtureStats(events, self.log_likelihood, self.counts, first, self.covariance.unwhiten(mixed))
+        second = self.covariance.unwhiten(mixed)
+        return MixtureStats(
+            events=events, log_likelihood=self.log_likelihood, counts=self.counts, first=first, second=second
+        )
 
 
 def expectation(covariance: Covariance, means: Tensor, log_prior: Tensor) -> Expectation:

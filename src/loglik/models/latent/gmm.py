@@ -8,7 +8,7 @@ from torch import Tensor, nn
 from loglik.arguments.memory import check_memory
 from loglik.arguments.ranges import Count, Share
 from loglik.arguments.tensors import tensor_of
-from loglik.contract import EMModel, ExactModel, Model
+from loglik.contract import EMModel, FittedBy, Model
 from loglik.densities import LOG_2PI
 from loglik.errors import EmptyData, NotFinite, UnknownName, UsageError
 from loglik.models.dequantized import density_space
@@ -18,6 +18,7 @@ from loglik.models.latent.diagonal import Diagonal, Spherical
 from loglik.models.latent.expectation import MixtureStats, expectation
 from loglik.models.latent.kmeans import lloyd, plus_plus
 from loglik.models.latent.triangular import Full, Tied, Triangular
+from loglik.models.normals import MixtureOfNormals, Normals
 from loglik.scales import centre_and_scale
 from loglik.spaces import Integer, Real, Space
 
@@ -36,7 +37,7 @@ WORKING = 5.0  # matrices of a pass for each one that is kept: factor, whitening
 NO_EVENTS = 1e-100  # a component that explains less than this keeps its mean and covariance
 
 
-class GaussianMixture(ExactModel, EMModel):
+class GaussianMixture(MixtureOfNormals, EMModel):
     """p(x) = sum_k pi_k N(x|mu_k, Sigma_k)
 
     computed as p(y) / prod unit with y = (x - shift) / unit, which has mean 0 and variance 1 over the data `initialize`
@@ -71,8 +72,8 @@ class GaussianMixture(ExactModel, EMModel):
         return self.covariance.components
 
     @property
-    def closed_form(self) -> bool:
-        return self.components == 1
+    def fitted_by(self) -> FittedBy:
+        return FittedBy.CLOSED_FORM if self.components == 1 else FittedBy.EM
 
     @property
     def remark(self) -> str:
@@ -113,6 +114,10 @@ class GaussianMixture(ExactModel, EMModel):
         z = self.covariance.whitener(self.locations)(self.standardized(x))
         volume = self.covariance.log_det() + self.unit.log().sum() + 0.5 * self.space.dims * LOG_2PI
         return (self.logits.log_softmax(0) - volume)[:, None] - 0.5 * z.square().sum(1)
+
+    def normals(self) -> Normals:
+        means = self.shift + self.unit * self.locations
+        return Normals(self.logits.log_softmax(0), means, self.covariances)
 
     @torch.no_grad()
     def sample(self, n: int, context: Tensor | None = None) -> Tensor:

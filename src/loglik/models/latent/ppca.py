@@ -1,23 +1,26 @@
 """Probabilistic principal component analysis.   Tipping & Bishop 1999, J. R. Statist. Soc. B 61, 611-622."""
 
 from dataclasses import dataclass
+from typing import cast
 
 import torch
 from torch import Tensor
 
 from loglik.arguments.ranges import Count, Share
-from loglik.contract import EMModel, ExactModel, Model
-from loglik.densities import LOG_2PI
+from loglik.contract import EMModel, FittedBy, Model, Stats
+from loglik.densities import LOG_2PI, normal_log_prob
 from loglik.errors import UsageError
 from loglik.models.dequantized import density_space
 from loglik.models.flows.gaussianized import gaussianized
 from loglik.models.flows.standardized import standardized
+from loglik.models.normals import MixtureOfNormals, Normals
 from loglik.moments import DECISIVE, FewRows, Moments
+from loglik.ops import sum_event
 from loglik.spaces import Integer, Real, Space
 
 
-@dataclass(frozen=True)
-class LatentMoments:
+@dataclass(frozen=True, kw_only=True)
+class LatentMoments(Stats):
     """Expected sums over events of x - shift and of z1 = (z, 1), under q(z) = p(z|x).
 
     x_z1 sum (x - shift) z1^T (D, q+1)   z1_z1 sum E z1 z1^T (q+1, q+1)   square sum |x - shift|^2 ()
@@ -26,22 +29,9 @@ class LatentMoments:
     x_z1: Tensor
     z1_z1: Tensor
     square: Tensor
-    log_likelihood: Tensor
-
-    @property
-    def events(self) -> Tensor:
-        return self.z1_z1[-1, -1]
-
-    def __add__(self, other: "LatentMoments") -> "LatentMoments":
-        return LatentMoments(
-            self.x_z1 + other.x_z1,
-            self.z1_z1 + other.z1_z1,
-            self.square + other.square,
-            self.log_likelihood + other.log_likelihood,
-        )
 
 
-class ProbabilisticPCA(ExactModel, EMModel):
+class ProbabilisticPCA(MixtureOfNormals, EMModel):
     """x = W z + mu + eps,  z ~ N(0, I_q),  eps ~ N(0, sigma^2 I_D);  so p(x) = N(mu, W W^T + sigma^2 I).
 
         p(z|x) = N(M^-1 W^T (x - mu), sigma^2 M^-1),   M = W^T W + sigma^2 I_q
@@ -65,8 +55,8 @@ class ProbabilisticPCA(ExactModel, EMModel):
         self.register_buffer("shift", torch.zeros(dims, dtype=torch.float64))
 
     @property
-    def closed_form(self) -> bool:
-        return not self.em
+    def fitted_by(self) -> FittedBy:
+        return FittedBy.EM if self.em else FittedBy.CLOSED_FORM
 
     @property
     def remark(self) -> str:
@@ -95,6 +85,28 @@ class ProbabilisticPCA(ExactModel, EMModel):
         root = torch.linalg.cholesky(self._m())
         return torch.cholesky_solve((centred @ self.weight).T, root).T, self.variance * torch.cholesky_inverse(root)
 
+    @property
+    def infers(self) -> bool:
+        return True
+
+    def infer(self, x: Tensor, context: Tensor | None = None) -> tuple[Tensor, Tensor]:
+        """z ~ p(z|x), (B, q), and log p(z|x)."""
+        mean, covariance = self.posterior(x)
+        root = torch.linalg.cholesky(covariance)
+        eps = torch.randn_like(mean)
+        log_q = sum_event(normal_log_prob(eps)) - root.diagonal().log().sum()
+        return mean + eps @ root.T, log_q
+
+    def log_joint(self, x: Tensor, z: Tensor, context: Tensor | None = None) -> Tensor:
+        """log N(x|W z + mu, sigma^2 I) + log N(z|0, I)."""
+        flat = self.events(x, context).flatten(1)
+        log_p = normal_log_prob(flat, z @ self.weight.T + self.mean, 0.5 * self.variance.log())
+        return sum_event(log_p) + sum_event(normal_log_prob(z))
+
+    def normals(self) -> Normals:
+        noise = self.variance * torch.eye(len(self.mean), dtype=self.dtype, device=self.device)
+        return Normals(self.mean.new_zeros(1), self.mean[None], (self.weight @ self.weight.T + noise)[None])
+
     def sample(self, n: int, context: Tensor | None = None) -> Tensor:
         self.contexts(n, context)
         dims, latents = self.weight.shape
@@ -114,22 +126,24 @@ class ProbabilisticPCA(ExactModel, EMModel):
     def expect(self, x: Tensor, context: Tensor | None = None) -> Moments | FewRows | LatentMoments:
         flat = self.events(x, context).flatten(1)
         log_likelihood = self.log_prob(x, context).sum()
-        if self.closed_form:
-            if FewRows.suit(*flat.shape):
-                return FewRows(self.shift, flat - self.shift, log_likelihood)
-            return Moments.of(flat, self.shift, log_likelihood)
+        if not self.em:
+            sums = FewRows if FewRows.suit(*flat.shape) else Moments
+            return sums.of(flat, self.shift, log_likelihood)
         z, covariance = self.posterior(x)
         z1 = torch.cat([z, torch.ones_like(z[:, :1])], dim=1)
         z1_z1 = z1.T @ z1
         z1_z1[:-1, :-1] += len(x) * covariance
         centred = flat - self.shift
-        return LatentMoments(centred.T @ z1, z1_z1, centred.square().sum(), log_likelihood)
+        return LatentMoments(
+            events=z1_z1[-1, -1], log_likelihood=log_likelihood,
+            x_z1=centred.T @ z1, z1_z1=z1_z1, square=centred.square().sum(),
+        )  # fmt: skip
 
     def maximize(self, stats: Moments | FewRows | LatentMoments) -> None:
-        if isinstance(stats, LatentMoments):
-            self._maximize_expected(stats)
+        if self.em:
+            self._maximize_expected(cast(LatentMoments, stats))
         else:
-            self._maximize_in_closed_form(stats)
+            self._maximize_in_closed_form(cast(Moments | FewRows, stats))
 
     def _maximize_in_closed_form(self, stats: Moments | FewRows) -> None:
         """W = U_q (Lambda_q - sigma^2 I)^1/2,  sigma^2 = mean of the D - q smallest eigenvalues.
@@ -137,7 +151,7 @@ class ProbabilisticPCA(ExactModel, EMModel):
         The floor is isotropic, as the noise is: it is added to every eigenvalue.
         """
         dims, latents = self.weight.shape
-        mean, values, vectors = principal(stats)  # the largest last; those left out are 0
+        mean, values, vectors = stats.principal()  # the largest last; those left out are 0
         total = values.sum()
         floor = self.floor * (total / dims if float(total) > 0.0 else torch.ones_like(total))
         kept = min(latents, len(values))
@@ -177,23 +191,6 @@ class ProbabilisticPCA(ExactModel, EMModel):
     weight: Tensor
     variance: Tensor
     shift: Tensor
-
-
-def principal(stats: Moments | FewRows) -> tuple[Tensor, Tensor, Tensor]:
-    """The mean (D,), and the eigenvalues (r,), ascending, and eigenvectors (D, r) of the covariance of the events.
-
-    Of few events X (n, D), less their mean: X X^T u = n lambda u  <=>  (X^T X / n) X^T u = lambda X^T u, with r = n.
-    """
-    if isinstance(stats, Moments):
-        values, vectors = torch.linalg.eigh(stats.covariance)
-        return stats.mean, values.clamp(min=0.0), vectors
-    offset = stats.rows.mean(0)
-    centred = stats.rows - offset
-    values, vectors = torch.linalg.eigh(centred @ centred.T)
-    lengths = values.clamp(min=0.0).sqrt()
-    # Directions without variance are not needed, and X^T u has none of them.
-    scale = torch.where(lengths > 0.0, 1.0 / lengths, torch.zeros_like(lengths))
-    return stats.shift + offset, values.clamp(min=0.0) / len(centred), centred.T @ (vectors * scale)
 
 
 def ppca(

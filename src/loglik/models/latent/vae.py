@@ -55,12 +55,20 @@ class VAE(LatentModel):
         }
 
     @property
-    def has_weights(self) -> bool:
+    def infers(self) -> bool:
         return True
 
-    def log_weight(self, x: Tensor, context: Tensor | None = None) -> Tensor:
-        """The terms are of one draw of z: their sum is its log weight."""
-        return self.log_likelihood(x, context)
+    def infer(self, x: Tensor, context: Tensor | None = None) -> tuple[Tensor, Tensor]:
+        """z ~ q(z|x), (B, latents), and log q(z|x)."""
+        _, _, mean, log_scale = self._posterior(x, context)
+        z = mean + torch.exp(log_scale) * torch.randn_like(mean)
+        return z, sum_event(normal_log_prob(z, mean, log_scale))
+
+    def log_joint(self, x: Tensor, z: Tensor, context: Tensor | None = None) -> Tensor:
+        """log p(x|z) + log p(z)."""
+        y, log_det = self.rescale(self.events(x, context, torch.float64))
+        log_joint: Tensor = self._log_decoded(y, z, context) + log_det + sum_event(normal_log_prob(z))
+        return log_joint
 
     def objective(self, x: Tensor, context: Tensor | None = None) -> Tensor:
         y, log_det, mean, log_scale = self._posterior(x, context)

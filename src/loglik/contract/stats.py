@@ -1,0 +1,24 @@
+"""Expected sufficient statistics: sums over events, so that EM streams over batches and over machines."""
+
+from dataclasses import dataclass, fields, replace
+from typing import Self
+
+from torch import Tensor
+
+
+@dataclass(frozen=True, kw_only=True)
+class Stats:
+    """Sums over events. A subclass adds fields, tensors that add up over batches. One called `shift` is shared by all.
+
+    events: how many were counted, a float64 scalar.
+    log_likelihood: the sum of their log-likelihoods under the parameters before `maximize`, a float64 scalar.
+    """
+
+    events: Tensor
+    log_likelihood: Tensor
+
+    def __add__(self, other: Self, /) -> Self:
+        if type(other) is not type(self):
+            return NotImplemented
+        summed = [f.name for f in fields(self) if f.name != "shift"]
+        return replace(self, **{name: getattr(self, name) + getattr(other, name) for name in summed})

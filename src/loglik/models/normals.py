@@ -1,0 +1,88 @@
+"""Parts of normal vectors: what a mixture of normals says of some values, and of the others given these.
+
+    p(x_o) = sum_k pi_k N(x_o|mu_o, S_oo)
+    p(x_u|x_o) = sum_k p(k|x_o) N(x_u|mu_u + S_uo S_oo^-1 (x_o - mu_o),  S_uu - S_uo S_oo^-1 S_ou)
+
+with mu and S those of component k. Petersen & Pedersen 2012, The Matrix Cookbook, section 8.1.
+"""
+
+from abc import abstractmethod
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from loglik.contract import Claim, ExactModel
+from loglik.densities import LOG_2PI
+from loglik.ops import rows_by_mask
+
+
+class MixtureOfNormals(ExactModel):
+    """A model whose events, flattened, are a mixture of normals: any of their values can be left out, exactly."""
+
+    @abstractmethod
+    def normals(self) -> "Normals":
+        """The mixture in the units of x."""
+
+    def conditions(self, observed: Tensor) -> Claim:
+        return Claim.EXACT
+
+    def log_marginal(self, x: Tensor, observed: Tensor, context: Tensor | None = None) -> Tensor:
+        return self.normals().log_marginal(*self._flat(x, observed, context))
+
+    def sample_given(self, x: Tensor, observed: Tensor, context: Tensor | None = None) -> Tensor:
+        return self.normals().sample_given(*self._flat(x, observed, context)).reshape(x.shape)
+
+    def _flat(self, x: Tensor, observed: Tensor, context: Tensor | None) -> tuple[Tensor, Tensor]:
+        observed = self.masks(observed, x)
+        x = self.events(torch.where(observed, x.to(self.device), 0.0), context)
+        return x.flatten(1), observed.flatten(1)
+
+
+@dataclass(frozen=True)
+class Normals:
+    """log_prior (K,), means (K, D), covariances (K, D, D), in float64; a single normal has K = 1."""
+
+    log_prior: Tensor
+    means: Tensor
+    covariances: Tensor
+
+    def log_marginal(self, x: Tensor, observed: Tensor) -> Tensor:
+        """(B, D), observed (B, D) bool -> log p(x_o), (B,)."""
+        log_p = x.new_zeros(len(x))
+        for seen, rows in rows_by_mask(observed):
+            log_p[rows] = self._log_joint(x[rows], seen).logsumexp(0)
+        return log_p
+
+    def sample_given(self, x: Tensor, observed: Tensor) -> Tensor:
+        """(B, D), observed (B, D) bool -> x with the other values drawn from p(x_u|x_o)."""
+        drawn = x.clone()
+        for seen, rows in rows_by_mask(observed):
+            if not bool(seen.all()):
+                drawn[rows] = self._completed(x[rows], seen)
+        return drawn
+
+    def _log_joint(self, x: Tensor, seen: Tensor) -> Tensor:
+        """(R, D), one mask (D,) -> log p(k, x_o), (K, R)."""
+        root = torch.linalg.cholesky(self.covariances[:, seen][:, :, seen])
+        centred = (x[:, seen] - self.means[:, None, seen]).mT  # (K, o, R)
+        eps = torch.linalg.solve_triangular(root, centred, upper=False)
+        volume = root.diagonal(dim1=1, dim2=2).log().sum(1) + 0.5 * int(seen.sum()) * LOG_2PI
+        log_joint: Tensor = (self.log_prior - volume)[:, None] - 0.5 * eps.square().sum(1)
+        return log_joint
+
+    def _completed(self, x: Tensor, seen: Tensor) -> Tensor:
+        chosen = torch.multinomial(self._log_joint(x, seen).softmax(0).T, 1).squeeze(1)
+        x = x.clone()
+        for k in set(chosen.tolist()):
+            rows = (chosen == k).nonzero().squeeze(1)
+            mean, covariance = self.means[k], self.covariances[k]
+            root = torch.linalg.cholesky(covariance[seen][:, seen])
+            half = torch.linalg.solve_triangular(root, covariance[seen][:, ~seen], upper=False)  # L^-1 S_ou
+            eps = torch.linalg.solve_triangular(root, (x[rows][:, seen] - mean[seen]).T, upper=False)
+            rest = torch.linalg.cholesky(covariance[~seen][:, ~seen] - half.T @ half)
+            noise = torch.randn(len(rows), len(rest), dtype=x.dtype, device=x.device)
+            filled = x[rows]
+            filled[:, ~seen] = mean[~seen] + eps.T @ half + noise @ rest.T
+            x[rows] = filled
+        return x
