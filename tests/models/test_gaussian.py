@@ -9,7 +9,7 @@ from torch.distributions import MultivariateNormal
 from cases import data
 from loglik.contract import Claim
 from loglik.models.baselines.gaussian import BIN_VARIANCE, DequantizedGaussian, Gaussian, gaussian
-from loglik.models.flows.flow import EMFlow
+from loglik.models.flow import EMFlow
 from loglik.spaces import Integer, Real
 
 pytestmark = pytest.mark.usefixtures("float64")

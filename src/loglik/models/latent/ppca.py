@@ -11,7 +11,7 @@ from loglik.densities import LOG_2PI
 from loglik.errors import UsageError
 from loglik.models.dequantized import density_space
 from loglik.models.flows.gaussianized import gaussianized
-from loglik.models.flows.standardized import standardized
+from loglik.models.standardized import standardized
 from loglik.moments import DECISIVE, FewRows, Moments
 from loglik.spaces import Integer, Real, Space
 
