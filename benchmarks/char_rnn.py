@@ -13,7 +13,7 @@ from torch.nn import functional as F
 
 from benchmarks.harness import OURS, Contender, Row
 from loglik.models.autoregressive.autoregressive import Autoregressive
-from loglik.nets.recurrent import RecurrentNet
+from loglik.models.autoregressive.char_rnn.net import RecurrentNet
 from loglik.spaces import Category
 from loglik.zoo import build
 

@@ -19,7 +19,7 @@ from torch import Tensor, nn
 from benchmarks import cnf_diffrax
 from benchmarks.harness import OURS, Contender, Row
 from loglik.bijections.continuous import Continuous, gaussian
-from loglik.nets.field import Field
+from loglik.nets.fields.field import Field
 
 PACKAGES = ("torch", "numpy", "numba", "zuko", "torchdiffeq", "torchdyn", "diffrax", "jax")
 EVENTS, TOLERANCE = 512, 1e-5

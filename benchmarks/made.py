@@ -19,7 +19,7 @@ from torch import Tensor, nn
 from benchmarks.harness import OURS, Contender, Row
 from benchmarks.products import ALONE, products_alone
 from loglik.models.autoregressive.autoregressive import Autoregressive
-from loglik.models.autoregressive.made import made
+from loglik.models.autoregressive.made.model import made
 from loglik.spaces import Integer, Real
 
 PACKAGES = ("torch", "numpy", "numba", "nflows", "normflows", "zuko")

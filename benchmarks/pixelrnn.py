@@ -16,8 +16,8 @@ from torch.nn import functional as F
 
 from benchmarks.harness import OURS, Contender, Row
 from loglik.models.autoregressive.autoregressive import Autoregressive
-from loglik.nets.diagonal_lstm import DiagonalBiLSTM
-from loglik.nets.image_lstm import ImageLayer, ImageLSTM
+from loglik.models.autoregressive.pixelrnn.diagonal import DiagonalBiLSTM
+from loglik.models.autoregressive.pixelrnn.net import ImageLayer, ImageLSTM
 from loglik.spaces import Integer
 from loglik.zoo import build
 

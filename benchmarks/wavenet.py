@@ -14,8 +14,8 @@ from torch import Tensor
 
 from benchmarks.harness import OURS, Contender, Row
 from loglik.models.autoregressive.autoregressive import Autoregressive
-from loglik.models.autoregressive.wavenet import wavenet
-from loglik.models.autoregressive.wavenet_net import WaveNetNet
+from loglik.models.autoregressive.wavenet.model import wavenet
+from loglik.models.autoregressive.wavenet.net import WaveNetNet
 from loglik.nets.causal import Steps
 from loglik.spaces import Integer
 

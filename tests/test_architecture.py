@@ -13,7 +13,8 @@ SOURCE = Path(loglik.__file__).parent
 
 # Lowest first. A file imports only from lower layers, or from its own.
 LAYERS: list[tuple[str, ...]] = [
-    ("errors", "ops", "version", "compiled"),
+    ("errors", "ops", "version"),
+    ("compiled",),
     ("arguments", "output", "ode", "uncertainty"),
     ("spaces", "scales"),
     ("contexts",),
@@ -71,6 +72,64 @@ def test_imports_point_downwards(path: Path) -> None:
         other for other in imported_rooms(path) if RANK[other] > own or (RANK[other] == own and other != room(path))
     }
     assert not above, f"{path.relative_to(SOURCE)} imports from {above}, which is not below it"
+
+
+def imported_files(path: Path) -> set[Path]:
+    """The files of the house that a file imports when it runs, at its top or within its functions."""
+    tree = ast.parse(path.read_text())
+    guards = [node for node in ast.walk(tree) if isinstance(node, ast.If) and "TYPE_CHECKING" in ast.unparse(node.test)]
+    for_types = {inner for guard in guards for inner in ast.walk(guard)}
+    names = set()
+    for node in set(ast.walk(tree)) - for_types:
+        if isinstance(node, ast.ImportFrom) and node.module:
+            names |= {node.module, *(f"{node.module}.{alias.name}" for alias in node.names)}
+        elif isinstance(node, ast.Import):
+            names |= {alias.name for alias in node.names}
+    inside = [SOURCE.joinpath(*name.split(".")[1:]) for name in names if name.startswith("loglik.")]
+    return {path.with_suffix(".py") for path in inside} & IMPORTABLE
+
+
+IMPORTABLE = {path for path in FILES if path.stem != "__init__"}
+IMPORTS = {path: imported_files(path) for path in FILES}
+
+
+def reached(start: Path, through: tuple[str, ...]) -> set[Path]:
+    """The files that `start` imports, and what those of the rooms `through` import in turn."""
+    found: set[Path] = set()
+    ahead = [start]
+    while ahead:
+        new = IMPORTS[ahead.pop()] - found
+        found |= new
+        ahead += [path for path in new if room(path) in through]
+    return found
+
+
+def test_files_do_not_import_in_circles() -> None:
+    everywhere = tuple(RANK)
+    circles = [str(path.relative_to(SOURCE)) for path in FILES if path in reached(path, everywhere)]
+    assert not circles, f"imported by what they import: {circles}"
+
+
+def system(path: Path) -> Path:
+    """The model a file of models/ belongs to: a folder below a route, or a file of its own."""
+    return SOURCE.joinpath(*path.relative_to(SOURCE).with_suffix("").parts[:3])
+
+
+def test_a_file_of_nets_serves_two_models_or_more() -> None:
+    served: dict[Path, set[Path]] = {path: set() for path in IMPORTABLE if room(path) == "nets"}
+    for path in FILES:
+        if room(path) == "models":
+            for net in reached(path, ("nets", "bijections")) & served.keys():
+                served[net].add(system(path))
+    alone = {str(net.relative_to(SOURCE)): len(models) for net, models in served.items() if len(models) < 2}
+    assert not alone, f"{alone}: a net of one model stands in that model's folder"
+
+
+def test_what_numba_compiles_is_called_a_kernel() -> None:
+    for path in FILES:
+        names = {node.id for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, ast.Name)}
+        if "njit" in names:
+            assert room(path) == "compiled" or path.stem.endswith("kernel"), path
 
 
 def test_the_layer_rule_can_fail(tmp_path: Path) -> None:

@@ -18,11 +18,11 @@ from loglik.bijections.transform import Transform
 from loglik.contract import Bijection
 from loglik.densities import StandardNormal, normal_log_prob
 from loglik.laws import Status, check
-from loglik.models.flows.flow import Flow
-from loglik.nets.convolutional import ResidualNet
-from loglik.nets.degrees import spread
-from loglik.nets.masked import masked_net
-from loglik.nets.mlp import MLP
+from loglik.models.flow import Flow
+from loglik.nets.dense.mlp import MLP
+from loglik.nets.images.convolutional import ResidualNet
+from loglik.nets.masked.degrees import spread
+from loglik.nets.masked.net import masked_net
 from loglik.spaces import Integer, Real
 
 pytestmark = pytest.mark.usefixtures("float64")

@@ -9,8 +9,8 @@ from torch import Tensor
 
 from loglik.bijections.continuous import SPAN, Continuous, Noise, gaussian, rademacher
 from loglik.contract import Claim
-from loglik.nets.field import Field
-from loglik.nets.field_motion import FieldMotion
+from loglik.nets.fields.compiled import CompiledMotion
+from loglik.nets.fields.field import Field
 from loglik.ode import RK4, Adjoint, Backprop, Checkpointed, Fixed, Gradient, counting, solve
 
 SLOPE = 1e-4  # of the tanh: as good as linear
@@ -262,5 +262,5 @@ def test_the_grid_reaches_from_data_to_noise() -> None:
 def test_motion_is_prepared_once() -> None:
     flow = moving()
     motion = flow.field.motion(None, flow.field.exact())
-    assert isinstance(motion, FieldMotion)
+    assert isinstance(motion, CompiledMotion)
     assert motion.network is motion.network

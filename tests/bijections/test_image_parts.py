@@ -16,9 +16,9 @@ from loglik.bijections.masks import alternate, checkerboard
 from loglik.contract import Bijection
 from loglik.densities import StandardLogistic, StandardNormal, logistic_log_prob
 from loglik.laws import Status, check
-from loglik.models.flows.flow import Flow
-from loglik.nets.convolutional import GivenImage, ResidualNet, ThreeConvolutions
-from loglik.nets.mlp import MLP
+from loglik.models.flow import Flow
+from loglik.nets.dense.mlp import MLP
+from loglik.nets.images.convolutional import GivenImage, ResidualNet, ThreeConvolutions
 from loglik.spaces import Real
 
 pytestmark = pytest.mark.usefixtures("float64")

@@ -10,7 +10,7 @@ from loglik.bijections.linear import Linear
 from loglik.bijections.lu import LU, permutation, rotation
 from loglik.densities import StandardNormal
 from loglik.laws import Status, check
-from loglik.models.flows.flow import Flow
+from loglik.models.flow import Flow
 from loglik.spaces import Real
 
 pytestmark = pytest.mark.usefixtures("float64")

@@ -6,10 +6,10 @@ import pytest
 import torch
 from torch import Tensor
 
-from loglik.bijections import spline_curve, spline_function
-from loglik.bijections.spline import Spline
+from loglik.bijections.spline import curve, function
+from loglik.bijections.spline.bins import Bins
+from loglik.bijections.spline.transform import Spline
 from loglik.errors import UsageError
-from loglik.nets.bins import Bins
 
 pytestmark = pytest.mark.usefixtures("float64")
 BOUND = 3.0
@@ -74,13 +74,13 @@ def test_gradients_are_those_of_differences(direction: str) -> None:
 
 @pytest.mark.parametrize("term", ["gz", "gl"])
 def test_a_wrong_sign_in_the_gradients_is_noticed(monkeypatch: pytest.MonkeyPatch, term: str) -> None:
-    sound = spline_curve.gradients
+    sound = curve.gradients
 
     def turned(x: Tensor, h: Tensor, gz: Tensor, gl: Tensor, bins: Bins, *, back: bool) -> tuple[Tensor, Tensor]:
         gradient, of_h = sound(x, h, *((-gz, gl) if term == "gz" else (gz, -gl)), bins, back=back)
         return gradient, of_h
 
-    monkeypatch.setattr(spline_curve, "gradients", turned)
+    monkeypatch.setattr(curve, "gradients", turned)
     spline = Spline(4)
     x, h = inside(10).requires_grad_(), numbers(spline, 10).requires_grad_()
     assert not torch.autograd.gradcheck(spline, (x, h), raise_exception=False)
@@ -101,8 +101,8 @@ def test_compiled_loops_compute_the_same(
     weights = torch.randn(2, 1000, dtype=dtype)
     found = []
     for least, part in ((10_000, 10_000), (10, 10_000), (10, 300)):
-        monkeypatch.setattr(spline_function, "COMPILED_VALUES", least)
-        monkeypatch.setattr(spline_function, "VALUES_OF_A_THREAD", part)
+        monkeypatch.setattr(function, "COMPILED_VALUES", least)
+        monkeypatch.setattr(function, "VALUES_OF_A_THREAD", part)
         monkeypatch.setattr(torch, "get_num_threads", lambda: 3)
         z, log_slope = getattr(spline, direction)(x, h)
         gradients = torch.autograd.grad((z, log_slope), (x, h), tuple(weights))

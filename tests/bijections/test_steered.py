@@ -11,9 +11,9 @@ from loglik.bijections.autoregressive import MaskedAutoregressive
 from loglik.bijections.coupling import Coupling
 from loglik.bijections.steered import Step
 from loglik.contract import Bijection
-from loglik.nets.degrees import spread
-from loglik.nets.masked import masked_net
-from loglik.nets.mlp import MLP
+from loglik.nets.dense.mlp import MLP
+from loglik.nets.masked.degrees import spread
+from loglik.nets.masked.net import masked_net
 from loglik.ops import FAR
 
 pytestmark = pytest.mark.usefixtures("float64")

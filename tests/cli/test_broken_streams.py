@@ -88,7 +88,7 @@ def ensure(self, place=tempfile.gettempdir(), honest=caching._CacheLocator.ensur
 
 caching._CacheLocator.ensure_cache_path = ensure
 import numba, numpy as np
-from loglik.nets.kernels import add_product
+from loglik.compiled.math import add_product
 y = np.zeros(2)
 add_product(y, np.ones(3), np.ones((3, 2)))
 assert y.tolist() == [3.0, 3.0]

@@ -12,13 +12,13 @@ from cases import BINARY, RGB, Case
 from loglik.contract import Model
 from loglik.heads.logistic import ColourLogisticHead, logistic_log_mass, scaled
 from loglik.models.autoregressive.autoregressive import Autoregressive
-from loglik.nets.causal_whitening import CausalWhitening
-from loglik.nets.convolutional import MaskedConv2d
-from loglik.nets.diagonal_lstm import DiagonalBiLSTM
-from loglik.nets.row_lstm import RowLSTM
-from loglik.nets.shifted import ShiftedConv
-from loglik.nets.spatial_lstm import SpatialLSTM
-from loglik.nets.two_streams import TwoStreams
+from loglik.models.autoregressive.pixelcnnpp.net import TwoStreams
+from loglik.models.autoregressive.pixelcnnpp.shifted import ShiftedConv
+from loglik.models.autoregressive.pixelrnn.diagonal import DiagonalBiLSTM
+from loglik.models.autoregressive.pixelrnn.row import RowLSTM
+from loglik.models.autoregressive.ride.lstm import SpatialLSTM
+from loglik.models.autoregressive.ride.whitening import CausalWhitening
+from loglik.nets.images.convolutional import MaskedConv2d
 from loglik.spaces import Integer, Real
 
 PIXELCNN = Case("pixelcnn", BINARY, {"width": 4, "layers": 1})

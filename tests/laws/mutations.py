@@ -24,7 +24,7 @@ from loglik.heads.mcgsm import MCGSMHead
 from loglik.models.autoregressive.autoregressive import Autoregressive
 from loglik.models.baselines.gaussian import Gaussian
 from loglik.models.dequantized import Dequantized
-from loglik.models.flows.flow import Flow
+from loglik.models.flow import Flow
 from loglik.models.latent.vae import VAE
 from loglik.spaces import Real, Space
 

@@ -10,11 +10,11 @@ from cases import BINARY, LABELS, Case
 from loglik.contract import Model
 from loglik.heads import MuLawHead
 from loglik.models.autoregressive.autoregressive import Autoregressive
-from loglik.models.autoregressive.ensemble import MaskEnsemble
-from loglik.models.autoregressive.wavenet_net import WaveNetNet
-from loglik.nets.dilated import CausalConv1d
-from loglik.nets.masked import MaskedMLP
-from loglik.nets.recurrent import RecurrentNet
+from loglik.models.autoregressive.char_rnn.net import RecurrentNet
+from loglik.models.autoregressive.made.ensemble import MaskEnsemble
+from loglik.models.autoregressive.wavenet.dilated import CausalConv1d
+from loglik.models.autoregressive.wavenet.net import WaveNetNet
+from loglik.nets.masked.net import MaskedMLP
 from loglik.ops import sum_event
 from loglik.spaces import Integer
 

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from cases import Case
 from loglik.bijections.linear import Linear
-from loglik.bijections.spline import Spline
+from loglik.bijections.spline.transform import Spline
 from loglik.contract import Model
 from loglik.spaces import Real
 

@@ -18,7 +18,7 @@ from loglik.laws.table import _judge
 from loglik.laws.verdict import Result
 from loglik.models.flows.cnf import cnf
 from loglik.models.flows.ffjord import ffjord
-from loglik.nets.field import Directions
+from loglik.nets.fields.field import Directions
 from loglik.ode import Adaptive, largest, solve
 from loglik.spaces import Real
 

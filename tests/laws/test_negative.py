@@ -16,7 +16,7 @@ from loglik.bijections.compose import Chain
 from loglik.contract import Model
 from loglik.errors import LawBroken
 from loglik.laws import LAWS, Status, check
-from loglik.models.flows.flow import Flow
+from loglik.models.flow import Flow
 from loglik.ops import log_mean_exp
 from loglik.spaces import Real
 

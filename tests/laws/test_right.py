@@ -17,7 +17,7 @@ from loglik.laws.normalisation import EFFECTIVE, _ratio
 from loglik.laws.parts import by_parts
 from loglik.laws.subject import in_float64
 from loglik.laws.verdict import Broken
-from loglik.models.flows.flow import Direction, Flow
+from loglik.models.flow import Direction, Flow
 from loglik.spaces import Category, Integer, Real, Space
 from loglik.training.fit import fit
 from loglik.zoo import ZOO, build

@@ -14,7 +14,7 @@ from loglik.errors import UsageError
 from loglik.models.baselines.gaussian import gaussian
 from loglik.models.baselines.histogram import histogram
 from loglik.models.dequantized import Dequantized, density_space
-from loglik.models.flows.flow import Flow
+from loglik.models.flow import Flow
 from loglik.models.latent.ppca import ppca
 from loglik.spaces import Category, Integer, Real
 

@@ -67,7 +67,7 @@ def test_so_it_is_in_training(case: Case) -> None:
 
 @pytest.mark.parametrize("name", ["row-lstm", "diagonal-bilstm"])
 def test_so_it_is_for_compiled_sweeps_over_images(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("loglik.nets.image_lstm_sweep.COMPILED_CELLS", 1)
+    monkeypatch.setattr("loglik.models.autoregressive.pixelrnn.sweep.COMPILED_CELLS", 1)
     model, leaves, x, c = some(Case(name, Real((2, 3)), {"width": 4, "layers": 1}))
     agree(model, leaves, lambda: model.log_likelihood(x, c))
 

@@ -6,7 +6,7 @@ import torch
 from loglik.bijections.compose import Chain
 from loglik.bijections.elementwise import Standardize
 from loglik.bijections.linear import ActNorm
-from loglik.models.flows.flow import Flow
+from loglik.models.flow import Flow
 from loglik.spaces import Real
 from loglik.zoo import build
 

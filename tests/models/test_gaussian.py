@@ -10,7 +10,7 @@ from cases import data
 from loglik.contract import Claim
 from loglik.models.baselines.gaussian import BIN_VARIANCE, Gaussian, gaussian
 from loglik.models.dequantized import Dequantized
-from loglik.models.flows.flow import ExactFlow
+from loglik.models.flow import ExactFlow
 from loglik.spaces import Integer, Real
 
 pytestmark = pytest.mark.usefixtures("float64")

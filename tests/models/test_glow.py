@@ -13,7 +13,7 @@ from loglik.bijections.logistic_mixture import LogisticMixture
 from loglik.bijections.multiscale import FactorOut, Squeeze
 from loglik.densities import normal_log_prob
 from loglik.errors import UsageError
-from loglik.models.flows.flow import Flow
+from loglik.models.flow import Flow
 from loglik.models.flows.glow import glow
 from loglik.ops import sum_event
 from loglik.spaces import Category, Integer, Real

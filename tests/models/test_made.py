@@ -10,9 +10,9 @@ from loglik.laws.enumeration import all_events
 from loglik.laws.subject import varied
 from loglik.models.autoregressive.autoregressive import Autoregressive
 from loglik.models.autoregressive.fvsbn import fvsbn
-from loglik.models.autoregressive.made import made
-from loglik.models.flows.flow import Flow
-from loglik.nets.masked import MaskedMLP
+from loglik.models.autoregressive.made.model import made
+from loglik.models.flow import Flow
+from loglik.nets.masked.net import MaskedMLP
 from loglik.spaces import Category, Integer, Real, Space
 
 pytestmark = pytest.mark.usefixtures("float64")

@@ -17,13 +17,13 @@ from loglik.bijections.coupling import Coupling
 from loglik.contract import Model
 from loglik.densities import StandardNormal, normal_log_prob
 from loglik.errors import UsageError
-from loglik.models.flows.flow import ExactFlow, Flow
+from loglik.models.flow import ExactFlow, Flow
 from loglik.models.flows.maf import iaf, maf
 from loglik.models.flows.realnvp import realnvp
-from loglik.nets import relu_pass
-from loglik.nets.degrees import Degrees
-from loglik.nets.masked import masked_net
-from loglik.nets.mlp import MLP
+from loglik.nets.dense import relu_pass
+from loglik.nets.dense.mlp import MLP
+from loglik.nets.masked.degrees import Degrees
+from loglik.nets.masked.net import masked_net
 from loglik.ops import FAR
 from loglik.spaces import Category, Real
 

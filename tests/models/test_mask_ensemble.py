@@ -10,9 +10,9 @@ from loglik.contract import ExactModel
 from loglik.errors import ShapeMismatch, UsageError
 from loglik.laws.enumeration import all_events
 from loglik.laws.subject import varied
-from loglik.models.autoregressive.conditionals import MaskedAutoregressive, Standardized
-from loglik.models.autoregressive.ensemble import MaskEnsemble
-from loglik.models.autoregressive.made import made
+from loglik.models.autoregressive.made.conditionals import MaskedAutoregressive, Standardized
+from loglik.models.autoregressive.made.ensemble import MaskEnsemble
+from loglik.models.autoregressive.made.model import made
 from loglik.spaces import Category, Integer, Real, Space
 
 pytestmark = pytest.mark.usefixtures("float64")

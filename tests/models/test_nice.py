@@ -16,7 +16,7 @@ from loglik.contract import Claim
 from loglik.densities import StandardNormal, logistic_log_prob, normal_log_prob
 from loglik.errors import UsageError
 from loglik.models.dequantized import Dequantized
-from loglik.models.flows.flow import Flow
+from loglik.models.flow import Flow
 from loglik.models.flows.nice import additive_couplings, nice
 from loglik.spaces import Category, Integer, Real
 

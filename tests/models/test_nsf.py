@@ -14,7 +14,7 @@ from loglik.data.toys import TOYS, load_toy
 from loglik.densities import StandardNormal
 from loglik.errors import UsageError
 from loglik.models.flows.nsf import nsf, nsf_coupling
-from loglik.nets.masked import MaskedMLP
+from loglik.nets.masked.net import MaskedMLP
 from loglik.spaces import Category, Real
 
 KINDS: dict[str, Callable[..., Model]] = {"nsf": nsf, "nsf-coupling": nsf_coupling}

@@ -11,10 +11,10 @@ from loglik.laws.causality import visible
 from loglik.laws.enumeration import all_events
 from loglik.laws.subject import any_events, varied
 from loglik.models.autoregressive.autoregressive import Autoregressive
-from loglik.models.autoregressive.pixelcnnpp import most_resolutions, pixelcnnpp
+from loglik.models.autoregressive.pixelcnnpp.model import most_resolutions, pixelcnnpp
+from loglik.models.autoregressive.pixelcnnpp.net import GatedBlock, TwoStreams
+from loglik.models.autoregressive.pixelcnnpp.regions import NextPixel
 from loglik.nets.causal import Steps
-from loglik.nets.regions import NextPixel
-from loglik.nets.two_streams import GatedBlock, TwoStreams
 from loglik.spaces import Category, Integer, Real, Space
 
 pytestmark = pytest.mark.usefixtures("float64")

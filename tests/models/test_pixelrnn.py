@@ -8,10 +8,9 @@ from loglik.errors import UsageError
 from loglik.laws.causality import visible
 from loglik.laws.subject import any_events, varied
 from loglik.models.autoregressive.autoregressive import Autoregressive
-from loglik.models.autoregressive.diagonal_bilstm import diagonal_bilstm
-from loglik.models.autoregressive.row_lstm import row_lstm
-from loglik.nets.image_lstm import FRONT_AT_ONCE
-from loglik.nets.image_lstm_sweep import COMPILED_CELLS
+from loglik.models.autoregressive.pixelrnn.model import diagonal_bilstm, row_lstm
+from loglik.models.autoregressive.pixelrnn.net import FRONT_AT_ONCE
+from loglik.models.autoregressive.pixelrnn.sweep import COMPILED_CELLS
 from loglik.spaces import Category, Integer, Space
 from loglik.zoo import build
 

@@ -12,7 +12,7 @@ from loglik.contract import Claim
 from loglik.densities import StandardNormal, normal_log_prob
 from loglik.errors import UsageError
 from loglik.models.dequantized import Dequantized
-from loglik.models.flows.flow import Flow
+from loglik.models.flow import Flow
 from loglik.models.flows.realnvp import checkerboard, realnvp
 from loglik.ops import sum_event
 from loglik.spaces import Category, Integer, Real

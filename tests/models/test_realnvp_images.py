@@ -13,10 +13,10 @@ from loglik.bijections.multiscale import FactorOut, Squeeze
 from loglik.densities import normal_log_prob
 from loglik.errors import UsageError
 from loglik.models.dequantized import Dequantized
+from loglik.models.flow import Flow
 from loglik.models.flows import realnvp as module
-from loglik.models.flows.flow import Flow
 from loglik.models.flows.realnvp import realnvp
-from loglik.nets.convolutional import ResidualNet
+from loglik.nets.images.convolutional import ResidualNet
 from loglik.ops import sum_event
 from loglik.spaces import Integer, Real
 

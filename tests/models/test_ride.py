@@ -13,8 +13,8 @@ from loglik.errors import UsageError
 from loglik.laws.causality import visible
 from loglik.laws.subject import any_events, varied
 from loglik.models.autoregressive.autoregressive import Autoregressive
-from loglik.models.autoregressive.ride import Ride, ride
-from loglik.nets.causal_whitening import CausalWhitening
+from loglik.models.autoregressive.ride.model import Ride, ride
+from loglik.models.autoregressive.ride.whitening import CausalWhitening
 from loglik.spaces import Category, Integer, Real, Space
 
 pytestmark = pytest.mark.usefixtures("float64")

@@ -7,8 +7,8 @@ from loglik.errors import UsageError
 from loglik.laws.causality import visible
 from loglik.laws.subject import any_events, varied
 from loglik.models.autoregressive.autoregressive import Autoregressive
-from loglik.models.flows.flow import Flow
-from loglik.nets import attention_steps
+from loglik.models.autoregressive.transformer import steps as attention_steps
+from loglik.models.flow import Flow
 from loglik.spaces import Category, Integer, Real, Space
 from loglik.zoo import build
 

@@ -13,7 +13,7 @@ from loglik.contract import Claim, Model
 from loglik.densities import StandardLogistic
 from loglik.laws.enumeration import all_events
 from loglik.models.dequantized import Dequantized
-from loglik.models.flows.flow import ExactFlow
+from loglik.models.flow import ExactFlow
 from loglik.models.flows.nice import nice
 from loglik.models.flows.realnvp import realnvp
 from loglik.models.flows.variational import VariationalNoise, image_noise, vector_noise

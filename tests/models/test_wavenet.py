@@ -12,7 +12,7 @@ from loglik.heads import CategoricalHead, MuLawHead
 from loglik.laws.enumeration import all_events
 from loglik.laws.subject import any_events, varied
 from loglik.models.autoregressive.autoregressive import Autoregressive
-from loglik.models.autoregressive.wavenet_net import WaveNetNet
+from loglik.models.autoregressive.wavenet.net import WaveNetNet
 from loglik.nets.causal import Steps
 from loglik.runs.run import describe
 from loglik.spaces import Category, Integer, Real, Space

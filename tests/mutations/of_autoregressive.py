@@ -25,36 +25,39 @@ MODEL, RECIPE = Reach.MODEL, Reach.RECIPE
 PLANE = Real((2,))
 MADES, PIXELS = ("tests/models/test_made.py",), ("tests/models/test_pixelcnn.py",)
 GATED = ("tests/models/test_gated_pixelcnn.py",)
-PLUS, WIRING = ("tests/models/test_pixelcnnpp.py",), ("tests/nets/test_published_wiring.py",)
-LSTMS = ("tests/nets/test_image_lstm.py", "tests/models/test_pixelrnn.py")
-RIDES = ("tests/models/test_ride.py", "tests/nets/test_spatial_lstm.py", "tests/heads/test_mcgsm.py")
-ATTENDING, WAVES = ("tests/models/test_transformer.py",), ("tests/models/test_wavenet.py", "tests/nets/test_dilated.py")
-CHARS, HEADS = ("tests/nets/test_recurrent.py",), ("tests/nets/test_heads.py",)
+PLUS, WIRING = ("tests/models/test_pixelcnnpp.py",), ("tests/models/test_published_wiring.py",)
+LSTMS = ("tests/models/test_image_lstm.py", "tests/models/test_pixelrnn.py")
+RIDES = ("tests/models/test_ride.py", "tests/models/test_spatial_lstm.py", "tests/heads/test_mcgsm.py")
+ATTENDING, WAVES = (
+    ("tests/models/test_transformer.py",),
+    ("tests/models/test_wavenet.py", "tests/models/test_dilated.py"),
+)
+CHARS, HEADS = ("tests/models/test_recurrent.py",), ("tests/nets/test_heads.py",)
 LOGISTICS, MU_LAW = ("tests/heads/test_logistic.py",), ("tests/heads/test_companded.py",)
-MASKED, SHIFTED = "nets/convolutional.py", "nets/two_streams.py"
+MASKED, SHIFTED = "nets/images/convolutional.py", "models/autoregressive/pixelcnnpp/net.py"
 FRAMES = Case("wavenet", Real((6,)), DILATED, Real((3, 2)))
 
 MUTATIONS = (
     Mutation(
         "made-output-sees-itself", "made",
-        "outputs read hidden units that know the very value (>= for > at the output)", "nets/degrees.py",
+        "outputs read hidden units that know the very value (>= for > at the output)", "nets/masked/degrees.py",
         "asked[:, None] > layers[-1][None, :]", "asked[:, None] >= layers[-1][None, :]", MODEL, MADES,
         "made-Integer-1x3x3", Case("made", BINARY, SMALL),
     ),
     Mutation(
-        "fvsbn-value-sees-itself", "fvsbn", "direct connections include the value's own", "nets/degrees.py",
+        "fvsbn-value-sees-itself", "fvsbn", "direct connections include the value's own", "nets/masked/degrees.py",
         "asked[:, None] > seen[None, :]", "asked[:, None] >= seen[None, :]", MODEL, MADES, "fvsbn-Integer",
         Case("fvsbn", BINARY),
     ),
     Mutation(
         "fvsbn-context-dropped", "fvsbn",
-        "what a context adds to the outputs is left out in one pass, not in samples", "nets/masked.py",
+        "what a context adds to the outputs is left out in one pass, not in samples", "nets/masked/net.py",
         "return out if onto_out is None else out + onto_out", "return out", MODEL, MADES, "fvsbn and given",
         Case("fvsbn", LABELS, {}, LABEL_CONTEXT),
     ),
     Mutation(
         "made-mean-of-logs", "made", "an ensemble of masks averages log p_s in place of p_s: a bound sold as exact",
-        "models/autoregressive/ensemble.py",
+        "models/autoregressive/made/ensemble.py",
         "return log_mean_exp(torch.stack([member.log_prob(x, context) for member in self.each()]))",
         "return torch.stack([member.log_prob(x, context) for member in self.each()]).mean(0)", MODEL,
         ("tests/models/test_mask_ensemble.py",), "made-Integer-1x3x3", Case("made", BINARY, SMALL | {"masks": 3}),
@@ -181,30 +184,33 @@ MUTATIONS = (
     ),
     Mutation(
         "row-lstm-padded-on-the-wrong-side", "row-lstm",
-        "the input-to-state convolution reads the pixel to the right", "nets/row_lstm.py",
+        "the input-to-state convolution reads the pixel to the right", "models/autoregressive/pixelrnn/row.py",
         "left = F.pad(x, (0, 0, 1, 0))[:, :, :-1]", "left = F.pad(x, (0, 0, 0, 1))[:, :, 1:]", MODEL, LSTMS,
         "row-lstm-Integer-1x3x3", Case("row-lstm", BINARY, CONVOLUTIONS),
     ),
     Mutation(
         "row-lstm-memory-overwritten", "row-lstm",
-        "pixel by pixel, the second colour reads the cell that the first has left", "nets/row_lstm.py",
+        "pixel by pixel, the second colour reads the cell that the first has left",
+        "models/autoregressive/pixelrnn/row.py",
         "self.c_above = self.c.clone()", "self.c_above = self.c", MODEL, LSTMS, "row-lstm-Integer-3x2x2",
         Case("row-lstm", Integer((3, 2, 2), 2), {"width": 6, "layers": 2}),
     ),
     Mutation(
         "diagonal-bilstm-right-unshifted", "diagonal-bilstm", "states from the right are added in their own row",
-        "nets/diagonal_lstm.py", "return left + F.pad(right, (0, 0, 0, 0, 1, 0))[:, :-1]", "return left + right",
+        "models/autoregressive/pixelrnn/diagonal.py", "return left + F.pad(right, (0, 0, 0, 0, 1, 0))[:, :-1]",
+        "return left + right",
         MODEL, LSTMS, "diagonal-bilstm-Integer-1x3x3", Case("diagonal-bilstm", BINARY, CONVOLUTIONS, LABEL_CONTEXT),
     ),
     Mutation(
         "diagonal-bilstm-reads-below", "diagonal-bilstm", "on its diagonal a cell reads the state one row below",
-        "nets/image_lstm_sweep.py", "return cls(tuple(starts), tuple(lows), (0, -1))",
+        "models/autoregressive/pixelrnn/sweep.py", "return cls(tuple(starts), tuple(lows), (0, -1))",
         "return cls(tuple(starts), tuple(lows), (0, 1))", MODEL, LSTMS, "diagonal-bilstm-Integer-1x3x3",
         Case("diagonal-bilstm", BINARY, CONVOLUTIONS, LABEL_CONTEXT),
     ),
     Mutation(
         "ride-window-holds-the-pixel", "ride", "the neighbourhood a pixel is predicted from holds the pixel",
-        "nets/causal_whitening.py", "if (down, right) < (0, 0)", "if (down, right) <= (0, 0)", MODEL, RIDES,
+        "models/autoregressive/ride/whitening.py", "if (down, right) < (0, 0)", "if (down, right) <= (0, 0)", MODEL,
+        RIDES,
         "ride-Real-1x2", Case("ride", Real((1, 2)), SPATIAL | {"layers": 0}),
     ),
     Mutation(
@@ -223,30 +229,33 @@ MUTATIONS = (
         "ride-Real-3x2x2", Case("ride", Real((3, 2, 2)), SPATIAL, LABEL_CONTEXT),
     ),
     Mutation(
-        "ride-usual-lstm", "ride", "h = o tanh(c), as in other LSTMs, not tanh(o c)", "nets/spatial_lstm.py",
+        "ride-usual-lstm", "ride", "h = o tanh(c), as in other LSTMs, not tanh(o c)",
+        "models/autoregressive/ride/lstm.py",
         "return torch.tanh(o * c), c", "return o * torch.tanh(c), c", RECIPE, RIDES, "",
         Case("ride", Real((2, 1)), SPATIAL | {"layers": 2}, LABEL_CONTEXT),
     ),
     Mutation(
-        "transformer-not-causal", "transformer", "positions attend to later ones", "nets/attention.py",
+        "transformer-not-causal", "transformer", "positions attend to later ones",
+        "models/autoregressive/transformer/block.py",
         "causal_attention(query, key, value)", "F.scaled_dot_product_attention(query, key, value)", MODEL, ATTENDING,
         "transformer-Integer-1x3x3", Case("transformer", BINARY, ATTENTION),
     ),
     Mutation(
         "transformer-reads-the-value-itself", "transformer",
-        "position t reads value t: the shift by one is forgotten", "nets/attention.py",
+        "position t reads value t: the shift by one is forgotten", "models/autoregressive/transformer/net.py",
         "before = torch.cat([self.first.expand(len(x), 1, -1), self.read(values)], dim=1)",
         "before = self.read(x.flatten(1, -2)[:, self.order])", MODEL, ATTENDING, "transformer-Integer-1x3x3",
         Case("transformer", BINARY, ATTENTION),
     ),
     Mutation(
         "transformer-scale-in-one-place", "transformer",
-        "attention without 1 / sqrt(d) in one pass, with it in samples", "nets/attention.py",
+        "attention without 1 / sqrt(d) in one pass, with it in samples", "models/autoregressive/transformer/block.py",
         "causal_attention(query, key, value)", "causal_attention(query * query.shape[-1] ** 0.5, key, value)", MODEL,
         ATTENDING, "transformer-Integer-1x3x3", Case("transformer", BINARY, ATTENTION),
     ),
     Mutation(
-        "transformer-without-scale", "transformer", "attention without 1 / sqrt(d), everywhere", "nets/attention.py",
+        "transformer-without-scale", "transformer", "attention without 1 / sqrt(d), everywhere",
+        "models/autoregressive/transformer/block.py",
         "parts: Tensor = self.query_key_value(self.norm_attention(h))",
         "parts: Tensor = self.query_key_value(self.norm_attention(h))\n"
         "        wide = h.shape[-1]\n"
@@ -255,47 +264,50 @@ MUTATIONS = (
     ),
     Mutation(
         "wavenet-first-mask-B", "wavenet", "the first convolution sees the very sample that it is to predict",
-        "nets/dilated.py", '(kernel - 1) * dilation + (mask == "A")', "(kernel - 1) * dilation", MODEL, WAVES,
+        "models/autoregressive/wavenet/dilated.py", '(kernel - 1) * dilation + (mask == "A")',
+        "(kernel - 1) * dilation", MODEL, WAVES,
         "wavenet-Category-5", Case("wavenet", Category((5,), 3), DILATED | {"kernel": 3, "blocks": 1}, LABEL_CONTEXT),
     ),
     Mutation(
         "wavenet-queue-without-dilation", "wavenet", "step by step, taps are read next to each other",
-        "models/autoregressive/wavenet_net.py", "ring[(self.time + j * gate.dilation) % len(ring)]",
+        "models/autoregressive/wavenet/net.py", "ring[(self.time + j * gate.dilation) % len(ring)]",
         "ring[(self.time + j) % len(ring)]", MODEL, WAVES, "wavenet-Real-2",
         Case("wavenet", Real((6,)), DILATED | {"kernel": 3, "layers": 2}),
     ),
     Mutation(
         "wavenet-kernel-without-dilation", "wavenet", "the compiled sampler reads taps next to each other",
-        "models/autoregressive/wavenet_kernel.py", "ring[(t + j * d) % len(ring)]", "ring[(t + j) % len(ring)]",
+        "models/autoregressive/wavenet/kernel.py", "ring[(t + j * d) % len(ring)]", "ring[(t + j) % len(ring)]",
         MODEL, WAVES, "wavenet-Category-5",
         Case("wavenet", Category((5,), 3), DILATED | {"kernel": 3, "blocks": 1}, LABEL_CONTEXT),
     ),
     Mutation(
         "wavenet-frames-in-turn", "wavenet", "step by step, frames of the context change with every sample",
-        "models/autoregressive/wavenet_net.py", "frame = min(self.time // net.hop, net.frames - 1)",
+        "models/autoregressive/wavenet/net.py", "frame = min(self.time // net.hop, net.frames - 1)",
         "frame = self.time % net.frames", MODEL, WAVES, "wavenet and given", FRAMES,
     ),
     Mutation(
-        "char-rnn-reads-the-value-itself", "char-rnn", "the cell at t reads the symbol at t", "nets/recurrent.py",
+        "char-rnn-reads-the-value-itself", "char-rnn", "the cell at t reads the symbol at t",
+        "models/autoregressive/char_rnn/net.py",
         "read = torch.cat([before.unsqueeze(1), values[:, :-1]], dim=1)", "read = values", MODEL, CHARS,
         "char-rnn-Integer-1x3x3", Case("char-rnn", BINARY, RECURRENT),
     ),
     Mutation(
         "char-rnn-carries-the-first-symbol", "char-rnn",
-        "the state carried to the next window holds its first symbol, not its last", "nets/recurrent.py",
+        "the state carried to the next window holds its first symbol, not its last",
+        "models/autoregressive/char_rnn/net.py",
         "self._packed(h, values[:, -1])", "self._packed(h, values[:, 0])", MODEL, CHARS, "char-rnn-Category-5",
         Case("char-rnn", Category((5,), 3), RECURRENT),
     ),
     Mutation(
         "char-rnn-gru-the-other-way", "char-rnn", "step by step, the GRU keeps what its gate says to renew",
-        "nets/recurrent_steps.py", "torch.lerp(self.m, self.h, self.u, out=self.h)",
+        "models/autoregressive/char_rnn/steps.py", "torch.lerp(self.m, self.h, self.u, out=self.h)",
         "torch.lerp(self.h, self.m, self.u, out=self.h)", MODEL, CHARS, "char-rnn-Category-4",
         Case("char-rnn", Category((4,), 9), RECURRENT | {"cell": "gru"}, LABEL_CONTEXT),
     ),
     Mutation(
         "conditional-of-the-mean-log", "made",
         "p(unseen|seen) of an ensemble divides by the mean of the members' logs",
-        "models/autoregressive/conditionals.py", "- beginnings.logsumexp(0)", "- beginnings.mean(0)", Reach.BESIDE,
+        "models/autoregressive/made/conditionals.py", "- beginnings.logsumexp(0)", "- beginnings.mean(0)", Reach.BESIDE,
         ("tests/models/test_mask_ensemble.py",),
     ),
 )  # fmt: skip

@@ -131,7 +131,7 @@ MUTATIONS = (
     ),
     Mutation(
         "iaf-log-determinant-the-other-way", "iaf", "the compiled inverse gives minus its log-determinant",
-        "nets/masked_kernel.py", "log_scales[r] += limit", "log_scales[r] -= limit", MODEL,
+        "nets/masked/kernel.py", "log_scales[r] += limit", "log_scales[r] -= limit", MODEL,
         ("tests/models/test_iaf_gradients.py",), "iaf-Real-2", Case("iaf", PLANE, COUPLINGS),
     ),
     Mutation(
@@ -149,23 +149,23 @@ MUTATIONS = (
     ),
     Mutation(
         "nsf-slope-misses-a-term", "nsf", "the slope of the spline counts its middle term once, not twice",
-        "bijections/spline_curve.py", "num = d1 * xi.square() + 2.0 * s * both + d0",
+        "bijections/spline/curve.py", "num = d1 * xi.square() + 2.0 * s * both + d0",
         "num = d1 * xi.square() + s * both + d0", MODEL, SPLINED, "nsf-Real-2", Case("nsf", PLANE, SPLINES),
     ),
     Mutation(
         "nsf-kernel-misses-a-term", "nsf", "the compiled loops count the middle term of the slope once",
-        "nets/spline_kernel.py", "+ two * s[r] * xi[r] * rest +", "+ s[r] * xi[r] * rest +", MODEL, SPLINED,
+        "bijections/spline/kernel.py", "+ two * s[r] * xi[r] * rest +", "+ s[r] * xi[r] * rest +", MODEL, SPLINED,
         "nsf-Real-2", Case("nsf", PLANE, SPLINES),
     ),
     Mutation(
         "nsf-kernel-knots-in-shares", "nsf-coupling",
-        "the compiled loops place a value by widths where heights are meant", "nets/spline_kernel.py",
+        "the compiled loops place a value by widths where heights are meant", "bijections/spline/kernel.py",
         "locate(z, h, start, 1, c, block, rows)", "locate(z, h, start, 0, c, block, rows)", MODEL, SPLINED,
         "nsf-coupling-Real-2", Case("nsf-coupling", PLANE, SPLINES | {"layers": 3}),
     ),
     Mutation(
         "nsf-other-root", "nsf-coupling", "the inverse of a spline solves another quadratic",
-        "bijections/spline_curve.py", "(b.square() + 4.0 * a * s * rise)", "(b.square() - 4.0 * a * s * rise)", MODEL,
+        "bijections/spline/curve.py", "(b.square() + 4.0 * a * s * rise)", "(b.square() - 4.0 * a * s * rise)", MODEL,
         SPLINED, "nsf-coupling-Real-2", Case("nsf-coupling", PLANE, SPLINES | {"layers": 3}),
     ),
     Mutation(
@@ -179,12 +179,12 @@ MUTATIONS = (
         MODEL, MOVING, "cnf-Real-2", Case("cnf", PLANE, CONTINUOUS | {"gain": None}),
     ),
     Mutation(
-        "cnf-kernel-trace-doubled", "cnf", "the compiled field counts its divergence twice", "nets/field_kernel.py",
+        "cnf-kernel-trace-doubled", "cnf", "the compiled field counts its divergence twice", "nets/fields/kernel.py",
         "trace[r] += scale * dot(", "trace[r] += 2.0 * scale * dot(", MODEL, FIELDS, "cnf-Real-2",
         Case("cnf", PLANE, CONTINUOUS),
     ),
     Mutation(
-        "ffjord-sum-of-probes", "ffjord", "Hutchinson's estimate sums its probes", "nets/field.py",
+        "ffjord-sum-of-probes", "ffjord", "Hutchinson's estimate sums its probes", "nets/fields/field.py",
         "Directions(eps @ first.T, eps @ last, 1.0 / len(eps))", "Directions(eps @ first.T, eps @ last)", MODEL,
         MOVING, "ffjord-Real-2", Case("ffjord", PLANE, CONTINUOUS | {"probes": 2}),
     ),
@@ -202,13 +202,13 @@ MUTATIONS = (
     ),
     Mutation(
         "flow-log-determinant-forgotten", "nice", "a flow gives the density of z for that of x",
-        "models/flows/flow.py", "return self.base.log_likelihood(z, context) + log_det",
+        "models/flow.py", "return self.base.log_likelihood(z, context) + log_det",
         "return self.base.log_likelihood(z, context) + 0.0 * log_det", MODEL, ("tests/models/test_nice.py",),
         "nice-Real-1", Case("nice", Real((1,)), NARROW, REAL_CONTEXT),
     ),
     Mutation(
         "flow-trains-on-the-base-alone", "nice", "training maximises the density of z, without the log-determinant",
-        "models/flows/flow.py", "return self.base.objective(z, context) + log_det",
+        "models/flow.py", "return self.base.objective(z, context) + log_det",
         "return self.base.objective(z, context) + 0.0 * log_det", MODEL, ("tests/models/test_objectives.py",),
         "nice-Real-2", Case("nice", PLANE, NARROW),
     ),

@@ -124,7 +124,7 @@ MUTATIONS = (
         "stream-carried-in-words-only", "streams",
         "a score says that the state was carried, and forgets it at every window", EVALUATE,
         "state = model.log_likelihood_from(x, None if state is None else state[: len(x)], c)",
-        "state = model.log_likelihood_from(x, None, c)", (*STREAMS, "tests/nets/test_recurrent.py"),
+        "state = model.log_likelihood_from(x, None, c)", (*STREAMS, "tests/models/test_recurrent.py"),
     ),
     mistake(
         "streams-overlap", "streams", "streams side by side read some windows twice and others never",

@@ -8,11 +8,11 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from loglik.nets.compiled_motion import compiled_travel
-from loglik.nets.field import Directions, Field
-from loglik.nets.field_motion import FieldMotion
-from loglik.nets.image_field import ImageField
-from loglik.nets.penalised_motion import PenalisedMotion
+from loglik.nets.fields.compiled import CompiledMotion, compiled_travel
+from loglik.nets.fields.field import Directions, Field
+from loglik.nets.fields.field_motion import FieldMotion
+from loglik.nets.fields.image_field import ImageField
+from loglik.nets.fields.penalised_motion import PenalisedMotion
 from loglik.ode import RK4, TSIT5, Fixed, Grid, Step, solve
 
 B = 20
@@ -66,7 +66,7 @@ def test_compiled_loops_are_the_plain_operations(
     t = torch.tensor(0.3, dtype=dtype)
     f, tangents = motion.in_torch(t, motion.parts(state)[0])
     slopes = motion(t, state), torch.cat([f.reshape(-1), motion.trace(tangents)])
-    assert motion.compiles
+    assert isinstance(motion, CompiledMotion)
     tolerance = 1e-11 if dtype is torch.float64 else 2e-5
     torch.testing.assert_close(*slopes, atol=tolerance, rtol=tolerance)
     assert_same_gradients(slopes, [state, *field.parameters()], tolerance)
@@ -157,14 +157,14 @@ def test_fields_begin_at_rest_and_their_units_as_rough_as_told(gain: float | Non
 def test_wide_nets_go_by_plain_operations() -> None:
     field, x, _ = field_and_rows(2, (200, 8), 0, torch.float64)
     motion = field.motion(None, field.exact())
-    assert not motion.compiles
+    assert not isinstance(motion, CompiledMotion)
     f, _ = motion.parts(motion(torch.tensor(0.5), motion.start(x)))
     torch.testing.assert_close(f, field(torch.tensor(0.5), x))
 
 
 def test_the_loops_own_tanh() -> None:
     """To some units in the last place of 1, also where it is flat; no NaN at the ends of the numbers."""
-    from loglik.nets import field_kernel
+    from loglik.nets.fields import kernel as field_kernel
 
     for kind, tolerance in ((np.float32, 5e-7), (np.float64, 4e-14)):
         x = np.concatenate([np.linspace(-30.0, 30.0, 20_001), [1e30, -1e30, np.inf, -np.inf]]).astype(kind)[None]

@@ -6,10 +6,10 @@ from torch import Tensor
 
 from loglik.laws.subject import varied
 from loglik.models.autoregressive.autoregressive import Autoregressive
-from loglik.models.autoregressive.ensemble import MaskEnsemble
-from loglik.models.autoregressive.made import made
-from loglik.models.flows.flow import Flow
-from loglik.nets.masked_steps import MaskedSteps
+from loglik.models.autoregressive.made.ensemble import MaskEnsemble
+from loglik.models.autoregressive.made.model import made
+from loglik.models.flow import Flow
+from loglik.nets.masked.steps import MaskedSteps
 from loglik.spaces import Category, Integer, Real, Space
 
 pytestmark = pytest.mark.usefixtures("float64")

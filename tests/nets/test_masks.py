@@ -5,10 +5,10 @@ from collections.abc import Callable
 import pytest
 import torch
 
-from loglik.nets.convolutional import MaskedConv2d, ResidualNet
-from loglik.nets.degrees import Degrees, even_degrees, sampled, spread
-from loglik.nets.masked import MaskedLinear, MaskedMLP, MaskedWeights
-from loglik.nets.mlp import MLP
+from loglik.nets.dense.mlp import MLP
+from loglik.nets.images.convolutional import MaskedConv2d, ResidualNet
+from loglik.nets.masked.degrees import Degrees, even_degrees, sampled, spread
+from loglik.nets.masked.net import MaskedLinear, MaskedMLP, MaskedWeights
 
 
 @pytest.mark.parametrize("kernel", [1, 3, 5, 7])

@@ -4,9 +4,9 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from loglik.nets.degrees import spread
-from loglik.nets.masked import MaskedMLP, MaskedWeights
-from loglik.nets.mlp import MLP
+from loglik.nets.dense.mlp import MLP
+from loglik.nets.masked.degrees import spread
+from loglik.nets.masked.net import MaskedMLP, MaskedWeights
 
 pytestmark = pytest.mark.usefixtures("float64")
 DIMS, OUTPUTS = 5, 7

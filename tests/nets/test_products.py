@@ -4,8 +4,8 @@ import pytest
 import torch
 from torch import Tensor
 
-from loglik.nets import products
-from loglik.nets.products import linear, product
+from loglik.nets.dense import products
+from loglik.nets.dense.products import linear, product
 
 N, K, M = 256, 192, 160
 LAYOUTS = {

@@ -3,11 +3,11 @@
 import pytest
 import torch
 
-from loglik.nets import quarters
-from loglik.nets.degrees import Degrees, sampled, spread
-from loglik.nets.masked import masked_net
-from loglik.nets.quarters import Quarter
-from loglik.nets.relu_pass import in_steps
+from loglik.nets.dense import quarters
+from loglik.nets.dense.quarters import Quarter
+from loglik.nets.dense.relu_pass import in_steps
+from loglik.nets.masked.degrees import Degrees, sampled, spread
+from loglik.nets.masked.net import masked_net
 
 pytestmark = pytest.mark.usefixtures("float64", "where_it_gains")
 

@@ -6,9 +6,9 @@ import pytest
 import torch
 from torch import Tensor
 
-from loglik.nets import relu_pass
-from loglik.nets.quarters import Quarter
-from loglik.nets.relu_pass import Layers
+from loglik.nets.dense import relu_pass
+from loglik.nets.dense.quarters import Quarter
+from loglik.nets.dense.relu_pass import Layers
 
 B, IN, HIDDEN, OUT = 30, 3, (140, 150), 4
 

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from loglik.bijections.transform import Kept, Transform, WrittenOut
-from loglik.nets.drawing import NORMAL, Drawing
+from loglik.compiled.drawing import NORMAL, Drawing
 
 
 class Additive(Transform):

@@ -13,8 +13,8 @@ from torch import Tensor, nn
 from loglik.bijections.steered import Steered
 from loglik.bijections.transform import Transform, WrittenOut
 from loglik.contract import Bijection
-from loglik.nets.masked import MaskedMLP
-from loglik.nets.masked_adjoint import settle
+from loglik.nets.masked.adjoint import settle
+from loglik.nets.masked.net import MaskedMLP
 from loglik.ops import FAR, gradients_again
 
 T = TypeVar("T")

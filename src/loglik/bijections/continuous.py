@@ -9,12 +9,11 @@ import torch
 from torch import Tensor
 
 from loglik.contract import Bijection, Claim
-from loglik.nets.compiled_motion import compiled_travel
-from loglik.nets.field import Directions, Field
-from loglik.nets.field_motion import FieldMotion
-from loglik.nets.image_field import ImageField
-from loglik.nets.motion import Motion
-from loglik.nets.penalised_motion import PenalisedMotion
+from loglik.nets.fields.compiled import CompiledMotion, compiled_travel
+from loglik.nets.fields.field import Directions, Field
+from loglik.nets.fields.image_field import ImageField
+from loglik.nets.fields.motion import Motion
+from loglik.nets.fields.penalised_motion import PenalisedMotion
 from loglik.ode import DOP853, TSIT5, Adaptive, Adjoint, Backprop, Gradient, Grid, Step, largest, solve
 
 SPAN = (0.0, 1.0)  # data are at 0, noise at 1
@@ -147,7 +146,7 @@ class Continuous(Bijection):
 
     def _way(self, motion: Motion | PenalisedMotion, x: Tensor, times: Sequence[float]) -> tuple[Tensor, ...]:
         """The parts of the state at the end, and the largest error (B,) of any step, as a share of 1 + |value|."""
-        if isinstance(motion, FieldMotion) and motion.compiles and isinstance(self.gradient, Backprop):
+        if isinstance(motion, CompiledMotion) and isinstance(self.gradient, Backprop):
             return compiled_travel(motion, x, times, TSIT5)
         gradient = self.gradient
         if isinstance(gradient, Adjoint):

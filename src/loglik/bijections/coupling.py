@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from loglik.bijections.steered import Split, Steered
 from loglik.bijections.transform import Transform, WrittenOut
 from loglik.contract import Bijection
-from loglik.nets.mlp import MLP
+from loglik.nets.dense.mlp import MLP
 from loglik.ops import FAR, is_permutation, sum_event
 
 

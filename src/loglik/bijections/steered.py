@@ -10,8 +10,8 @@ import torch
 from torch import Tensor
 
 from loglik.bijections.transform import WrittenOut
-from loglik.nets import relu_pass
-from loglik.nets.relu_pass import Layers
+from loglik.nets.dense import relu_pass
+from loglik.nets.dense.relu_pass import Layers
 from loglik.ops import FAR, gradients_again
 
 

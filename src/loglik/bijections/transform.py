@@ -6,7 +6,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from loglik.nets.drawing import Drawing
+from loglik.compiled.drawing import Drawing
 from loglik.ops import gradients_again
 
 

@@ -4,9 +4,9 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from loglik.compiled.drawing import COIN, ONE_HOT, SCALED, Drawing
 from loglik.heads.head import Head
 from loglik.heads.levels import draw_level, sharpened
-from loglik.nets.drawing import COIN, ONE_HOT, SCALED, Drawing
 from loglik.ops import at_least_float32
 
 SMOOTHING = 0.1  # the count added to every level of a marginal

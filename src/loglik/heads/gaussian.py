@@ -7,9 +7,9 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from loglik.compiled.drawing import NORMAL, Drawing
 from loglik.densities import LOG_2PI, normal_log_prob
 from loglik.heads.head import Head
-from loglik.nets.drawing import NORMAL, Drawing
 from loglik.ops import FAR, at_least_float32, gradients_again
 from loglik.scales import centre_and_scale
 

@@ -9,8 +9,8 @@ from abc import ABC, abstractmethod
 import torch
 from torch import Tensor, nn
 
+from loglik.compiled.drawing import Drawing
 from loglik.errors import UsageError
-from loglik.nets.drawing import Drawing
 from loglik.ops import at_least_float32
 
 

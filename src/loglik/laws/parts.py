@@ -17,7 +17,7 @@ from loglik.laws.quadrature import resolved_integral
 from loglik.laws.subject import any_events, scores
 from loglik.laws.verdict import Broken, NotApplicable, Status, Undecided, require
 from loglik.models.autoregressive.autoregressive import Autoregressive
-from loglik.models.flows.flow import Flow
+from loglik.models.flow import Flow
 from loglik.spaces import Discrete
 
 TOLERANCE = 1e-9  # relative to the scores; of a sum over levels

@@ -13,7 +13,7 @@ from loglik.errors import UsageError
 from loglik.inference.evaluate import batch_rows, evaluating
 from loglik.inference.randomness import seeded
 from loglik.models.autoregressive.autoregressive import Autoregressive
-from loglik.models.autoregressive.ensemble import MaskEnsemble
+from loglik.models.autoregressive.made.ensemble import MaskEnsemble
 from loglik.promises import check_model, draws_of
 
 

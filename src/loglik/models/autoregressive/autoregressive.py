@@ -10,7 +10,7 @@ from loglik.contract import ExactModel
 from loglik.errors import ShapeMismatch, UsageError
 from loglik.heads import Head
 from loglik.nets.causal import CarryingNet, CausalNet, Steps, WholePasses
-from loglik.nets.masked import MaskedMLP
+from loglik.nets.masked.net import MaskedMLP
 from loglik.ops import sum_event
 from loglik.spaces import Space
 

@@ -6,7 +6,7 @@ wake-sleep algorithm produce good density estimators?, NIPS 8.
 
 from loglik.arguments.ranges import Count, Share
 from loglik.contract import ExactModel
-from loglik.models.autoregressive.made import made
+from loglik.models.autoregressive.made.model import made
 from loglik.spaces import Space
 
 

@@ -14,11 +14,11 @@ from loglik.errors import UsageError
 from loglik.heads import head_for
 from loglik.models.autoregressive.autoregressive import Autoregressive
 from loglik.models.autoregressive.raster import image_size, raster_order
-from loglik.models.flows.standardized import standardized
+from loglik.models.standardized import standardized
 from loglik.nets.causal import CausalNet, Steps
-from loglik.nets.colours import as_channels, by_value, start_at
-from loglik.nets.convolutional import MaskedConv2d, RowsConv2d
-from loglik.nets.pixelwise import PixelwiseConv, RasterWalk, RowwiseConv
+from loglik.nets.images.colours import as_channels, by_value, start_at
+from loglik.nets.images.convolutional import MaskedConv2d, RowsConv2d
+from loglik.nets.images.pixelwise import PixelwiseConv, RasterWalk, RowwiseConv
 from loglik.spaces import Space
 
 

@@ -13,11 +13,11 @@ from loglik.contract import ExactModel
 from loglik.heads import head_for
 from loglik.models.autoregressive.autoregressive import Autoregressive
 from loglik.models.autoregressive.raster import first_kernel, image_size, raster_order
-from loglik.models.flows.standardized import standardized
+from loglik.models.standardized import standardized
 from loglik.nets.causal import CausalNet, Steps
-from loglik.nets.colours import as_channels, by_value, start_at
-from loglik.nets.convolutional import MaskedConv2d
-from loglik.nets.pixelwise import PixelwiseConv, RasterWalk
+from loglik.nets.images.colours import as_channels, by_value, start_at
+from loglik.nets.images.convolutional import MaskedConv2d
+from loglik.nets.images.pixelwise import PixelwiseConv, RasterWalk
 from loglik.spaces import Space
 
 

@@ -7,8 +7,8 @@ from loglik.arguments.ranges import Share
 from loglik.contract import EMModel, FittedBy, Model
 from loglik.densities import LOG_2PI
 from loglik.models.dequantized import Dequantized, density_space
-from loglik.models.flows.standardized import standardized
 from loglik.models.normals import MixtureOfNormals, Normals
+from loglik.models.standardized import standardized
 from loglik.moments import DECISIVE, Moments, floored
 from loglik.spaces import Integer, Real, Space
 

@@ -10,9 +10,9 @@ from loglik.contract import ExactModel
 from loglik.densities import StandardNormal, normal_log_prob
 from loglik.errors import UsageError
 from loglik.heads.gaussian import MixtureHead
-from loglik.models.autoregressive.conditionals import MaskedAutoregressive
-from loglik.nets.degrees import spread
-from loglik.nets.masked import MaskedMLP, MaskedWeights
+from loglik.models.autoregressive.made.conditionals import MaskedAutoregressive
+from loglik.nets.masked.degrees import spread
+from loglik.nets.masked.net import MaskedMLP, MaskedWeights
 from loglik.spaces import Real, Space
 
 

@@ -13,7 +13,7 @@ from loglik.densities import StandardNormal
 from loglik.errors import UsageError
 from loglik.models.dequantized import Dequantized, density_space
 from loglik.models.flows.rescaling import rescaled
-from loglik.nets.field import Field
+from loglik.nets.fields.field import Field
 from loglik.ode import Adjoint, Backprop, Checkpointed, Gradient
 from loglik.spaces import Integer, Real, Space
 

@@ -7,8 +7,8 @@ from torch import Tensor, nn
 
 from loglik.bijections.coupling import Coupling, MaskedCoupling
 from loglik.bijections.transform import Transform
-from loglik.nets.convolutional import GivenImage, ResidualNet, ThreeConvolutions
-from loglik.nets.mlp import MANY, MLP
+from loglik.nets.dense.mlp import MANY, MLP
+from loglik.nets.images.convolutional import GivenImage, ResidualNet, ThreeConvolutions
 
 ImageNet = ResidualNet | ThreeConvolutions | GivenImage
 MakeNet = Callable[[int, int], ImageNet]  # input channels, output channels

@@ -15,8 +15,8 @@ from loglik.errors import UsageError
 from loglik.models.dequantized import density_space
 from loglik.models.flows.cnf import continuous_flow, gradient_called
 from loglik.models.flows.images import image_shape
-from loglik.nets.field import Field
-from loglik.nets.image_field import ImageField
+from loglik.nets.fields.field import Field
+from loglik.nets.fields.image_field import ImageField
 from loglik.spaces import Space
 
 NOISE = {"rademacher": rademacher, "gaussian": gaussian}

@@ -4,7 +4,7 @@ from loglik.bijections.compose import Chain
 from loglik.bijections.elementwise import Gaussianize
 from loglik.contract import ExactModel
 from loglik.models.dequantized import Dequantized
-from loglik.models.flows.flow import ExactFlow
+from loglik.models.flow import ExactFlow
 from loglik.spaces import Integer, Real
 
 DRAWS = 8  # copies of each event, each with its own dequantisation noise

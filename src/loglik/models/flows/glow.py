@@ -25,7 +25,7 @@ from loglik.models.flows.couplings import MakeNet, channel_coupling, pixel_coupl
 from loglik.models.flows.images import image_shape
 from loglik.models.flows.rescaling import rescaled
 from loglik.models.flows.variational import dequantized, image_noise
-from loglik.nets.convolutional import ThreeConvolutions
+from loglik.nets.images.convolutional import ThreeConvolutions
 from loglik.ops import with_numbers
 from loglik.spaces import Real, Space
 

@@ -22,8 +22,8 @@ from loglik.models.dequantized import density_space
 from loglik.models.flows.bases import base_for
 from loglik.models.flows.rescaling import rescaled
 from loglik.models.flows.variational import dequantized, vector_noise
-from loglik.nets.degrees import spread
-from loglik.nets.masked import masked_net
+from loglik.nets.masked.degrees import spread
+from loglik.nets.masked.net import masked_net
 from loglik.spaces import Space
 
 

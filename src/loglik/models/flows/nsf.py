@@ -15,15 +15,15 @@ from loglik.bijections.compose import Chain, Reshape
 from loglik.bijections.linear import Linear
 from loglik.bijections.lu import LU
 from loglik.bijections.masks import random_half
-from loglik.bijections.spline import Spline
+from loglik.bijections.spline.transform import Spline
 from loglik.contract import Bijection, Model
 from loglik.densities import StandardNormal
 from loglik.models.dequantized import density_space
 from loglik.models.flows.couplings import vector_coupling
 from loglik.models.flows.rescaling import rescaled
 from loglik.models.flows.variational import dequantized, vector_noise
-from loglik.nets.degrees import spread
-from loglik.nets.masked import masked_net
+from loglik.nets.masked.degrees import spread
+from loglik.nets.masked.net import masked_net
 from loglik.spaces import Real, Space
 
 rectified = partial(nn.ReLU, inplace=True)  # what is below it in a net has no other use

@@ -22,7 +22,7 @@ from loglik.models.flows.couplings import ImageNet, channel_coupling, pixel_coup
 from loglik.models.flows.images import image_shape
 from loglik.models.flows.rescaling import rescaled
 from loglik.models.flows.variational import dequantized, image_noise, vector_noise
-from loglik.nets.convolutional import ResidualNet
+from loglik.nets.images.convolutional import ResidualNet
 from loglik.ops import with_numbers
 from loglik.spaces import Real, Space
 

@@ -3,7 +3,7 @@
 from loglik.bijections.elementwise import Gaussianize, Logit, Standardize
 from loglik.contract import Bijection, Claim, ExactModel
 from loglik.errors import UsageError
-from loglik.models.flows.flow import ExactFlow, Flow
+from loglik.models.flow import ExactFlow, Flow
 from loglik.spaces import Integer, Real, Space
 
 INITIAL_VALUES = 1 << 20  # numbers of which ActNorm takes its first means; the rescaling itself looks at all there are

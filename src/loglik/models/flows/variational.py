@@ -20,7 +20,7 @@ from loglik.errors import UsageError
 from loglik.models.dequantized import Dequantized, Noise
 from loglik.models.flows.couplings import channel_coupling, pixel_coupling, vector_coupling
 from loglik.models.flows.images import image_shape
-from loglik.nets.convolutional import GivenImage, ThreeConvolutions
+from loglik.nets.images.convolutional import GivenImage, ThreeConvolutions
 from loglik.ops import with_numbers
 from loglik.spaces import Integer, Real, Space
 

@@ -12,8 +12,8 @@ from loglik.densities import LOG_2PI, normal_log_prob
 from loglik.errors import UsageError
 from loglik.models.dequantized import density_space
 from loglik.models.flows.gaussianized import gaussianized
-from loglik.models.flows.standardized import standardized
 from loglik.models.normals import MixtureOfNormals, Normals
+from loglik.models.standardized import standardized
 from loglik.moments import DECISIVE, FewRows, Moments
 from loglik.ops import sum_event
 from loglik.spaces import Integer, Real, Space

@@ -11,7 +11,7 @@ from loglik.bijections.elementwise import Standardize
 from loglik.contract import Bijection, LatentModel
 from loglik.densities import normal_log_prob
 from loglik.heads import Head, head_for
-from loglik.nets.mlp import MLP
+from loglik.nets.dense.mlp import MLP
 from loglik.ops import at_least_float32, sum_event
 from loglik.spaces import Real, Space
 

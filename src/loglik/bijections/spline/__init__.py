@@ -1,0 +1,1 @@
+"""Monotonic splines: the transform, its equation in torch, and the same in compiled loops."""

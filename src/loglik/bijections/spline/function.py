@@ -1,0 +1,110 @@
+"""The spline as a function that torch can differentiate, computed by torch or by compiled loops.
+
+Nothing is kept for the gradients but x and h; automatic differentiation of `curve` would keep, and read again, a
+dozen tensors of the size of h. The loops of `kernel` compute the same in one pass over memory.
+"""
+
+from collections.abc import Callable
+from functools import partial
+from typing import Any, cast
+
+import torch
+from torch import Tensor
+from torch.autograd import Function
+
+from loglik.bijections.spline import curve
+from loglik.bijections.spline.bins import Bins
+from loglik.compiled.threads import in_threads
+from loglik.ops import gradients_again
+
+COMPILED_VALUES = 256  # from so many on, compiled loops are worth loading
+VALUES_OF_A_THREAD = 8192
+
+
+class Moved(Function):
+    """x (N,), h (3K - 1, N) -> z, log dz/dx, (N,) each."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, h: Tensor, bins: Bins) -> tuple[Tensor, Tensor]:
+        z, slope = by_loops("forward", x, h, bins) if compilable(x) else curve.moved(x, h, bins)
+        ctx.save_for_backward(x, h)
+        ctx.bins = bins
+        return z, slope.log()
+
+    @staticmethod
+    def backward(ctx: Any, gz: Tensor, gl: Tensor) -> tuple[Tensor | None, ...]:
+        x, h = ctx.saved_tensors
+        if torch.is_grad_enabled():
+            return *gradients_again(partial(moved, bins=ctx.bins), (x, h), (gz, gl)), None
+        return *gradients(x, h, gz, gl, ctx.bins, back=False), None
+
+
+class Undone(Function):
+    """z (N,), h (3K - 1, N) -> x, log dx/dz, (N,) each."""
+
+    @staticmethod
+    def forward(ctx: Any, z: Tensor, h: Tensor, bins: Bins) -> tuple[Tensor, Tensor]:
+        x, slope = by_loops("inverse", z, h, bins) if compilable(z) else curve.undone(z, h, bins)
+        ctx.save_for_backward(z, x, h)
+        ctx.bins = bins
+        return x, -slope.log()
+
+    @staticmethod
+    def backward(ctx: Any, gx: Tensor, gl: Tensor) -> tuple[Tensor | None, ...]:
+        z, x, h = ctx.saved_tensors
+        if torch.is_grad_enabled():
+            return *gradients_again(partial(undone, bins=ctx.bins), (z, h), (gx, gl)), None
+        return *gradients(x, h, gx, -gl, ctx.bins, back=True), None
+
+
+def moved(x: Tensor, h: Tensor, bins: Bins) -> tuple[Tensor, Tensor]:
+    """`Moved` in single steps."""
+    z, slope = curve.moved(x, h, bins)
+    return z, slope.log()
+
+
+def undone(z: Tensor, h: Tensor, bins: Bins) -> tuple[Tensor, Tensor]:
+    """`Undone` in single steps."""
+    x, slope = curve.undone(z, h, bins)
+    return x, -slope.log()
+
+
+def gradients(x: Tensor, h: Tensor, gz: Tensor, gl: Tensor, bins: Bins, *, back: bool) -> tuple[Tensor, Tensor]:
+    """See `curve.gradients`."""
+    if not compilable(x):
+        return curve.gradients(x, h, gz, gl, bins, back=back)
+    from loglik.bijections.spline.gradient_kernel import gradients as loops  # numba is slow to load
+    from loglik.bijections.spline.kernel import constants
+
+    gx, gh = torch.empty_like(x), torch.empty_like(h)
+    given, found = [as_array(t) for t in (x, h, gz, gl)], [gx.numpy(), gh.numpy()]
+    numbers, run = constants(bins, given[0].dtype), cast(Any, loops)
+    shared_out(lambda first, stop: run(*given, *found, numbers, back, first, stop), len(x))
+    return gx, gh
+
+
+def by_loops(direction: str, x: Tensor, h: Tensor, bins: Bins) -> tuple[Tensor, Tensor]:
+    from loglik.bijections.spline import kernel
+
+    y, slope = torch.empty_like(x), torch.empty_like(x)
+    given, found = [as_array(t) for t in (x, h)], [y.numpy(), slope.numpy()]
+    numbers, run = kernel.constants(bins, given[0].dtype), cast(Any, getattr(kernel, direction))
+    shared_out(lambda first, stop: run(*given, *found, numbers, first, stop), len(x))
+    return y, slope
+
+
+def compilable(x: Tensor) -> bool:
+    """Whether compiled loops take these values: on the CPU, in float32 or float64, and worth it."""
+    known = x.device.type == "cpu" and x.dtype in (torch.float32, torch.float64)
+    return known and len(x) >= COMPILED_VALUES and not torch.compiler.is_compiling()
+
+
+def as_array(t: Tensor) -> Any:
+    return t.detach().contiguous().numpy()
+
+
+def shared_out(work: Callable[[int, int], None], values: int) -> None:
+    """work(first, stop) for parts of the values, in as many threads as torch uses and as are worth starting."""
+    threads = max(1, min(torch.get_num_threads(), values // VALUES_OF_A_THREAD))
+    size = -(-values // threads)
+    in_threads(lambda first: work(first, min(first + size, values)), range(0, values, size), threads)

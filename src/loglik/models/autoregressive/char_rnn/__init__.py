@@ -1,0 +1,1 @@
+"""Char RNN: recurrent cells over a sequence."""

@@ -1,0 +1,1 @@
+"""MADE: masked autoencoders, alone and as an ensemble over orders."""

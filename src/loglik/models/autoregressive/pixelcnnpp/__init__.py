@@ -1,0 +1,1 @@
+"""PixelCNN++: two streams of gated residual blocks at several resolutions."""

@@ -1,0 +1,1 @@
+"""Row LSTM and Diagonal BiLSTM: the two PixelRNNs."""

@@ -1,0 +1,1 @@
+"""RIDE: a spatial LSTM with a mixture of conditional Gaussian scale mixtures."""

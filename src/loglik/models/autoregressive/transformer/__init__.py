@@ -1,0 +1,1 @@
+"""A causal transformer over the values of an event."""

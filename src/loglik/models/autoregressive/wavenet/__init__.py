@@ -1,0 +1,1 @@
+"""WaveNet: dilated causal convolutions."""

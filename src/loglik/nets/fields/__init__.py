@@ -1,0 +1,1 @@
+"""Vector fields of continuous flows, and motion along them with the change of volume."""

@@ -1,0 +1,218 @@
+"""Motion along a tanh field by compiled loops on the CPU, with gradients: one evaluation, or a whole way.
+
+Nothing is kept for the way back but places: what the net made of them is computed again, while it is in the cache.
+"""
+
+import os
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from functools import cached_property, lru_cache, partial
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from loglik.nets.fields.field_motion import FieldMotion
+from loglik.ode import Tableau, count
+from loglik.ode.step import stages
+from loglik.ops import gradients_again
+
+ROWS = 128  # rows of matrices that stay in the processor's cache from layer to layer
+WIDEST = 128  # nets beyond are better off with whole batches and big matrix products
+PRODUCTS = 1_000_000  # up to so many multiplications, small products are computed by their caller's thread
+
+
+@dataclass(frozen=True)
+class CompiledMotion(FieldMotion):
+    """`FieldMotion` by the loops of `kernel`, which repeat its equation."""
+
+    def __call__(self, t: Tensor, state: Tensor) -> Tensor:
+        if torch.is_grad_enabled():
+            return Evaluation.apply(self, float(t), state, *self.tensors)  # type: ignore[no-untyped-call, no-any-return]
+        return evaluated(self, float(t), state)
+
+    def reference(self, t: Tensor, state: Tensor) -> Tensor:
+        """The equation in plain torch."""
+        return super().__call__(t, state)
+
+    @cached_property
+    def network(self) -> tuple[Any, ...]:
+        """All that stays the same on the way, as the loops read it."""
+        return network(self)
+
+
+def compiles(theta: Tensor, widths: Sequence[int]) -> bool:
+    """Whether the loops are for this net: on the CPU, below widths at which matrix products rule."""
+    return theta.device.type == "cpu" and max(widths[1:-1]) <= WIDEST
+
+
+def compiled_travel(
+    motion: CompiledMotion, x: Tensor, times: Sequence[float], method: Tableau
+) -> tuple[Tensor, Tensor, Tensor]:
+    """z (B, D) and log_det (B,) where a first-same-as-last method comes from x, in steps between times.
+
+    And the error (B,): the largest of any step and value, as a share of 1 + |value|; without a gradient.
+    """
+    return Travel.apply(motion, x, times, method, *motion.tensors)  # type: ignore[no-untyped-call, no-any-return]
+
+
+def evaluated(motion: CompiledMotion, t: float, state: Tensor) -> Tensor:
+    from loglik.nets.fields import kernel
+
+    loops: Any = kernel.forward
+    slope = torch.empty_like(state)
+    z, f, trace = (part.numpy() for part in (_z(motion, state), *motion.parts(slope)))
+    at = z.dtype.type(t)
+    in_threads(lambda low, high: loops(at, z, motion.network, low, high, f, trace), shares(motion, len(z)))
+    return slope
+
+
+class Evaluation(torch.autograd.Function):
+    """`evaluated` with gradients; those of gradients come from `reference`."""
+
+    @staticmethod
+    def forward(ctx: Any, motion: CompiledMotion, t: float, state: Tensor, *tensors: Tensor) -> Tensor:
+        ctx.motion, ctx.t = motion, t
+        ctx.save_for_backward(state, *tensors)
+        return evaluated(motion, t, state)
+
+    @staticmethod
+    def backward(ctx: Any, d_slope: Tensor) -> tuple[Tensor | None, ...]:
+        from loglik.nets.fields import kernel
+
+        loops: Any = kernel.backward
+        motion, (state, *tensors) = ctx.motion, ctx.saved_tensors
+        if torch.is_grad_enabled():
+
+            def again(state: Tensor, *tensors: Tensor) -> Tensor:
+                return motion.given(tensors).reference(state.new_tensor(ctx.t), state)  # type: ignore[no-any-return]
+
+            return None, None, *gradients_again(again, (state, *tensors), (d_slope,))
+        d_state = torch.zeros_like(state)
+        z, dz = _z(motion, state).numpy(), motion.parts(d_state)[0].numpy()
+        df, dtrace = (part.numpy() for part in motion.parts(d_slope.contiguous()))
+        net, t = motion.network, z.dtype.type(ctx.t)
+        found = summed(motion, len(z), lambda *rows, totals: loops(t, z, net, *rows, df, dtrace, dz, totals))
+        return None, None, d_state, *found
+
+
+class Travel(torch.autograd.Function):
+    """A way on given steps, and its gradients; those of gradients come from `travelled`."""
+
+    @staticmethod
+    def forward(
+        ctx: Any, motion: CompiledMotion, x: Tensor, times: Sequence[float], method: Tableau, *tensors: Tensor
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        from loglik.nets.fields import travel_kernel
+
+        loops: Any = travel_kernel.forward
+        (*plan, bad), net = planned(times, method, x), motion.network
+        path = np.empty((len(plan[2]) * (len(times) - 1) + 1, *x.shape), net[0].dtype)
+        path[0] = x.detach().numpy()
+        log_det, error = x.new_empty(len(x)), x.new_empty(len(x))
+        out, off = log_det.numpy(), error.numpy()
+        in_threads(lambda low, high: loops(*plan, bad, net, low, high, path, out, off), shares(motion, len(x)))
+        count(len(path), None)  # places, at each of which the field was evaluated once
+        ctx.motion, ctx.plan, ctx.path, ctx.steps = motion, plan, path, (times, method)
+        ctx.save_for_backward(x, *tensors)
+        ctx.mark_non_differentiable(error)
+        return torch.from_numpy(path[-1].copy()), log_det, error
+
+    @staticmethod
+    def backward(ctx: Any, d_z: Tensor, d_log_det: Tensor, _: Tensor) -> tuple[Tensor | None, ...]:
+        from loglik.nets.fields import travel_kernel
+
+        loops: Any = travel_kernel.backward
+        motion, plan, path = ctx.motion, ctx.plan, ctx.path
+        if torch.is_grad_enabled():
+            found = gradients_again(partial(travelled, motion, *ctx.steps), ctx.saved_tensors, (d_z, d_log_det))
+            return None, found[0], None, None, *found[1:]
+        d_x = torch.empty_like(d_z)
+        end, out, start = (t.numpy() for t in (d_z.contiguous(), d_log_det.contiguous(), d_x))
+        net = motion.network
+        way = summed(motion, len(d_z), lambda *rows, totals: loops(*plan, net, *rows, path, end, out, start, totals))
+        return None, d_x, None, None, *way
+
+
+def travelled(
+    motion: CompiledMotion, times: Sequence[float], method: Tableau, x: Tensor, *tensors: Tensor
+) -> tuple[Tensor, Tensor]:
+    """The same way in plain torch, for automatic differentiation."""
+    given = motion.given(tensors)
+    state, slope = given.start(x), None
+
+    def field(t: float, state: Tensor) -> Tensor:
+        return given.reference(state.new_tensor(t), state)
+
+    for t, after in pairwise(times):
+        state, slopes = stages(method, field, t, after - t, state, slope)
+        slope = slopes[-1]
+    return given.parts(state)
+
+
+def planned(times: Sequence[float], method: Tableau, like: Tensor) -> tuple[Any, ...]:
+    """Times, a (S, S), b (S,), c (S,) and the weights of the error (S + 1,) as arrays.
+
+    The last slope, at the end of a step, is the first of the next one; it counts for nothing but the error.
+    """
+    stages = len(method.b) - 1
+    square = np.zeros((stages, stages))
+    for i, row in enumerate(method.a[:stages]):
+        square[i, : len(row)] = row
+    number = torch.empty(0, dtype=like.dtype).numpy().dtype
+    plan = times, square, method.b[:stages], method.c[:stages], method.error
+    return tuple(np.array(values, number) for values in plan)
+
+
+def network(motion: CompiledMotion) -> tuple[Any, ...]:
+    """theta, widths, shift, e, v, scale as the loops read them, and how many rows go through the net together."""
+    theta, shift, e, v = (tensor.detach().contiguous().numpy() for tensor in motion.tensors)
+    widths = np.array(motion.widths)
+    held = min(ROWS, PRODUCTS // int((widths[:-1] * widths[1:]).max()))
+    return theta, widths, shift, e, v, theta.dtype.type(motion.scale), max(1, held // (1 + len(e)))
+
+
+def summed(motion: CompiledMotion, rows: int, work: Callable[..., None]) -> list[Tensor]:
+    """The gradients of theta, shift, e and v, to which `work` adds those of the rows it is called for.
+
+    What all rows have in common is summed by each thread for itself, and then in the order of the rows.
+    """
+    parts = shares(motion, rows)
+    shared = [True, False, *(motion.e.shape[1] == 1 for _ in "ev")]
+    own = [torch.zeros(t.shape, dtype=t.dtype) for t in motion.tensors]
+    sums = [own] + [
+        [torch.zeros_like(t) if common else t for t, common in zip(own, shared, strict=True)] for _ in parts[1:]
+    ]
+    totals = {part[0]: tuple(t.numpy() for t in found) for part, found in zip(parts, sums, strict=True)}
+    in_threads(lambda low, high: work(low, high, totals=totals[low]), parts)
+    for found in sums[1:]:
+        for total, part, common in zip(own, found, shared, strict=True):
+            if common:
+                total.add_(part)
+    return own
+
+
+def shares(motion: CompiledMotion, rows: int) -> list[tuple[int, int]]:
+    """Rows from low to high for each thread; few rows are not worth a second one."""
+    threads = max(1, min(torch.get_num_threads(), rows * (1 + len(motion.e)) // (2 * ROWS)))
+    return list(pairwise(rows * i // threads for i in range(threads + 1)))
+
+
+def in_threads(work: Callable[[int, int], None], parts: list[tuple[int, int]]) -> None:
+    """Compiled loops leave the interpreter, so plain threads share the processors."""
+    others = [_pool(os.getpid(), len(parts) - 1).submit(work, *part) for part in parts[1:]]
+    work(*parts[0])
+    for other in others:
+        other.result()
+
+
+@lru_cache(maxsize=1)
+def _pool(process: int, threads: int) -> ThreadPoolExecutor:
+    return ThreadPoolExecutor(threads)  # of this very process: a fork has none of its parent's threads
+
+
+def _z(motion: CompiledMotion, state: Tensor) -> Tensor:
+    return motion.parts(state.detach().contiguous())[0]

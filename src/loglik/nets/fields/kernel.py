@@ -1,0 +1,291 @@
+"""A tanh field with its divergence on the CPU, both ways, compiled by numba for each precision (kept in a file cache).
+
+Imported where it is used: numba is slow to load. A few rows go through the whole net while they lie in the processor's
+cache; the way back computes them again, which takes less time than fetching them from memory. See `FieldMotion` for
+the equations and the names.
+
+`forward` and `backward` are one evaluation of all rows; `travel_kernel` goes with a few rows all the way.
+
+Shapes: z (B, D), shift (0 or B, H_1), e (K, 1 or B, H_1), v (K, 1 or B, H_n), widths (D, H_1, ..., H_n, D); theta holds
+for each layer W^T (inputs, outputs), b and w. A block of R rows lies in x_l as R rows of h_l, and then, for each of the
+K directions, R rows of T_l.
+"""
+
+import numpy as np
+from numba import types
+from numba.extending import overload
+
+from loglik.compiled.cache import njit
+from loglik.compiled.math import CONTRACT, exp
+
+SUMS = CONTRACT | {"reassoc"}  # sums in any order, so that they vectorise; the order does not depend on the data
+
+
+def tanh(x: float) -> float:
+    """Vectorises, and is right to some units in the last place of 1."""
+    raise NotImplementedError  # compiled code only
+
+
+@overload(tanh, inline="always")
+def _tanh(x):  # type: ignore[no-untyped-def]
+    if x != types.float32:
+        return lambda x: 1.0 - 2.0 / (exp(2.0 * x) + 1.0)
+
+    def rational(x):  # type: ignore[no-untyped-def]
+        # Lambert's continued fraction x / (1 + x^2 / (3 + x^2 / (5 + ...))), to 25, as one fraction.
+        f = np.float32
+        x = np.minimum(np.maximum(x, f(-9.0)), f(9.0))
+        u = x * x
+        p = f(P6) * u + f(P5)
+        p = p * u + f(P4)
+        p = p * u + f(P3)
+        p = p * u + f(P2)
+        p = p * u + f(P1)
+        p = p * u + f(1.0)
+        q = f(Q6) * u + f(Q5)
+        q = q * u + f(Q4)
+        q = q * u + f(Q3)
+        q = q * u + f(Q2)
+        q = q * u + f(Q1)
+        q = q * u + f(1.0)
+        return x * p / q
+
+    return rational
+
+
+def _lambert(last: int) -> tuple[list[float], list[float]]:
+    """The coefficients of P and Q, of rising powers of x^2: tanh x = x P / Q, the fraction cut off at an odd number."""
+    below, top = np.array([1.0]), np.array([float(last)])  # x / tanh x = top / below, from the inside out
+    for odd in range(last - 2, 0, -2):
+        top, below = np.polyadd(odd * top, np.append(below, 0.0)), top
+    return list(below[::-1] / below[-1]), list(top[::-1] / top[-1])
+
+
+(_, P1, P2, P3, P4, P5, P6), (_, Q1, Q2, Q3, Q4, Q5, Q6) = _lambert(25)
+
+
+@njit(nogil=True, cache=True)
+def matrix(buffer, start, rows, columns):  # type: ignore[no-untyped-def]
+    return buffer[start : start + rows * columns].reshape(rows, columns)
+
+
+# Loops over few arrays at a time: with more, the compiler cannot tell that they lie apart, and does not vectorise.
+
+
+@njit(nogil=True, cache=True, error_model="numpy", fastmath=CONTRACT)
+def activate(s, bias, h):  # type: ignore[no-untyped-def]
+    """h = tanh(s + bias)"""
+    for r in range(len(s)):
+        for j in range(len(bias)):
+            h[r, j] = tanh(s[r, j] + bias[j])
+
+
+@njit(nogil=True, cache=True)
+def fill(out, value):  # type: ignore[no-untyped-def]
+    for i in range(len(out)):
+        out[i] = value
+
+
+@njit(nogil=True, cache=True)
+def copy(a, out):  # type: ignore[no-untyped-def]
+    for r in range(len(a)):
+        for j in range(a.shape[1]):
+            out[r, j] = a[r, j]
+
+
+@njit(nogil=True, cache=True, fastmath=CONTRACT)
+def add(a, total):  # type: ignore[no-untyped-def]
+    for i in range(len(a)):
+        total[i] += a[i]
+
+
+@njit(nogil=True, cache=True, fastmath=CONTRACT)
+def add_times(a, b, total):  # type: ignore[no-untyped-def]
+    """total += a b"""
+    for i in range(len(a)):
+        total[i] += a[i] * b[i]
+
+
+@njit(nogil=True, cache=True, fastmath=CONTRACT)
+def steep(h, a, out):  # type: ignore[no-untyped-def]
+    """out = tanh' a, with tanh' = 1 - h^2"""
+    for i in range(len(h)):
+        out[i] = (1 - h[i] * h[i]) * a[i]
+
+
+@njit(nogil=True, cache=True, fastmath=CONTRACT)
+def steep_and_bent(h, a, b, out):  # type: ignore[no-untyped-def]
+    """out = tanh' a + tanh'' b, with tanh'' = -2 h tanh'"""
+    for i in range(len(h)):
+        out[i] = (1 - h[i] * h[i]) * (a[i] - 2 * h[i] * b[i])
+
+
+@njit(nogil=True, cache=True, fastmath=SUMS)
+def dot(a, b):  # type: ignore[no-untyped-def]
+    total = a[0] * b[0]
+    for i in range(1, len(a)):
+        total += a[i] * b[i]
+    return total
+
+
+@njit(nogil=True, cache=True, fastmath=CONTRACT)
+def add_scaled(a, factor, total):  # type: ignore[no-untyped-def]
+    for i in range(len(a)):
+        total[i] += factor * a[i]
+
+
+@njit(nogil=True, cache=True, fastmath=CONTRACT)
+def add_product(x, p, product, total, at):  # type: ignore[no-untyped-def]
+    """total[at :] += x^T p"""
+    rows, columns = x.shape[1], p.shape[1]
+    np.dot(x.T, p, matrix(product, 0, rows, columns))
+    add(product[: rows * columns], total[at : at + rows * columns])
+
+
+@njit(nogil=True, cache=True, fastmath=CONTRACT)
+def add_bias(p, t, total, at):  # type: ignore[no-untyped-def]
+    """The gradients of b and w, which enter as b + t w."""
+    columns = p.shape[1]
+    for r in range(len(p)):
+        add(p[r], total[at : at + columns])
+        add_scaled(p[r], t, total[at + columns : at + 2 * columns])
+
+
+@njit(nogil=True, cache=True)
+def climb(t, z, first, net, x, s, room):  # type: ignore[no-untyped-def]
+    """h_l and T_l of the rows z into x, what comes before the nonlinearity into s; `room` rows for each layer."""
+    theta, widths, shift, e = net[0], net[1], net[2], net[3]
+    R, K = len(z), len(e)
+    at = held = 0
+    for layer in range(1, len(widths) - 1):
+        inputs, H = widths[layer - 1], widths[layer]
+        W, bias = matrix(theta, at, inputs, H), theta[at + inputs * H : at + inputs * H + H].copy()
+        add_scaled(theta[at + inputs * H + H : at + inputs * H + 2 * H], t, bias)
+        x_l, s_l = matrix(x, held, room, H), matrix(s, held, room, H)
+        if layer == 1:
+            np.dot(z, W, s_l[:R])
+            if len(shift):
+                for r in range(R):
+                    add(shift[first + r], s_l[r])
+            activate(s_l[:R], bias, x_l)
+            for k in range(K):
+                for r in range(R):
+                    steep(x_l[r], e[k, first + r if e.shape[1] > 1 else 0], x_l[(1 + k) * R + r])
+        else:
+            np.dot(matrix(x, held - room * inputs, room, inputs)[: (1 + K) * R], W, s_l[: (1 + K) * R])
+            activate(s_l[:R], bias, x_l)
+            h, n = x[held : held + R * H], R * H
+            for k in range(1, 1 + K):
+                steep(h, s[held + k * n : held + (k + 1) * n], x[held + k * n : held + (k + 1) * n])
+        at += (inputs + 2) * H
+        held += room * H
+    return at, held
+
+
+@njit(nogil=True, cache=True)
+def evaluate(t, z, first, net, scratch, f, trace):  # type: ignore[no-untyped-def]
+    """f (R, D) and trace (R,) of a block of rows z, which begins at row `first`."""
+    theta, widths, _, e, v, scale, rows = net
+    R, K, D, H = len(z), len(e), widths[0], widths[-2]
+    room, x = (1 + K) * rows, scratch[0]
+    at, held = climb(t, z, first, net, x, scratch[1], room)
+    x_n = matrix(x, held - room * H, room, H)
+    np.dot(x_n[:R], matrix(theta, at, H, D), f)
+    for r in range(R):
+        add(theta[at + H * D : at + H * D + D], f[r])
+        add_scaled(theta[at + H * D + D : at + H * D + 2 * D], t, f[r])
+        trace[r] = 0
+        for k in range(K):
+            trace[r] += scale * dot(v[k, first + r if v.shape[1] > 1 else 0], x_n[(1 + k) * R + r])
+
+
+@njit(nogil=True, cache=True)
+def pull(t, z, first, net, turned, scratch, df, dtrace, dz, totals):  # type: ignore[no-untyped-def]
+    """dz (R, D) for given df and dtrace of a block; what it adds to the gradients of theta, shift, e and v."""
+    _, widths, shift, e, v, scale, rows = net
+    x, s, dx, p, product, bend = scratch
+    dtheta, dshift, de, dv = totals
+    R, K, D, n, H = len(z), len(e), widths[0], len(widths) - 2, widths[-2]
+    room = (1 + K) * rows
+    at, held = climb(t, z, first, net, x, s, room)
+    held -= room * H
+    x_n, dx_n = matrix(x, held, room, H), matrix(dx, 0, room, H)
+    add_product(x_n[:R], df, product, dtheta, at)
+    add_bias(df, t, dtheta, at + H * D)
+    np.dot(df, matrix(turned, at, D, H), dx_n[:R])
+    fill(dx[R * H : (1 + K) * R * H], 0)
+    for k in range(K):
+        for r in range(R):
+            own, row, g = first + r if v.shape[1] > 1 else 0, (1 + k) * R + r, scale * dtrace[r]
+            add_scaled(v[k, own], g, dx_n[row])
+            add_scaled(x_n[row], g, dv[k, own])
+    for layer in range(n, 0, -1):
+        inputs, H = widths[layer - 1], widths[layer]
+        at -= (inputs + 2) * H
+        size, m = R * H, (1 + K) * R
+        bent, h, p_l = bend[:size], x[held : held + size], matrix(p, 0, room, H)
+        fill(bent, 0)
+        for k in range(1, 1 + K):
+            if layer > 1:
+                add_times(dx[k * size : (k + 1) * size], s[held + k * size : held + (k + 1) * size], bent)
+            steep(h, dx[k * size : (k + 1) * size], p[k * size : (k + 1) * size])
+        if layer == 1:
+            dx_l, bent_l = matrix(dx, 0, room, H), matrix(bend, 0, rows, H)
+            for k in range(K):
+                for r in range(R):
+                    own, row = first + r if e.shape[1] > 1 else 0, (1 + k) * R + r
+                    add_times(dx_l[row], e[k, own], bent_l[r])
+                    add(p_l[row], de[k, own])
+        steep_and_bent(h, dx[:size], bent, p[:size])
+        add_bias(p_l[:R], t, dtheta, at + inputs * H)
+        if layer > 1:
+            held -= room * inputs
+            add_product(matrix(x, held, room, inputs)[:m], p_l[:m], product, dtheta, at)
+            np.dot(p_l[:m], matrix(turned, at, H, inputs), matrix(dx, 0, room, inputs)[:m])
+            continue
+        add_product(z, p_l[:R], product, dtheta, at)
+        np.dot(p_l[:R], matrix(turned, at, H, inputs), dz)
+        if len(shift):
+            for r in range(R):
+                add(p_l[r], dshift[first + r])
+
+
+@njit(nogil=True, cache=True)
+def space(net):  # type: ignore[no-untyped-def]
+    """Room for what a block of rows leaves behind: x, s, dx, p, a product of matrices, and the bends of one layer."""
+    theta, widths, _, e, _, _, rows = net
+    room, widest, units = (1 + len(e)) * rows, widths[0], 0
+    for width in widths[1:-1]:
+        widest, units = max(widest, width), units + width
+    layers, one = np.empty(room * units, theta.dtype), np.empty(room * widest, theta.dtype)
+    product, bend = np.empty(widest * widest, theta.dtype), np.empty(rows * widest, theta.dtype)
+    return layers, np.empty_like(layers), one, np.empty_like(one), product, bend
+
+
+@njit(nogil=True, cache=True)
+def transposed(theta, widths):  # type: ignore[no-untyped-def]
+    """theta with W (outputs, inputs) in the place of W^T."""
+    turned, at = np.empty_like(theta), 0
+    for layer in range(1, len(widths)):
+        inputs, H = widths[layer - 1], widths[layer]
+        copy(matrix(theta, at, inputs, H).T, matrix(turned, at, H, inputs))
+        at += (inputs + 2) * H
+    return turned
+
+
+@njit(nogil=True, cache=True)
+def forward(t, z, net, first, last, f, trace):  # type: ignore[no-untyped-def]
+    """Rows first to last of f (B, D) and trace (B,)."""
+    scratch, rows = space(net), net[6]
+    for low in range(first, last, rows):
+        high = min(low + rows, last)
+        evaluate(t, z[low:high], low, net, scratch, f[low:high], trace[low:high])
+
+
+@njit(nogil=True, cache=True)
+def backward(t, z, net, first, last, df, dtrace, dz, totals):  # type: ignore[no-untyped-def]
+    """Rows first to last of dz, and what they add to the totals: of theta (P,), shift, e and v."""
+    scratch, rows, turned = space(net), net[6], transposed(net[0], net[1])
+    for low in range(first, last, rows):
+        high = min(low + rows, last)
+        pull(t, z[low:high], low, net, turned, scratch, df[low:high], dtrace[low:high], dz[low:high], totals)

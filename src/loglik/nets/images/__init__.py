@@ -1,0 +1,1 @@
+"""Convolutional nets, plain, masked, and pixel by pixel."""
