@@ -7,7 +7,7 @@ import torch
 
 from loglik import Category, Integer, Real, build, check
 from loglik.errors import UsageError
-from loglik.models.autoregressive.beginning import Beginning, beginning
+from loglik.models.autoregressive.autoregressive import Beginning
 
 LENGTH, LEVELS = 5, 3
 ALL = torch.tensor(list(itertools.product(range(LEVELS), repeat=LENGTH)))
@@ -30,7 +30,7 @@ def model_of(name: str) -> torch.nn.Module:
 @pytest.mark.usefixtures("float64")
 def test_it_is_the_sum_over_all_that_may_follow(name: str, length: int) -> None:
     model = model_of(name)
-    short = beginning(model, length)
+    short = model.beginning(length)
     whole = model.log_likelihood(ALL).reshape(LEVELS**length, -1).logsumexp(1)
     begin = short.log_likelihood(ALL[:: LEVELS ** (LENGTH - length), :length])
     assert torch.allclose(begin, whole, atol=1e-9)
@@ -39,7 +39,7 @@ def test_it_is_the_sum_over_all_that_may_follow(name: str, length: int) -> None:
 
 
 def test_it_obeys_the_laws() -> None:
-    report = check(beginning(model_of("transformer"), 3))
+    report = check(model_of("transformer").beginning(3))
     report.raise_if_failed()
 
 
@@ -48,16 +48,16 @@ def test_it_draws_the_beginnings_of_draws() -> None:
     torch.manual_seed(3)
     whole = model.sample(6)
     torch.manual_seed(3)
-    assert torch.equal(beginning(model, 2).sample(6), whole[:, :2])
+    assert torch.equal(model.beginning(2).sample(6), whole[:, :2])
 
 
 def test_the_whole_is_no_beginning_and_others_have_none() -> None:
     model = model_of("char-rnn")
-    assert beginning(model, LENGTH) is model
-    assert isinstance(beginning(model, 2), Beginning)
+    assert model.beginning(LENGTH) is model
+    assert isinstance(model.beginning(2), Beginning)
     for length in (0, -1, LENGTH + 1):
         with pytest.raises(UsageError, match="1 to 5 values"):
-            beginning(model, length)
+            model.beginning(length)
     for other in (
         build("vae", Category((LENGTH,), LEVELS), hidden=(4,)),
         build("made", Category((LENGTH,), LEVELS), hidden=(4,), order="random", seed=0),
@@ -65,6 +65,6 @@ def test_the_whole_is_no_beginning_and_others_have_none() -> None:
         build("realnvp", Real((LENGTH,)), hidden=(4,)),
     ):
         with pytest.raises(UsageError, match="no probability of a part"):
-            beginning(other, 3)
+            other.beginning(3)
     with pytest.raises(UsageError, match="of a sequence"):
-        beginning(build("pixelcnn", Integer((2, 2), 3)), 2)
+        build("pixelcnn", Integer((2, 2), 3)).beginning(2)

@@ -16,7 +16,7 @@ def counted(**guidance: float) -> torch.Tensor:
     model = build("made", Integer((1,), 4), hidden=(4,)).double()
     assert isinstance(model, Autoregressive)
     model.initialize(torch.arange(4).repeat_interleave((4_000 * SHARE).round().long())[:, None])
-    drawn = model.sample(DRAWS, **guidance)  # type: ignore[arg-type]
+    drawn = model.sample_guided(DRAWS, **guidance)  # type: ignore[arg-type]
     return torch.bincount(drawn.flatten(), minlength=4).double() / DRAWS
 
 

@@ -6,13 +6,14 @@ import pytest
 import torch
 from torch import Tensor
 
-from loglik.contract import ExactModel
+from loglik.contract import Claim, ExactModel
 from loglik.errors import ShapeMismatch, UsageError
 from loglik.laws.enumeration import all_events
 from loglik.laws.subject import varied
-from loglik.models.autoregressive.made.conditionals import MaskedAutoregressive, Standardized
+from loglik.models.autoregressive.autoregressive import Autoregressive
 from loglik.models.autoregressive.made.ensemble import MaskEnsemble
 from loglik.models.autoregressive.made.model import made
+from loglik.models.flow import ExactFlow
 from loglik.spaces import Category, Integer, Real, Space
 
 pytestmark = pytest.mark.usefixtures("float64")
@@ -75,9 +76,9 @@ def test_conditionals_of_every_part_given_every_other(space: Space) -> None:
     for bits in itertools.product([False, True], repeat=space.dims):
         observed = torch.tensor(bits).reshape(space.shape)
         with torch.no_grad():
-            members = model.beginning_with(observed)
+            members = model.beginning_with(observed.flatten())
             joint = torch.stack([member.log_prob(x) for member in members]).logsumexp(0)
-            found = model.conditional_log_prob(x, observed)
+            found = model.log_conditional(x, observed.expand_as(x))
         torch.testing.assert_close(found, joint - marginal(joint, x, observed))
 
 
@@ -94,7 +95,7 @@ def test_a_fixed_order_answers_for_its_beginnings(order: str, masks: int) -> Non
     torch.manual_seed(1)
     model = made(BITS, hidden=(8,), order=order, masks=masks)
     model = varied(model, model.sample(8), None, seed=0)  # type: ignore[assignment]
-    assert isinstance(model, MaskEnsemble | MaskedAutoregressive)
+    assert isinstance(model, MaskEnsemble | Autoregressive)
     member = model.member(0) if isinstance(model, MaskEnsemble) else model
     x = all_events(model)
     for seen in range(6):
@@ -102,13 +103,17 @@ def test_a_fixed_order_answers_for_its_beginnings(order: str, masks: int) -> Non
         observed[member.order[:seen]] = True
         with torch.no_grad():
             joint = model.log_prob(x)
-            found = model.conditional_log_prob(x, observed)
+            found = model.log_conditional(x, observed.expand_as(x))
+            of_part = model.log_marginal(x, observed.expand_as(x))
+        assert model.conditions(observed.expand_as(x)) is Claim.EXACT
         torch.testing.assert_close(found, joint - marginal(joint, x, observed))
+        torch.testing.assert_close(of_part, marginal(joint, x, observed))
     last_alone = torch.arange(5) == member.order[-1]
     with pytest.raises(UsageError, match="agnostic"):
-        model.conditional_log_prob(x, last_alone)
+        model.log_conditional(x, last_alone.expand_as(x))
+    assert model.conditions(last_alone.expand_as(x)) is None
     with pytest.raises(ShapeMismatch):
-        model.conditional_log_prob(x, torch.ones(3, dtype=torch.bool))
+        model.log_conditional(x, torch.ones(3, dtype=torch.bool))
 
 
 def test_what_is_drawn_given_a_part_follows_the_conditional() -> None:
@@ -116,12 +121,12 @@ def test_what_is_drawn_given_a_part_follows_the_conditional() -> None:
     observed = torch.tensor([False, True, False, False, True])
     n, x = 10_000, torch.tensor([[0, 1, 0, 0, 0]])
     torch.manual_seed(0)
-    drawn = model.sample_given(x.expand(n, -1), observed)
+    drawn = model.sample_given(x.expand(n, -1), observed.expand(n, -1))
     assert torch.equal(drawn[:, observed], x[:, observed].expand(n, -1))
     events = all_events(model)
     events = events[(events[:, observed] == x[:, observed]).all(1)]
     with torch.no_grad():
-        p = model.conditional_log_prob(events, observed).exp()
+        p = model.log_conditional(events, observed.expand_as(events)).exp()
     assert float(p.sum()) == pytest.approx(1.0, abs=1e-12)
     found = torch.stack([(drawn == event).all(1).double().mean() for event in events])
     assert float(((found - p).abs() / (p * (1 - p) / n).sqrt()).max()) < 5
@@ -134,17 +139,17 @@ def test_conditionals_of_reals_are_in_their_own_units() -> None:
     x = torch.randn(50, 3) * torch.tensor([1.0, 100.0, 0.01]) + 5.0
     model.initialize(x)
     model = varied(model, x, None, seed=0)  # type: ignore[assignment]
-    assert isinstance(model, Standardized)
+    assert isinstance(model, ExactFlow)
     nothing, one = torch.tensor([False] * 3), torch.tensor([True, False, False])
-    torch.testing.assert_close(model.conditional_log_prob(x, nothing), model.log_prob(x))
+    torch.testing.assert_close(model.log_conditional(x, nothing.expand_as(x)), model.log_prob(x))
     line = torch.linspace(-800.0, 800.0, 20_001)
     # The second value alone integrates to one, whatever the third: sum over a grid of both.
     given = x[:1].expand(len(line), -1).clone()
     given[:, 1] = line
     both = torch.tensor([True, True, False])
-    second = model.conditional_log_prob(given, one) - model.conditional_log_prob(given, both)
+    second = model.log_conditional(given, one.expand_as(given)) - model.log_conditional(given, both.expand_as(given))
     assert float(torch.trapezoid(second.exp(), line).detach()) == pytest.approx(1.0, abs=1e-4)
-    drawn = model.sample_given(x, one)
+    drawn = model.sample_given(x, one.expand_as(x))
     assert torch.equal(drawn[:, 0], x[:, 0])
     assert not bool((drawn[:, 1:] == x[:, 1:]).any())
 

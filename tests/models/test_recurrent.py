@@ -129,7 +129,7 @@ def test_the_compiled_loop_draws_what_the_steps_draw(
         monkeypatch.setattr(recurrent_steps, "WORTH_COMPILING", worth)
         torch.manual_seed(1)
         draws.append(model.sample(2, c))
-        draws.append(model.sample(2, c, given=draws[0][:, :4]))
+        draws.append(model.sample_guided(2, c, given=draws[0][:, :4]))
     assert torch.allclose(draws[0], draws[2], atol=1e-9)
     assert torch.allclose(draws[1], draws[3], atol=1e-9)
 
@@ -137,16 +137,16 @@ def test_the_compiled_loop_draws_what_the_steps_draw(
 def test_draws_go_on_beyond_the_window() -> None:
     model, longer = char_rnn(), char_rnn(70)
     torch.manual_seed(3)
-    long = model.sample(2, length=70)
+    long = model.sample_guided(2, length=70)
     torch.manual_seed(3)
     assert torch.equal(long, longer.sample(2))
-    begun = model.sample(2, given=long[:1, :40], length=50)
+    begun = model.sample_guided(2, given=long[:1, :40], length=50)
     assert begun.shape == (2, 50)
     assert torch.equal(begun[:, :40], long[:1, :40].expand(2, -1))
     with pytest.raises(ShapeMismatch):
-        model.sample(1, given=long[:1, :40], length=30)
+        model.sample_guided(1, given=long[:1, :40], length=30)
     with pytest.raises(UsageError, match="char-rnn"):
-        build("made", Category((4,), 3), hidden=(4,)).sample(1, length=9)  # type: ignore[call-arg]
+        build("made", Category((4,), 3), hidden=(4,)).sample_guided(1, length=9)  # type: ignore[call-arg]
 
 
 def test_models_that_remember_nothing_say_so() -> None:

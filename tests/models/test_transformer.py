@@ -36,7 +36,7 @@ def test_a_given_beginning_is_kept_and_followed_by_its_own_conditionals() -> Non
     model = disturbed(space)
     upper = torch.tensor([0, 2, 1, 1, 0, 2]).reshape(1, 3, 1, 2)
     torch.manual_seed(1)
-    drawn = model.sample(4000, given=upper)
+    drawn = model.sample_guided(4000, given=upper)
     assert torch.equal(drawn[:, :, :1], upper.expand(4000, -1, -1, -1))
     first_below = model.conditionals(drawn[:1])[0, 0, 1, 0].softmax(-1)
     found = torch.bincount(drawn[:, 0, 1, 0], minlength=3) / 4000
@@ -62,6 +62,6 @@ def test_the_compiled_loop_draws_what_the_steps_draw(space: Space, monkeypatch: 
         monkeypatch.setattr(attention_steps, "WORTH_COMPILING", worth)
         torch.manual_seed(1)
         draws.append(model.sample(2, c))
-        draws.append(model.sample(2, c, given=draws[0][:, :2]))
+        draws.append(model.sample_guided(2, c, given=draws[0][:, :2]))
     assert torch.allclose(draws[0], draws[2], atol=1e-9)
     assert torch.allclose(draws[1], draws[3], atol=1e-9)

@@ -110,10 +110,10 @@ def test_single_precision_draws_the_same_distribution() -> None:
 
 def test_sharpened_draws_take_the_steps() -> None:
     model = disturbed(Integer((20,), 256), layers=3)
-    x = model.sample(4, top_k=1)
+    x = model.sample_guided(4, top_k=1)
     params = model.conditionals(x)
     assert torch.equal(params.argmax(-1), x)
-    assert model.sample(4, temperature=0.5).shape == (4, 20)
+    assert model.sample_guided(4, temperature=0.5).shape == (4, 20)
 
 
 def test_a_local_context_steers_its_own_frames() -> None:
@@ -203,6 +203,6 @@ def test_samples_may_be_longer_than_an_event() -> None:
     short, long = disturbed(Integer((8,), 300), layers=3), disturbed(Integer((30,), 300), layers=3)
     short.load_state_dict(long.state_dict())
     torch.manual_seed(1)
-    x = short.sample(3, length=30)
+    x = short.sample_guided(3, length=30)
     torch.manual_seed(1)
     assert torch.equal(x, long.sample(3))

@@ -307,7 +307,8 @@ MUTATIONS = (
     Mutation(
         "conditional-of-the-mean-log", "made",
         "p(unseen|seen) of an ensemble divides by the mean of the members' logs",
-        "models/autoregressive/made/conditionals.py", "- beginnings.logsumexp(0)", "- beginnings.mean(0)", Reach.BESIDE,
+        "models/autoregressive/made/ensemble.py", "- log_mean_exp(part.log_marginals())",
+        "- part.log_marginals().mean(0)", Reach.BESIDE,
         ("tests/models/test_mask_ensemble.py",),
     ),
 )  # fmt: skip

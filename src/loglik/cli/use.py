@@ -23,7 +23,6 @@ from loglik.cli.options import (
 )
 from loglik.data import Reading, open_source
 from loglik.inference.evaluate import evaluate, samples_for
-from loglik.models.autoregressive.beginning import beginning
 from loglik.output.files import check_files
 from loglik.runs.run import Run
 from loglik.tasks.compare import SAMPLES
@@ -81,7 +80,7 @@ def score(
         columns=about.get("columns"), reading=Reading.from_json(about),
     )  # fmt: skip
     if source.space.dims < model.space.dims:  # a text shorter than a window
-        model = beginning(model, source.space.dims)
+        model = model.beginning(source.space.dims)
     result = evaluate(model, source, samples=samples_for(model, samples), seed=seed)
     learnt = learnt_from(run, source)
     if source.read_as:

@@ -100,11 +100,19 @@ class Model(Capabilities, ABC):
         """The model of the first `length` values of a sequence model's events (T,).
 
         Raises:
-            UsageError: a model whose conditionals are not at hand in this order.
+            UsageError: more values than an event has, or a model whose conditionals are not at hand in this order.
         """
+        T = self.space.dims
+        if len(self.space.shape) != 1 or not 1 <= length <= T:
+            raise UsageError(f"Expected a beginning of 1 to {T} values of a sequence; got {length} of {self.space}.")
+        return self if length == T else self.shortened(length)
+
+    def shortened(self, length: int) -> "Model":
+        """`beginning` of fewer values than an event has; a model that can leave out the end overrides it."""
         raise UsageError(
-            f"Expected whole events; got {length} values, and {type(self).__name__} has no probability of a part. "
-            f"Take a run of char-rnn, transformer or wavenet, or fit with --window {length}."
+            f"Expected events of {self.space.dims} values, the run's window; got one of {length}, and "
+            f"{type(self).__name__} has no probability of a part. Take a run of char-rnn, transformer or wavenet, or "
+            f"fit with --window {length}."
         )
 
     @property

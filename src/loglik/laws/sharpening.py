@@ -99,7 +99,7 @@ def _chain(log_p: Tensor, change: Callable[[Tensor], Tensor]) -> Tensor:
 def _drawn(model: Autoregressive, row: Tensor | None, count: int, temperature: float, top_k: int | None) -> Tensor:
     """(SAMPLES,): which of the enumerated events each sample begins with."""
     reseed(model, 1)
-    x = model.sample(SAMPLES, given(row, SAMPLES), temperature=temperature, top_k=top_k)
+    x = model.sample_guided(SAMPLES, given(row, SAMPLES), temperature=temperature, top_k=top_k)
     assert isinstance(model.space, Discrete)
     places = model.space.levels ** torch.arange(count - 1, -1, -1, device=x.device)
     return (x.long().flatten(1)[:, model.order[:count]] * places).sum(1)

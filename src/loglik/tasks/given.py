@@ -10,7 +10,6 @@ from loglik.data import Reading, open_source
 from loglik.data.folders import SOUNDS
 from loglik.data.text import encode
 from loglik.errors import UsageError
-from loglik.models.autoregressive.autoregressive import Autoregressive
 
 UNITS = ("characters", "samples", "values")
 
@@ -42,7 +41,7 @@ def read_given(model: Model, words: str | None, reading: Reading, length: int | 
         raise UsageError(f"Expected a length beyond the {k} values given; got {length}. State more, or give fewer.")
     if length is not None or k < T:
         return Given(values, length)
-    carries = isinstance(model, Autoregressive) and model.carries
+    carries = model.guided and model.carries
     kept, follow = (T, T) if carries else (T // 2, T - T // 2)
     unit = UNITS[0] if reading.vocabulary else UNITS[1] if reading.sample_rate else UNITS[2]
     remark = f"{k} {unit} are given, and a window holds {T}: the last {kept} are used, and {follow} follow"

@@ -9,11 +9,8 @@ from loglik.arguments.ranges import MANY, TEMPERATURES, real, whole
 from loglik.arguments.tensors import tensor_of
 from loglik.contexts import contexts_of_samples
 from loglik.contract import Model
-from loglik.errors import UsageError
 from loglik.inference.evaluate import batch_rows, evaluating
 from loglik.inference.randomness import seeded
-from loglik.models.autoregressive.autoregressive import Autoregressive
-from loglik.models.autoregressive.made.ensemble import MaskEnsemble
 from loglik.promises import check_model, draws_of
 
 
@@ -32,7 +29,7 @@ def sample(
 
     Args:
         context: (n, *c), or (1, *c) or one (*c) for all; a tensor, an array, a list or, for labels, a number.
-        given, temperature, top_k, length: see `Autoregressive.sample`; `given` is one beginning for all.
+        given, temperature, top_k, length: see `Autoregressive.sample_guided`; `given` is one beginning for all.
 
     Raises:
         UsageError: one of these for a model that does not draw value by value, or outside its range.
@@ -48,13 +45,11 @@ def sample(
     if given is not None:
         given = tensor_of(given, "the beginning").to(model.device)
     guided = given is not None or temperature != 1.0 or top_k is not None or length is not None
-    if guided and not isinstance(model, Autoregressive):
-        raise UsageError(_unguided(model))
 
     def draw(rows: int, c: Tensor | None) -> Tensor:
-        if not isinstance(model, Autoregressive):
+        if not guided:
             return draws_of(model, model.sample(rows, c), rows)
-        return model.sample(rows, c, given=given, temperature=temperature, top_k=top_k, length=length)
+        return model.sample_guided(rows, c, given=given, temperature=temperature, top_k=top_k, length=length)
 
     at_once = batch_rows(model)
     with seeded(seed), evaluating(model):
@@ -64,17 +59,3 @@ def sample(
         ]
     x = torch.cat(parts)
     return x.double() if x.is_floating_point() else x
-
-
-def _unguided(model: Model) -> str:
-    """Why a model takes no guidance."""
-    if isinstance(model, MaskEnsemble):
-        return (
-            "Expected a model of one mask for a given beginning, a temperature, a top k or a length; got an ensemble, "
-            "whose conditionals are not those of one net. Leave them out, build with masks=1, or ask the model itself "
-            "for `sample_given`."
-        )
-    return (
-        "Expected a model that draws discrete values one after the other, such as char-rnn or pixelcnn, for a given "
-        "beginning, a temperature, a top k or a length; this one does not. Leave them out."
-    )

@@ -6,10 +6,10 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor
 
-from loglik.contract import ExactModel
+from loglik.contract import Claim, ExactModel, Model
 from loglik.errors import ShapeMismatch, UsageError
 from loglik.heads import Head
-from loglik.nets.causal import CarryingNet, CausalNet, Steps, WholePasses
+from loglik.nets.causal import CarryingNet, CausalNet, Draws, Steps, WholePasses
 from loglik.nets.masked.net import MaskedMLP
 from loglik.ops import sum_event
 from loglik.spaces import Space
@@ -103,7 +103,15 @@ class Autoregressive(ExactModel):
         return WholePasses(self.net, self.head.encode(self.by_site(blank), self.dtype), self.sites, condition)
 
     @torch.no_grad()
-    def sample(
+    def sample(self, n: int, context: Tensor | None = None) -> Tensor:
+        return self.sample_guided(n, context)
+
+    @property
+    def guided(self) -> bool:
+        return True
+
+    @torch.no_grad()
+    def sample_guided(
         self,
         n: int,
         context: Tensor | None = None,
@@ -134,16 +142,57 @@ class Autoregressive(ExactModel):
             if given is None
             else self._known(n, given, space, order)
         )
-        together = max(1, self.head.values)
-        like = torch.empty(0, dtype=self.dtype, device=self.device)
-        noise = self.head.noise((space.dims // together, n), like)
-        beginning = known.reshape(n, -1, together) if self.head.values else known
         draws = _draws(self.head, temperature, top_k)
-        values = self.steps(n, context).run(draws, noise, beginning.transpose(0, 1))
-        in_order = values.transpose(0, 1).reshape(n, -1)
+        return self._continued(known, order, context, draws).reshape(n, *space.shape)
+
+    def _continued(self, known: Tensor, order: Tensor, context: Tensor | None, draws: Draws) -> Tensor:
+        """(n, k), the first values in `order` (D,) -> whole events (n, D), in their own order, the rest drawn."""
+        n, together = len(known), max(1, self.head.values)
+        noise = self.head.noise((len(order) // together, n), torch.empty(0, dtype=self.dtype, device=self.device))
+        beginning = known.reshape(n, -1, together) if self.head.values else known
+        in_order = self.steps(n, context).run(draws, noise, beginning.transpose(0, 1)).transpose(0, 1).reshape(n, -1)
         x = torch.empty_like(in_order)
         x[:, order] = in_order
-        return x.reshape(n, *space.shape)
+        return x
+
+    def conditions(self, observed: Tensor) -> Claim | None:
+        """Exact if the observed values come first in the order of generation, and are drawn one by one."""
+        in_order = observed.flatten(1)[:, self.order.to(observed.device)]
+        first = bool((in_order[:, 1:] <= in_order[:, :-1]).all())
+        return Claim.EXACT if first and not self.head.values else None
+
+    def log_marginal(self, x: Tensor, observed: Tensor, context: Tensor | None = None) -> Tensor:
+        """The factors of the observed values, which come first: prod_i<=k p(x_o(i) | x_o(<i))."""
+        x, observed = self._beginning(x, observed, context)
+        log_p = self.head.log_prob(self.conditionals(x, context), x)
+        return sum_event(torch.where(observed, log_p, 0.0))
+
+    @torch.no_grad()
+    def sample_given(self, x: Tensor, observed: Tensor, context: Tensor | None = None) -> Tensor:
+        x, observed = self._beginning(x, observed, context)
+        in_order = x.flatten(1)[:, self.order]
+        known = observed.flatten(1).sum(1)
+        drawn = torch.empty_like(in_order)
+        for k in set(known.tolist()):
+            rows = (known == k).nonzero().squeeze(1)
+            some = None if context is None else context[rows]
+            drawn[rows] = self._continued(in_order[rows, :k], self.order, some, self.head).to(drawn.dtype)
+        return drawn.reshape(x.shape)
+
+    def _beginning(self, x: Tensor, observed: Tensor, context: Tensor | None) -> tuple[Tensor, Tensor]:
+        """Events whose values are 0 where they are not observed, and the masks, which each hold a beginning."""
+        observed = self.masks(observed, x)
+        if self.conditions(observed) is None:
+            raise UsageError(
+                "Expected the observed values to come first in the order of generation; got others, and the net was "
+                "not trained for them. Build made with order='agnostic'."
+            )
+        return self.events(torch.where(observed, x.to(self.device), 0), context), observed
+
+    def shortened(self, length: int) -> Model:
+        if not torch.equal(self.order.cpu(), torch.arange(self.space.dims)):
+            return super().shortened(length)
+        return Beginning(self, length).to(self.device)
 
     def _of_length(self, length: int) -> tuple[Space, Tensor]:
         """Sequences of another length than an event's, and the order of their values."""
@@ -182,6 +231,30 @@ def _renew_order(model: Autoregressive, _: object) -> None:
     """After loading, the order is the one that the net was given."""
     if isinstance(model.net, MaskedMLP):
         model.order.copy_(model.net.degrees.order)
+
+
+class Beginning(ExactModel):
+    """The first `length` of the T values of a sequence, as events of their own, under an autoregressive model of all T.
+
+        p(x_1 .. x_k) = sum over x_k+1 .. x_T of p(x) = prod_i<=k p(x_i | x_<i),
+
+    for conditionals never see what comes later. A sentence shorter than a model's window is scored so.
+    """
+
+    def __init__(self, whole: Autoregressive, length: int) -> None:
+        super().__init__(replace(whole.space, shape=(length,)), whole.context, whole.dtype)
+        self.whole = whole
+
+    def log_prob(self, x: Tensor, context: Tensor | None = None) -> Tensor:
+        """(B, k) -> (B,): log p of the beginning, whatever follows."""
+        x = self.events(x, context)
+        rest = x.new_zeros(len(x), self.whole.space.dims - x.shape[1])
+        padded = torch.cat([x, rest], dim=1)
+        observed = torch.arange(padded.shape[1], device=x.device).expand_as(padded) < x.shape[1]
+        return self.whole.log_marginal(padded, observed, context)
+
+    def sample(self, n: int, context: Tensor | None = None) -> Tensor:
+        return self.whole.sample(n, context)[:, : self.space.dims]
 
 
 @dataclass(frozen=True)

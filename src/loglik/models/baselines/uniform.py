@@ -34,7 +34,7 @@ class Uniform(ExactModel):
     def sample_given(self, x: Tensor, observed: Tensor, context: Tensor | None = None) -> Tensor:
         return torch.where(self.masks(observed, x), x.to(self.device), self.sample(len(x), context).to(x.dtype))
 
-    def beginning(self, length: int) -> Model:
+    def shortened(self, length: int) -> Model:
         """Every beginning is equally likely too."""
         return Uniform(replace(self.space, shape=(length,)), self.context).to(self.device)
 

@@ -10,7 +10,7 @@ from loglik.contract import ExactModel
 from loglik.densities import StandardNormal, normal_log_prob
 from loglik.errors import UsageError
 from loglik.heads.gaussian import MixtureHead
-from loglik.models.autoregressive.made.conditionals import MaskedAutoregressive
+from loglik.models.autoregressive.autoregressive import Autoregressive
 from loglik.nets.masked.degrees import spread
 from loglik.nets.masked.net import MaskedMLP, MaskedWeights
 from loglik.spaces import Real, Space
@@ -37,7 +37,7 @@ def base_for(
     if name == "autoregressive":
         head, degrees = MixtureHead(components), spread(order, hidden)
         weights = MaskedWeights([degrees], head.inputs, head.params, context=context.width if context else 0)
-        return MaskedAutoregressive(space, MaskedMLP(weights, degrees), head, order, context)
+        return Autoregressive(space, MaskedMLP(weights, degrees), head, order, context)
     raise UsageError(f"Expected base 'normal', 'mixture' or 'autoregressive'; got {name!r}.")
 
 

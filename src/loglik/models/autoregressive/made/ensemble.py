@@ -4,23 +4,19 @@ Germain, Gregor, Murray, Larochelle 2015, MADE: Masked Autoencoder for Distribut
 sections 4.2 and 4.4; Uria, Murray, Larochelle 2014, A Deep and Tractable Density Estimator, arXiv:1310.1757.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
 
-from loglik.contract import ExactModel
+from loglik.contract import Claim, ExactModel
+from loglik.errors import UsageError
 from loglik.heads import Head
 from loglik.models.autoregressive.autoregressive import Autoregressive
-from loglik.models.autoregressive.made.conditionals import (
-    beginning_with,
-    conditional_log_prob,
-    observed_places,
-    sample_given,
-)
 from loglik.nets.masked.degrees import Degrees
 from loglik.nets.masked.net import MaskedMLP, MaskedWeights
-from loglik.ops import log_mean_exp
+from loglik.ops import log_mean_exp, rows_by_mask
 from loglik.spaces import Space
 
 
@@ -87,26 +83,69 @@ class MaskEnsemble(ExactModel):
                 x[rows] = member.sample(len(rows), None if context is None else context[rows])
         return x
 
-    def conditional_log_prob(self, x: Tensor, observed: Tensor, context: Tensor | None = None) -> Tensor:
-        """(B, *event), observed (*event) bool -> (B,): log p(x_unseen | x_seen), exact under `beginning_with`."""
-        return conditional_log_prob(self.beginning_with(observed), x, observed, context)
+    def sample_guided(
+        self, n: int, context: Tensor | None = None, *, given: Tensor | None = None, temperature: float = 1.0,
+        top_k: int | None = None, length: int | None = None,
+    ) -> Tensor:  # fmt: skip
+        raise UsageError(
+            "Expected a model of one mask for a given beginning, a temperature, a top k or a length; got an ensemble, "
+            "whose conditionals are not those of one net. Leave them out, build with masks=1, or ask the model itself "
+            "for `sample_given`."
+        )
 
+    def conditions(self, observed: Tensor) -> Claim | None:
+        """Exact where all orders begin with the observed values; else orders are changed, which is another mixture."""
+        if all(member.conditions(observed) is not None for member in self.each()):
+            return Claim.EXACT
+        return Claim.ESTIMATE if self.agnostic else None
+
+    def log_marginal(self, x: Tensor, observed: Tensor, context: Tensor | None = None) -> Tensor:
+        """log (1/S) sum_s p_s(x_observed), by members that generate the observed values first."""
+        log_p = torch.empty(len(x), dtype=torch.float64, device=self.device)
+        for part in self._by_mask(x, observed, context):
+            log_p[part.rows] = log_mean_exp(part.log_marginals())
+        return log_p
+
+    def log_conditional(self, x: Tensor, observed: Tensor, context: Tensor | None = None) -> Tensor:
+        """log of sum_s p_s(x_observed) p_s(x_rest|x_observed) / sum_s p_s(x_observed), by the same members."""
+        log_p = torch.empty(len(x), dtype=torch.float64, device=self.device)
+        for part in self._by_mask(x, observed, context):
+            whole = torch.stack([member.log_prob(part.x, part.context) for member in part.members])
+            log_p[part.rows] = log_mean_exp(whole) - log_mean_exp(part.log_marginals())
+        return log_p
+
+    @torch.no_grad()
     def sample_given(self, x: Tensor, observed: Tensor, context: Tensor | None = None) -> Tensor:
-        """x with its unseen values drawn from p(x_unseen | x_seen), (B, *event)."""
-        return sample_given(self.beginning_with(observed), x, observed, context)
+        """A member s ~ p(s|x_observed) for each event draws the rest."""
+        drawn = x.to(self.device).clone()
+        for part in self._by_mask(x, observed, context):
+            chosen = torch.multinomial(part.log_marginals().softmax(0).T, 1).squeeze(1)
+            for s, member in enumerate(part.members):
+                mine = (chosen == s).nonzero().squeeze(1)
+                if len(mine):
+                    some = None if part.context is None else part.context[mine]
+                    filled = member.sample_given(part.x[mine], part.observed[mine], some)
+                    drawn[part.rows[mine]] = filled.to(drawn.dtype)
+        return drawn
+
+    def _by_mask(self, x: Tensor, observed: Tensor, context: Tensor | None) -> "Iterator[Masked]":
+        """Events that have the same values observed, with the members for these."""
+        observed, x = self.masks(observed, x), x.to(self.device)
+        for mask, rows in rows_by_mask(observed.flatten(1)):
+            members = self.beginning_with(mask)
+            yield Masked(members, rows, x[rows], observed[rows], None if context is None else context[rows])
 
     def beginning_with(self, observed: Tensor) -> Sequence[Autoregressive]:
-        """Members that generate the observed values first: conditionals given these are then products.
+        """Members that generate the values of one mask (D,) first: conditionals given these are then products.
 
         Members of any order have the observed values moved to the front of their orders, which else stay. That is the
-        ensemble itself where they were in front already, and otherwise another one over the same weights.
+        ensemble itself where they were in front already, and otherwise another one over the same weights. Uria, Murray,
+        Larochelle 2014, A Deep and Tractable Density Estimator, arXiv:1310.1757, section 4.
         """
         members = self.each()
         if not self.agnostic:
-            return beginning_with(members, observed)
-        known = torch.zeros(self.space.dims, dtype=torch.bool, device=self.device)
-        known[observed_places(members[0], observed)] = True
-        return [self._reordered(member, torch.argsort(~known[member.order], stable=True)) for member in members]
+            return members
+        return [self._reordered(member, torch.argsort(~observed[member.order], stable=True)) for member in members]
 
     def _reordered(self, member: Autoregressive, steps: Tensor) -> Autoregressive:
         order = member.order[steps]
@@ -114,3 +153,17 @@ class MaskEnsemble(ExactModel):
         other = Autoregressive(self.space, member.net.rearranged(order), member.head, order, self.context)
         other.context_reader = member.context_reader
         return other.to(self.device, self.dtype).train(self.training)
+
+
+class Masked(NamedTuple):
+    """Events (R, *event) that share a mask, their places among all rows (R,), and the members that answer for them."""
+
+    members: Sequence[Autoregressive]
+    rows: Tensor
+    x: Tensor
+    observed: Tensor
+    context: Tensor | None
+
+    def log_marginals(self) -> Tensor:
+        """(S, R): log p_s(x_observed)."""
+        return torch.stack([member.log_marginal(self.x, self.observed, self.context) for member in self.members])

@@ -8,16 +8,15 @@ from collections.abc import Sequence
 import torch
 
 from loglik.arguments.ranges import Count, Few, Share
-from loglik.bijections.compose import Chain
-from loglik.bijections.elementwise import Standardize
 from loglik.contract import ExactModel
 from loglik.errors import UsageError
 from loglik.heads import head_for
-from loglik.models.autoregressive.made.conditionals import MaskedAutoregressive, Standardized
+from loglik.models.autoregressive.autoregressive import Autoregressive
 from loglik.models.autoregressive.made.ensemble import MaskEnsemble
+from loglik.models.standardized import standardized
 from loglik.nets.masked.degrees import sampled, spread
 from loglik.nets.masked.net import MaskedMLP, MaskedWeights
-from loglik.spaces import Real, Space
+from loglik.spaces import Space
 
 ORDERS = ("natural", "random", "agnostic")
 
@@ -71,9 +70,7 @@ def made(
     )
     model: ExactModel
     if masks == 1:
-        model = MaskedAutoregressive(space, MaskedMLP(weights, degrees[0]), chosen, first, context)
+        model = Autoregressive(space, MaskedMLP(weights, degrees[0]), chosen, first, context)
     else:
         model = MaskEnsemble(space, weights, degrees, chosen, context, agnostic=order == "agnostic")
-    if not isinstance(space, Real):
-        return model
-    return Standardized(space, Chain([]), model, rescale=Standardize(space.shape))
+    return standardized(model)
