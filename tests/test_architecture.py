@@ -29,7 +29,7 @@ LAYERS: list[tuple[str, ...]] = [
     ("data",),
     ("inference",),
     ("training",),
-    ("hyperparameters",),
+    ("hyperparameters", "registry"),
     ("zoo",),
     ("runs",),
     ("tasks", "laws"),

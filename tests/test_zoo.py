@@ -20,12 +20,7 @@ TINY: list[Space] = [
 
 def suits(name: str, space: Space) -> bool:
     """What the zoo's table says."""
-    kinds = entry(name).models
-    if "images" in kinds:
-        return len(space.shape) in (2, 3) and (kinds == "images" or type(space).__name__ in kinds)
-    if entry(name).models == "sequences":
-        return len(space.shape) == 1
-    return type(space).__name__ in entry(name).models and not (name == "ppca" and space.dims == 1)
+    return entry(name).takes(space)
 
 
 @pytest.mark.parametrize("space", TINY, ids=str)

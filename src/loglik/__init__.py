@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 # name -> the module it is imported from when it is first used
 LAZY = {
     "Comparison": "loglik.tasks.compare",
+    "Entry": "loglik.registry",
     "History": "loglik.training.history",
     "build": "loglik.zoo",
     "check": "loglik.laws",
@@ -51,6 +52,7 @@ __all__ = [
     "Comparison",
     "Difference",
     "EMModel",
+    "Entry",
     "ExactModel",
     "FittedBy",
     "History",

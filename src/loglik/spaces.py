@@ -96,6 +96,11 @@ class Space(ABC):
         channels, height, width = (1, *self.shape)[-3:]
         return channels, height, width
 
+    @property
+    def pictured(self) -> bool:
+        """Whether events are taken for images unless somebody says otherwise: more than one row and column."""
+        return self.image is not None and min(self.image[1:]) > 1
+
     def check_shape(self, x: Tensor) -> None:
         if tuple(x.shape[1:]) != self.shape or x.ndim == 0:
             raise ShapeMismatch(

@@ -1,87 +1,95 @@
 """Names -> builders: the only place that knows every model. A new model is one line here.
 
-Builders are imported when they are called for, so that listing the zoo costs nothing.
+Models of other packages are known by the same line, through the entry points "loglik.models".
 """
 
-import importlib
-from collections.abc import Callable
 from contextlib import nullcontext
-from dataclasses import dataclass
 from typing import Any
 
 from loglik.arguments.allocations import Allocations
 from loglik.arguments.ranges import SEEDS, shown, whole
-from loglik.contract import Model
+from loglik.contract import FittedBy, Model
 from loglik.errors import UnknownName, UsageError
 from loglik.hyperparameters import checked
 from loglik.inference.randomness import seeded
+from loglik.registry import Builder, Cost, Entry, Kind, Layout, Route, checked_entry, imported, installed, kind_of
 from loglik.spaces import Category, Integer, Real, Space
 
-Builder = Callable[..., Model]
+DISCRETE, ORDERED, ANY = (Integer, Category), (Real, Integer), (Real, Integer, Category)
+LEVELS, LABELS = {Kind.LEVELS, Kind.PIXELS}, {Kind.LABELS, Kind.MAPS, Kind.TEXT}
+RANKS = {FittedBy.NOTHING: 0, FittedBy.CLOSED_FORM: 1, FittedBy.EM: 2, FittedBy.GRADIENTS: 3}  # cheapest first
 
 
-@dataclass(frozen=True)
-class Entry:
-    """One line of the zoo.
-
-    route: the way to a tractable p(x)   models: the kinds of space   cost: of scoring and of sampling one event, in
-    passes of the net (D steps: one value after the other, each step a fraction of a pass)   source: the paper
-    """
-
-    builder: str | Builder
-    route: str
-    models: str
-    fitted_by: str
-    cost: str
-    source: str
-
-    def load(self) -> Builder:
-        if not isinstance(self.builder, str):
-            return self.builder
-        module, function = self.builder.split(":")
-        builder: Builder = getattr(importlib.import_module(f"loglik.models.{module}"), function)
-        return builder
+def _baseline(builder: str, spaces: Any, fitted_by: FittedBy, offered: set[Kind]) -> Entry:
+    return Entry(
+        f"baselines.{builder}", Route.BASELINE, spaces, fitted_by=fitted_by, scoring=Cost.PASS, sampling=Cost.PASS,
+        offered=frozenset(offered),
+    )  # fmt: skip
 
 
-SEQUENCE = 16  # values in a row, from which on labels are taken for a text and levels for a sound
-SOFTMAX_LEVELS = 256  # more ordered levels than a softmax is for: sound rather than counts
-
-DISCRETE, DENSITY, ANY = "Integer, Category", "Real, Integer", "Real, Integer, Category"
-
-
-def _stepwise(builder: str, models: str, source: str) -> Entry:
+def _stepwise(builder: str, source: str, *offered: Kind, spaces: Any = ANY, layout: Layout = Layout.ANY) -> Entry:
     """An autoregressive model: one pass of the net scores, a step for each value samples."""
-    return Entry(f"autoregressive.{builder}", "autoregressive", models, "gradients", "1 / D steps", source)
+    return Entry(
+        f"autoregressive.{builder}", Route.AUTOREGRESSIVE, spaces, layout, scoring=Cost.PASS, sampling=Cost.STEPS,
+        offered=frozenset(offered), source=source,
+    )  # fmt: skip
 
+
+def _flow(
+    builder: str, source: str, *offered: Kind, scoring: Cost = Cost.PASS, sampling: Cost = Cost.PASS,
+    layout: Layout = Layout.ANY,
+) -> Entry:  # fmt: skip
+    return Entry(
+        f"flows.{builder}", Route.FLOW, ORDERED, layout, scoring=scoring, sampling=sampling,
+        offered=frozenset(offered), source=source,
+    )  # fmt: skip
+
+
+def _latent(
+    builder: str, source: str, *offered: Kind, spaces: Any = ORDERED, fitted_by: FittedBy = FittedBy.EM,
+    scoring: Cost = Cost.PASS, least_dims: int = 1,
+) -> Entry:  # fmt: skip
+    return Entry(
+        f"latent.{builder}", Route.LATENT, spaces, least_dims=least_dims, fitted_by=fitted_by, scoring=scoring,
+        sampling=Cost.PASS, offered=frozenset(offered), source=source,
+    )  # fmt: skip
+
+
+IMAGES, SEQUENCES, CLOSED_FORM = Layout.IMAGES, Layout.SEQUENCES, FittedBy.CLOSED_FORM
 
 # fmt: off
 ZOO: dict[str, Entry] = {
-    "uniform": Entry("baselines.uniform:uniform", "baseline", DISCRETE, "nothing", "1 / 1", "-"),
-    "histogram": Entry("baselines.histogram:histogram", "baseline", DISCRETE, "closed form", "1 / 1", "-"),
-    "gaussian": Entry("baselines.gaussian:gaussian", "baseline", DENSITY, "closed form", "1 / 1", "-"),
-    "fvsbn": _stepwise("fvsbn:fvsbn", ANY, "Neal 1992"),
-    "made": _stepwise("made.model:made", ANY, "Germain et al. 2015"),
-    "char-rnn": _stepwise("char_rnn.model:char_rnn", ANY, "Karpathy 2015"),
-    "pixelcnn": _stepwise("pixelcnn:pixelcnn", "images", "van den Oord et al. 2016"),
-    "gated-pixelcnn": _stepwise("gated_pixelcnn:gated_pixelcnn", "images", "van den Oord et al. 2016"),
-    "pixelcnn++": _stepwise("pixelcnnpp.model:pixelcnnpp", "images (Integer)", "Salimans et al. 2017"),
-    "row-lstm": _stepwise("pixelrnn.model:row_lstm", "images", "van den Oord et al. 2016"),
-    "diagonal-bilstm": _stepwise("pixelrnn.model:diagonal_bilstm", "images", "van den Oord et al. 2016"),
-    "transformer": _stepwise("transformer.model:transformer", ANY, "Vaswani et al. 2017"),
-    "wavenet": _stepwise("wavenet.model:wavenet", "sequences", "van den Oord et al. 2016"),
-    "ride": _stepwise("ride.model:ride", "images (Real, Integer)", "Theis & Bethge 2015"),
-    "realnvp": Entry("flows.realnvp:realnvp", "flow", DENSITY, "gradients", "1 / 1", "Dinh et al. 2017"),
-    "nice": Entry("flows.nice:nice", "flow", DENSITY, "gradients", "1 / 1", "Dinh et al. 2014"),
-    "glow": Entry("flows.glow:glow", "flow", "images (Real, Integer)", "gradients", "1 / 1", "Kingma & Dhariwal 2018"),
-    "maf": Entry("flows.maf:maf", "flow", DENSITY, "gradients", "1 / D steps", "Papamakarios et al. 2017"),
-    "iaf": Entry("flows.maf:iaf", "flow", DENSITY, "gradients", "D steps / 1", "Kingma et al. 2016"),
-    "nsf": Entry("flows.nsf:nsf", "flow", DENSITY, "gradients", "1 / D steps", "Durkan et al. 2019"),
-    "nsf-coupling": Entry("flows.nsf:nsf_coupling", "flow", DENSITY, "gradients", "1 / 1", "Durkan et al. 2019"),
-    "cnf": Entry("flows.cnf:cnf", "flow", DENSITY, "gradients", "a solve / a solve", "Chen et al. 2018"),
-    "ffjord": Entry("flows.ffjord:ffjord", "flow", DENSITY, "gradients", "a solve / a solve", "Grathwohl et al. 2019"),
-    "gmm": Entry("latent.gmm:gmm", "latent", DENSITY, "EM", "1 / 1", "Dempster et al. 1977"),
-    "ppca": Entry("latent.ppca:ppca", "latent", DENSITY, "closed form or EM", "1 / 1", "Tipping & Bishop 1999"),
-    "vae": Entry("latent.vae:vae", "latent", ANY, "gradients", "K / 1", "Kingma & Welling 2014"),
+    "uniform": _baseline("uniform:uniform", DISCRETE, FittedBy.NOTHING, LEVELS | LABELS | {Kind.SOUND}),
+    "histogram": _baseline("histogram:histogram", DISCRETE, CLOSED_FORM, LEVELS | LABELS),
+    "gaussian": _baseline("gaussian:gaussian", ORDERED, CLOSED_FORM, LEVELS | {Kind.REALS, Kind.SOUND}),
+    "fvsbn": _stepwise("fvsbn:fvsbn", "Neal 1992"),
+    "made": _stepwise("made.model:made", "Germain et al. 2015", Kind.REALS, *LEVELS, *LABELS),
+    "char-rnn": _stepwise("char_rnn.model:char_rnn", "Karpathy 2015", Kind.TEXT),
+    "pixelcnn": _stepwise("pixelcnn:pixelcnn", "van den Oord et al. 2016", Kind.PIXELS, Kind.MAPS, layout=IMAGES),
+    "gated-pixelcnn": _stepwise("gated_pixelcnn:gated_pixelcnn", "van den Oord et al. 2016", layout=IMAGES),
+    "pixelcnn++": _stepwise("pixelcnnpp.model:pixelcnnpp", "Salimans et al. 2017", spaces=(Integer,), layout=IMAGES),
+    "row-lstm": _stepwise("pixelrnn.model:row_lstm", "van den Oord et al. 2016", layout=IMAGES),
+    "diagonal-bilstm": _stepwise("pixelrnn.model:diagonal_bilstm", "van den Oord et al. 2016", layout=IMAGES),
+    "transformer": _stepwise("transformer.model:transformer", "Vaswani et al. 2017"),
+    "wavenet": _stepwise("wavenet.model:wavenet", "van den Oord et al. 2016", Kind.SOUND, layout=SEQUENCES),
+    "ride": _stepwise("ride.model:ride", "Theis & Bethge 2015", spaces=ORDERED, layout=IMAGES),
+    "realnvp": _flow("realnvp:realnvp", "Dinh et al. 2017", Kind.REALS, *LEVELS),
+    "nice": _flow("nice:nice", "Dinh et al. 2014"),
+    "glow": _flow("glow:glow", "Kingma & Dhariwal 2018", layout=IMAGES),
+    "maf": _flow("maf:maf", "Papamakarios et al. 2017", sampling=Cost.STEPS),
+    "iaf": _flow("maf:iaf", "Kingma et al. 2016", scoring=Cost.STEPS),
+    "nsf": _flow("nsf:nsf", "Durkan et al. 2019", Kind.REALS, sampling=Cost.STEPS),
+    "nsf-coupling": _flow("nsf:nsf_coupling", "Durkan et al. 2019", *LEVELS),
+    "cnf": _flow("cnf:cnf", "Chen et al. 2018", scoring=Cost.SOLVE, sampling=Cost.SOLVE),
+    "ffjord": _flow("ffjord:ffjord", "Grathwohl et al. 2019", scoring=Cost.SOLVE, sampling=Cost.SOLVE),
+    "gmm": _latent("gmm:gmm", "Dempster et al. 1977", Kind.REALS, *LEVELS),
+    "ppca": _latent(
+        "ppca:ppca", "Tipping & Bishop 1999", Kind.REALS, Kind.SOUND, *LEVELS, fitted_by=CLOSED_FORM, least_dims=2,
+    ),
+    "vae": _latent(
+        "vae:vae", "Kingma & Welling 2014", Kind.REALS, *LEVELS, *LABELS, spaces=ANY, fitted_by=FittedBy.GRADIENTS,
+        scoring=Cost.DRAWS,
+    ),
 }
 # fmt: on
 
@@ -117,56 +125,54 @@ def build(name: str, space: Space, *, seed: int | None = None, **hyperparameters
 
 
 def entry(name: str) -> Entry:
+    """What is known of a model by name, of this package, registered, or of an installed one.
+
+    Raises:
+        UnknownName: the nearest names are proposed.
+    """
     if not isinstance(name, str):
         raise UsageError(f"Expected the name of a model, such as 'made'; got {shown(name)}.")
-    if name not in ZOO:
-        raise UnknownName("model", name, ZOO)
+    if name in ZOO:
+        return ZOO[name]
+    others = installed()
+    if name not in others:
+        raise UnknownName("model", name, [*ZOO, *others])
+    ZOO[name] = imported(others[name])
     return ZOO[name]
 
 
-def register(name: str, builder: Builder, *, route: str = "your own", models: str = "", fitted_by: str = "") -> None:
-    """Add a model of your own for this process: then `build`, `compare`, `save` and `load` know it by name."""
-    if not isinstance(name, str) or not callable(builder):
+def every_entry() -> dict[str, Entry]:
+    """All models by name; those of other packages are imported for it."""
+    return {name: entry(name) for name in [*ZOO, *installed()]}
+
+
+def register(name: str, builder: Builder | Entry) -> None:
+    """Add a model of your own for this process: then `build`, `fit`, `compare`, `save` and `load` know it by name.
+
+    Args:
+        builder: a function of the space whose keyword-only arguments are the hyperparameters; or an `Entry`, which also
+            says for which spaces the model is, what it costs, and for which data `compare` offers it.
+
+    Raises:
+        UsageError: a name that is taken, or a field of the entry that cannot be.
+    """
+    if not isinstance(name, str) or not name:
         raise UsageError(f"Expected a name and a builder to call; got {shown(name)} and {shown(builder)}.")
     if name in ZOO:
         raise UsageError(f"The zoo has a model called {name!r} already; choose another name.")
-    ZOO[name] = Entry(builder, route, models, fitted_by, "", "")
-
-
-def is_image(space: Space) -> bool:
-    return len(space.shape) in (2, 3) and min(space.shape[-2:]) > 1
-
-
-def is_sequence(space: Space) -> bool:
-    """Whether one value follows another, as in text and sound; short vectors may be anything."""
-    return len(space.shape) == 1 and space.dims >= SEQUENCE
-
-
-def is_sound(space: Space) -> bool:
-    return isinstance(space, Integer) and is_sequence(space) and space.levels > SOFTMAX_LEVELS
+    ZOO[name] = checked_entry(name, builder, "register")
 
 
 def default_model(space: Space) -> str:
     """What `loglik fit` takes where no model is named."""
-    if isinstance(space, Real):
-        return "nsf"
-    if is_sound(space):
-        return "wavenet"
-    if isinstance(space, Category) and is_sequence(space):
-        return "char-rnn"
-    return "pixelcnn" if is_image(space) else "made"
+    defaults = {
+        Kind.REALS: "nsf", Kind.SOUND: "wavenet", Kind.TEXT: "char-rnn", Kind.PIXELS: "pixelcnn", Kind.MAPS: "pixelcnn",
+    }  # fmt: skip
+    return defaults.get(kind_of(space), "made")
 
 
 def models_for(space: Space) -> list[str]:
-    """What `compare` takes where no models are named: all that suit the space, cheapest first."""
-    if is_sound(space):
-        return ["uniform", "gaussian", "ppca", "wavenet"]
-    if isinstance(space, Category):
-        names = ["uniform", "histogram", "made", "vae"] + (["char-rnn"] if is_sequence(space) else [])
-    elif isinstance(space, Integer):
-        names = ["uniform", "histogram", "gaussian", "ppca", "gmm", "vae", "made", "realnvp", "nsf-coupling"]
-    else:
-        names = ["gaussian", "ppca", "gmm", "vae", "made", "realnvp", "nsf"]
-    if space.dims == 1:
-        names = [name for name in names if name != "ppca"]
-    return [*names, "pixelcnn"] if is_image(space) and not isinstance(space, Real) else names
+    """What `compare` takes where no models are named: all that are offered for such data, the quickest to fit first."""
+    kind = kind_of(space)
+    names = [name for name, found in every_entry().items() if kind in found.offered and found.takes(space)]
+    return sorted(names, key=lambda name: RANKS[ZOO[name].fitted_by])

@@ -99,6 +99,9 @@ class Inverting:
         self.log_det = self.log_det + log_slope
         return x
 
+    def at(self, site: int) -> "Inverting":
+        return self
+
 
 class Solution(torch.autograd.Function):
     """x and log_det, which solve x = f^-1(z; h(x)), for autograd.

@@ -13,7 +13,7 @@ from loglik.hyperparameters import description, hyperparameters
 from loglik.output.lock import locked
 from loglik.runs.run import Run, update_record
 from loglik.tasks.leaderboard import table
-from loglik.zoo import ZOO, entry
+from loglik.zoo import entry, every_entry
 
 
 def check(run: RunFolder, seed: Seed = 0, json: Json = False) -> None:
@@ -76,7 +76,7 @@ def models(
       loglik models made
     """
     if name is None:
-        rows = [[n, e.route, e.models, e.fitted_by, e.cost, e.source] for n, e in ZOO.items()]
+        rows = [[n, e.route, e.models, e.fitted_by, e.cost, e.source] for n, e in every_entry().items()]
         head = ["name", "route", "models", "fitted by", "score / sample", "source"]
         say_json([dict(zip(head, row, strict=True)) for row in rows]) if json else say(table(head, rows))
         return

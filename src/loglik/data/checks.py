@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 
 from loglik.errors import NotFinite, NotNumeric, OutsideSpace, UnreadableData
-from loglik.spaces import Discrete, Space
+from loglik.spaces import Space
 
 EXACT_IN_FLOAT64 = 2**53
 NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?|[+-]?(nan|inf|infinity)", re.IGNORECASE | re.ASCII)
@@ -112,10 +112,11 @@ def conform(x: Tensor, space: Space, origin: Origin, first_row: int = 0) -> Tens
     """
     x = x.detach().reshape(len(x), *space.shape)
     check_finite(x, origin, first_row)
-    if not isinstance(space, Discrete):
+    if space.limits is None:
         return x if x.is_floating_point() else _as_reals(x, origin, first_row)
     # A bound beyond a narrow type would wrap around: of bytes, no value is above 255.
-    high = space.levels - 1 if x.is_floating_point() else min(space.levels - 1, torch.iinfo(x.dtype).max)
+    top = space.limits[1]
+    high = top if x.is_floating_point() else min(top, torch.iinfo(x.dtype).max)
     outside = (x < 0) | (x > high)
     if x.is_floating_point():
         outside |= x != x.floor()
@@ -123,10 +124,10 @@ def conform(x: Tensor, space: Space, origin: Origin, first_row: int = 0) -> Tens
         row, flat = _locate(outside)
         value = x.reshape(len(x), -1)[row, flat].item()
         raise OutsideSpace(
-            f"Expected whole numbers 0..{space.levels - 1}; got {value:g} at "
+            f"Expected whole numbers 0..{top}; got {value:g} at "
             f"{origin.place(first_row + row, flat, space.shape)}. State another space, or correct the value."
         )
-    return x.to(torch.uint8 if space.levels <= 256 else torch.int64)
+    return x.to(space.dtype)
 
 
 def _as_reals(x: Tensor, origin: Origin, first_row: int) -> Tensor:

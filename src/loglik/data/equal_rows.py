@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from loglik.data.source import Dataset, Memory, Source
-from loglik.spaces import Discrete, Space
+from loglik.spaces import Space
 
 ROWS_AT_ONCE = 4096
 # Odd constants with well mixed bits, of P. L'Ecuyer 1999 and of splitmix64 (Steele, Lea, Flood 2014).
@@ -78,10 +78,10 @@ def _mixed(h: Words, word: Words) -> Words:
 
 def _words(x: Tensor, space: Space) -> Iterator[Words]:
     """The values of each row as 64-bit words (N,), in turn: reals as float64, levels as narrow as the space allows."""
-    if isinstance(space, Discrete):
-        dtype: Any = np.uint8 if space.levels <= 1 << 8 else np.uint16 if space.levels <= 1 << 16 else np.int64
-    else:
-        dtype = np.float64
+    dtype: Any = np.float64
+    if space.limits is not None:
+        top = space.limits[1]
+        dtype = np.uint8 if top < 1 << 8 else np.uint16 if top < 1 << 16 else np.int64
     values = x.detach().cpu().reshape(len(x), -1).numpy().astype(dtype)
     if dtype is np.float64:
         values = np.where(np.isnan(values), np.nan, values + 0.0)  # one zero and one NaN

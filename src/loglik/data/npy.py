@@ -17,7 +17,7 @@ from loglik.data.infer import Evidence, stated_space
 from loglik.data.signatures import true_format
 from loglik.data.source import Batch, Memory, Source
 from loglik.errors import ContextError, EmptyData, UnknownName, UnreadableData, UsageError
-from loglik.spaces import Discrete, Real, Space
+from loglik.spaces import Real, Space
 
 ARRAYS = ("x", "X", "train")  # what the data of an NPZ file is usually called
 NPY, NPZ = b"\x93NUMPY", b"PK\x03\x04"  # how the files begin
@@ -40,7 +40,7 @@ class NpySource(Source):
         self.read_as = f"array of shape {array.shape}, {array.dtype}"
 
     def read(self) -> Memory:
-        size = 1 if isinstance(self.space, Discrete) and self.space.levels <= 256 else self._array.dtype.itemsize
+        size = min(self.space.dtype.itemsize, self._array.dtype.itemsize)
         what = f"{self._origin.name}, {self.rows} rows of {self.space.dims} values,"
         check_memory(2.0 * self.rows * self.space.dims * size, what, "Take fewer rows, or a narrower type.")
         return super().read()

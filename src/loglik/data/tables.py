@@ -18,7 +18,7 @@ from loglik.data.columns import as_matrix, check_types, merged
 from loglik.data.infer import Evidence, stated_space
 from loglik.data.source import Batch, Memory, Source
 from loglik.errors import ContextError, EmptyData, ShapeMismatch, UnreadableData
-from loglik.spaces import Discrete, Real, Space
+from loglik.spaces import Real, Space
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -96,7 +96,7 @@ class TableSource(Source):
 
     def read(self) -> Memory:
         rows = self.rows or self._reader.about or 0
-        size = 1 if isinstance(self.space, Discrete) and self.space.levels <= 256 else 8
+        size = self.space.dtype.itemsize
         held = 2 * rows * len(self._names) * size  # in parts, and then in one piece
         what = f"{self._reader.name}, {'' if self.rows else 'about '}{rows} rows of {len(self._names)} columns,"
         check_memory(held, what, "Take fewer rows or columns.")

@@ -9,7 +9,7 @@ from loglik.heads.discrete import BernoulliHead, CategoricalHead
 from loglik.heads.gaussian import MixtureHead, NormalHead
 from loglik.heads.head import Head
 from loglik.heads.logistic import LogisticHead
-from loglik.spaces import Category, Discrete, Integer, Real, Space
+from loglik.spaces import Space
 
 SOFTMAX_LEVELS = 256  # ordered values of more levels are a mixture of logistics unless a head is named
 
@@ -23,37 +23,43 @@ class Choice:
     build: Callable[[Space, int], Head]
 
 
-def _levels(space: Space) -> int:
-    assert isinstance(space, Discrete)
-    return space.levels
+def levels(space: Space) -> int:
+    """How many levels each value has; 0 for reals."""
+    return 0 if space.limits is None else space.limits[1] + 1
+
+
+def has_levels(space: Space) -> bool:
+    return levels(space) > 0
+
+
+def has_ranks(space: Space) -> bool:
+    return has_levels(space) and space.ordered
+
+
+def is_real(space: Space) -> bool:
+    return not has_levels(space)
 
 
 # fmt: off
 HEADS: dict[str, Choice] = {
     "bernoulli": Choice(
-        lambda space: isinstance(space, Discrete) and space.levels == 2, "two levels",
+        lambda space: levels(space) == 2, "two levels",
         lambda space, components: BernoulliHead(),
     ),
     "categorical": Choice(
-        lambda space: isinstance(space, Discrete), "an Integer or Category space",
-        lambda space, components: CategoricalHead(_levels(space), ordered=isinstance(space, Integer)),
+        has_levels, "an Integer or Category space",
+        lambda space, components: CategoricalHead(levels(space), ordered=space.ordered),
     ),
     "logistic": Choice(
-        lambda space: isinstance(space, Integer), "ordered levels, an Integer space",
-        lambda space, components: LogisticHead(_levels(space), components),
+        has_ranks, "ordered levels, an Integer space",
+        lambda space, components: LogisticHead(levels(space), components),
     ),
     "mu-law": Choice(
-        lambda space: isinstance(space, Integer), "ordered levels, an Integer space",
-        lambda space, components: MuLawHead(_levels(space)),
+        has_ranks, "ordered levels, an Integer space",
+        lambda space, components: MuLawHead(levels(space)),
     ),
-    "normal": Choice(
-        lambda space: isinstance(space, Real), "a Real space",
-        lambda space, components: NormalHead(),
-    ),
-    "mixture": Choice(
-        lambda space: isinstance(space, Real), "a Real space",
-        lambda space, components: MixtureHead(components),
-    ),
+    "normal": Choice(is_real, "a Real space", lambda space, components: NormalHead()),
+    "mixture": Choice(is_real, "a Real space", lambda space, components: MixtureHead(components)),
 }
 # fmt: on
 
@@ -83,12 +89,8 @@ def head_for(space: Space, head: str | None = None, components: int = 10) -> Hea
 
 
 def _default(space: Space) -> str:
-    if isinstance(space, Real):
+    if is_real(space):
         return "normal"
-    if isinstance(space, Discrete) and space.levels == 2:
+    if levels(space) == 2:
         return "bernoulli"
-    if isinstance(space, Integer) and space.levels > SOFTMAX_LEVELS:
-        return "logistic"
-    if isinstance(space, Category | Integer):
-        return "categorical"
-    raise UsageError(f"No head is known for {space}.")
+    return "logistic" if space.ordered and levels(space) > SOFTMAX_LEVELS else "categorical"

@@ -49,6 +49,10 @@ class Head(nn.Module, ABC):
             noise = self.noise(tuple(params.shape[:-1]), params)
         return self.draw(params, noise)
 
+    def at(self, site: int) -> "Head":
+        """The head of one site, where sites differ; `site` counts in the order of generation."""
+        return self
+
     @abstractmethod
     def marginal(self, x: Tensor) -> Tensor:
         """Rows (B, ...) -> params (..., params) that fit each value's marginal, for a net to start from."""

@@ -8,7 +8,7 @@ from torch import Tensor
 
 from loglik.contract import Model
 from loglik.laws.patience import in_time
-from loglik.laws.subject import any_events, other_events, reseed
+from loglik.laws.subject import any_events, reseed
 from loglik.laws.verdict import NotApplicable, Result, Status, require
 from loglik.models.autoregressive.autoregressive import Autoregressive
 
@@ -109,7 +109,7 @@ def _values(net: Autoregressive, site: int) -> Tensor:
 
 def _replace(net: Autoregressive, x: Tensor, places: Tensor) -> Tensor:
     """x with the flattened values at `places` changed to others."""
-    flat, other = x.flatten(1).clone(), other_events(net.space, x).flatten(1)
+    flat, other = x.flatten(1).clone(), net.space.other(x).flatten(1)
     flat[:, places] = other[:, places]
     return flat.reshape(x.shape)
 

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from loglik.contract import FittedBy, Model
 from loglik.errors import ContextError
-from loglik.laws.subject import any_events, draws, other_contexts, other_events, reseed, scores
+from loglik.laws.subject import any_events, draws, other_contexts, reseed, scores
 from loglik.laws.verdict import NotApplicable, Result, Status, require
 from loglik.spaces import Real
 
@@ -58,7 +58,7 @@ def persistence(model: Model, x: Tensor, context: Tensor | None) -> Result:
 
 def _disturb(model: Model, x: Tensor, context: Tensor | None) -> None:
     reseed(model, 1)
-    moved = 2.0 * x + 1.0 if isinstance(model.space, Real) else other_events(model.space, x)
+    moved = 2.0 * x + 1.0 if isinstance(model.space, Real) else model.space.other(x)
     model.train()
     with torch.no_grad():
         model.initialize(moved, context)

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from loglik.contract import Bijection, Claim, LatentModel, Model
 from loglik.errors import DataError
-from loglik.laws.subject import draws, given, other_contexts, other_events, reseed, scores
+from loglik.laws.subject import draws, given, other_contexts, reseed, scores
 from loglik.laws.verdict import Broken, Result, Status, Undecided, require, within
 from loglik.ops import repeat_rows
 
@@ -127,7 +127,7 @@ def _influence_of_others(model: Model, x: Tensor, context: Tensor | None) -> flo
     whole, objective = scores(model, x, context), _objective(model, x, context)
     worst = 0.0
     for row in {0, len(x) // 2, len(x) - 1}:
-        others = other_events(model.space, x)
+        others = model.space.other(x)
         others[row] = x[row]
         known = context
         if context is not None and model.context is not None:

@@ -108,16 +108,7 @@ def some_events(model: Model, n: int, context: Tensor | None) -> Tensor:
 
 def any_events(space: Space, n: int, model: Model) -> Tensor:
     """n events at random, whatever the model."""
-    if isinstance(space, Discrete):
-        return torch.randint(space.levels, (n, *space.shape), device=model.device)
-    return torch.randn(n, *space.shape, dtype=torch.float64, device=model.device)
-
-
-def other_events(space: Space, x: Tensor) -> Tensor:
-    """Events that differ from x in every value, so none sees what it saw before."""
-    if isinstance(space, Discrete):
-        return (x.long() + torch.randint_like(x.long(), 1, space.levels)) % space.levels
-    return x + torch.where(torch.rand_like(x) < 0.5, -1.0, 1.0) * (0.5 + torch.rand_like(x))
+    return space.draw(n, device=model.device)
 
 
 def some_contexts(model: Model, n: int) -> Tensor | None:
@@ -133,8 +124,8 @@ def other_contexts(model: Model, context: Tensor) -> Tensor:
     reader = model.context_reader
     assert reader is not None
     if not reader.real:
-        return other_events(reader.space, context)
-    return reader.inverse(other_events(reader.space, reader(context, torch.float64)))
+        return reader.space.other(context)
+    return reader.inverse(reader.space.other(reader(context, torch.float64)))
 
 
 def context_rows(model: Model, context: Tensor | None, at_most: int) -> list[Tensor | None]:

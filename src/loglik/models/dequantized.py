@@ -5,6 +5,7 @@ Ho, Chen, Srinivas, Duan, Abbeel 2019, Flow++, arXiv:1902.00275, section 3.1 (no
 """
 
 from abc import ABC, abstractmethod
+from collections.abc import Callable
 from typing import Any
 
 import torch
@@ -130,6 +131,13 @@ class Dequantized(LatentModel):
 
     def _levels(self, y: Tensor) -> Tensor:
         return y.floor().clamp(0, self.space.levels - 1).long()
+
+
+def on_integers(space: Space, density: Model, noise: Callable[[Integer], Noise] | None = None) -> Model:
+    """The density itself on reals; on integers what it says of them, dequantised with uniform or learned noise."""
+    if not isinstance(space, Integer):
+        return density
+    return Dequantized(space, density, None if noise is None else noise(space))
 
 
 def density_space(space: Space, name: str) -> Real:

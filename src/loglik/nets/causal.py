@@ -16,6 +16,10 @@ class Draws(Protocol):
 
     def sample(self, params: Tensor, noise: Tensor) -> Tensor: ...
 
+    def at(self, site: int) -> "Draws":
+        """What draws the values of one site."""
+        ...
+
 
 class Steps(ABC):
     """A causal net evaluated site by site in the order of generation, for n events at once; it keeps what it reuses.
@@ -36,10 +40,10 @@ class Steps(ABC):
             values: list[Tensor] = []
             previous: Tensor | None = None
             for i in range(len(noise)):
-                params = self(previous)
-                value = given[i] if i < len(given) else draws.sample(params, noise[i])
+                params, draw = self(previous), draws.at(i)
+                value = given[i] if i < len(given) else draw.sample(params, noise[i])
                 values.append(value)
-                previous = draws.encode(value, params.dtype)
+                previous = draw.encode(value, params.dtype)
             return torch.stack(values)
 
 

@@ -15,8 +15,7 @@ from loglik.report.pictures import png, tiles
 from loglik.report.plane import Density, plane
 from loglik.report.sections import Card, Section
 from loglik.report.wording import Unit, grouped
-from loglik.spaces import Category, Real, Space
-from loglik.zoo import is_image
+from loglik.spaces import Space
 
 ROWS = 12  # of symbols
 CHARACTERS = 145  # of symbols, in the width of the page
@@ -49,11 +48,11 @@ def gallery(
     """
     if names is None:
         names = Names() if data is None else Names(data.columns, data.vocabulary)
-    if is_image(space):
+    if space.pictured:
         return images(space, data, exhibits, unit)
-    if isinstance(space, Category):
+    if not space.ordered:
         return symbols(space, data, exhibits, unit, names.vocabulary)
-    if isinstance(space, Real) and space.shape == (2,):
+    if space.limits is None and space.shape == (2,):
         return plane(data, exhibits, unit, density, samples)
     return marginals(space, data, exhibits, names.columns)
 
@@ -78,7 +77,7 @@ def _images_caption(space: Space, scale: tuple[float, float], data: Memory | Non
     caption += "" if data is None else " The data are held-out rows."
     if len(space.shape) == 3 and space.shape[0] not in (1, 3):
         caption += f" Of {space.shape[0]} channels the first is shown."
-    if isinstance(space, Real):
+    if space.limits is None:
         caption += f" Black is {scale[0]:.3g} and less, white {scale[1]:.3g} and more."
     return caption
 
@@ -102,25 +101,27 @@ def _extremes(parts: list[Tensor]) -> tuple[float, float]:
 
 
 def symbols(
-    space: Category, data: Memory | None, exhibits: list[Exhibit], unit: Unit, vocabulary: Sequence[str] | None
+    space: Space, data: Memory | None, exhibits: list[Exhibit], unit: Unit, vocabulary: Sequence[str] | None
 ) -> Section:
-    letters = _letters(space, vocabulary)
+    assert space.limits is not None
+    count = space.limits[1] + 1
+    letters = _letters(count, vocabulary)
     cards = [] if data is None else [Card("data", "ink", _some(data, min(ROWS, data.rows)), [_lines(data.x, letters)])]
     for exhibit in exhibits:
         lines = [] if exhibit.samples is None else [_lines(exhibit.samples, letters)]
         cards.append(Card(exhibit.name, exhibit.colour, exhibit.note or exhibit.summary(unit), lines))
     alphabet = "their characters" if vocabulary is not None else "letters" if letters else "numbers"
-    caption = f"One event in a line; the {space.levels} symbols are shown as {alphabet}."
+    caption = f"One event in a line; the {count} symbols are shown as {alphabet}."
     caption += " Draws as they came." + ("" if data is None else " The data are held-out rows.")
     length = space.dims if letters else 4 * space.dims
     return Section("Data and samples", caption, cards=cards, most=max(1, min(5, CHARACTERS // (length + 3))))
 
 
-def _letters(space: Category, vocabulary: Sequence[str] | None) -> Sequence[str] | None:
+def _letters(count: int, vocabulary: Sequence[str] | None) -> Sequence[str] | None:
     """What each level is shown as: its own character, of text, or a letter; None where letters do not suffice."""
     if vocabulary is not None:
         return [symbol if symbol.isprintable() else MARKS.get(symbol, "\u00b7") for symbol in vocabulary]
-    return LETTERS if space.levels <= len(LETTERS) else None
+    return LETTERS if count <= len(LETTERS) else None
 
 
 def _lines(x: Tensor, letters: Sequence[str] | None) -> Markup:

@@ -99,8 +99,7 @@ def _regret(score: Score, truth: Score | None) -> str:
 def passes(name: str, model: Model | None) -> tuple[str, str]:
     """What scoring and sampling one event cost, in passes of the net; empty for a model that does not say."""
     entry = ZOO.get(builder_name(name, model))
-    to_score, _, to_sample = (entry.cost if entry else "").partition("/")
-    return to_score.strip(), to_sample.strip()
+    return (str(entry.scoring), str(entry.sampling)) if entry else ("", "")
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,7 @@ from loglik.report.limits import LEFT, RIGHT, Limits, outside
 from loglik.report.palette import light
 from loglik.report.sections import Card, Section
 from loglik.report.wording import grouped
-from loglik.spaces import Discrete, Space
+from loglik.spaces import Space
 
 Numbers = NDArray[np.float64]
 MOST = 12  # dimensions shown
@@ -96,11 +96,11 @@ def _weighted(x: Tensor, bins: list[float]) -> tuple[Numbers, Numbers]:
 
 def _bins(x: Tensor, space: Space) -> list[float]:
     """Edges of bins: from the 0.5th to the 99.5th percentile, and of whole levels, as many in each, where there are."""
-    if isinstance(space, Discrete) and space.levels <= 2 * BINS:
-        return [level - 0.5 for level in range(space.levels + 1)]
+    if space.limits is not None and space.limits[1] < 2 * BINS:
+        return [level - 0.5 for level in range(space.limits[1] + 2)]
     finite = x[torch.isfinite(x)].double().numpy()
     low, high = (float(q) for q in np.quantile(finite, (0.005, 0.995))) if len(finite) else (0.0, 0.0)
-    if isinstance(space, Discrete):
+    if space.limits is not None:
         first, last = math.floor(low), math.ceil(high)
         each = -(-(last - first + 1) // BINS)
         return [first - 0.5 + each * i for i in range(-(-(last - first + 1) // each) + 1)]

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from itertools import cycle
 
 from loglik.contract import Model
+from loglik.registry import Route
 from loglik.zoo import ZOO
 
 # name -> on light paper, on dark paper. The light ones differ from each other: figures are drawn in them, and
@@ -56,7 +57,7 @@ def assign(models: Sequence[tuple[str, Model | None]]) -> dict[str, str]:
 
 def is_baseline(name: str, model: Model | None) -> bool:
     entry = ZOO.get(builder_name(name, model))
-    return entry is not None and entry.route == "baseline"
+    return entry is not None and entry.route is Route.BASELINE
 
 
 def builder_name(name: str, model: Model | None) -> str:

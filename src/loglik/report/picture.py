@@ -14,7 +14,6 @@ from loglik.report.palette import assign, light
 from loglik.report.pictures import tiles
 from loglik.report.wording import Unit, claim
 from loglik.tasks.compare import Comparison
-from loglik.zoo import is_image
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -30,7 +29,7 @@ def leaderboard_picture(comparison: Comparison, path: Path) -> Path:
     colours = assign([(e.name, e.model) for e in comparison.entrants])
     shown = [e for e in exhibits(comparison, colours) if e.score is not None]
     unit = Unit.of(data.space, [e.score.stderr for e in shown if e.score is not None])
-    pictured = is_image(data.space)
+    pictured = data.space.pictured
     with styled():
         lines = max(len(shown) + pictured, 1)
         figure = canvas(860 if pictured else 620, HEAD + ROW * lines)

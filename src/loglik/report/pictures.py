@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from loglik.output.visible import visible
-from loglik.spaces import Discrete, Space
+from loglik.spaces import Space
 
 Bytes = NDArray[np.uint8]
 DOTS = 1000  # the width and height of a scatter in its own units
@@ -43,8 +43,7 @@ def tiles(x: Tensor, space: Space, scale: tuple[float, float], columns: int) -> 
 
 def _rgb(x: Tensor, space: Space, low: float, high: float) -> Bytes:
     """(n, H, W, 3), black at `low` and white at `high`; of other than three channels the first is shown."""
-    if isinstance(space, Discrete):
-        low, high = 0.0, space.levels - 1.0
+    low, high = space.limits or (low, high)
     images = x.double().reshape(len(x), -1, *space.shape[-2:])  # (n, C, H, W)
     images = images[:, :3] if images.shape[1] == 3 else images[:, :1].expand(-1, 3, -1, -1)
     scaled = ((images - low) / ((high - low) or 1.0)).clamp(0.0, 1.0) * 255.0

@@ -155,8 +155,11 @@ def rebuilt(record: Mapping[str, Any], folder: Path, seed: int) -> Model:
     """
     recipe = record["model"]
     name = recipe["name"]
-    if name not in ZOO:
-        raise UnknownName("model", name, ZOO, f"The run at {folder} is of one: upgrade loglik, or `register` it first.")
+    try:
+        entry(name)
+    except UnknownName:
+        advice = f"The run at {folder} is of one: upgrade loglik, or `register` it first."
+        raise UnknownName("model", name, ZOO, advice) from None
     try:
         with seeded(seed):
             return build(name, space_from_json(recipe["space"]), **recipe["hyperparameters"])

@@ -15,7 +15,7 @@ from loglik.data import Reading
 from loglik.data.text import decode
 from loglik.errors import ContextError, UsageError
 from loglik.output.writing import write_all, write_atomic
-from loglik.spaces import Discrete, Integer, Space
+from loglik.spaces import Integer, Space
 
 PLAIN_NAME = re.compile(r"\w([\w .()/%^*+:-]*[\w)%])?")
 
@@ -128,7 +128,7 @@ def png(x: Tensor, space: Space) -> bytes:
     if x.ndim not in (3, 4) or (x.ndim == 4 and x.shape[1] not in (1, 3)):
         raise UsageError(f"Expected images of 1 or 3 channels for a .png; got events of shape {tuple(x.shape[1:])}.")
     images = x.double().reshape(len(x), -1, *x.shape[-2:]).permute(0, 2, 3, 1)  # (N, H, W, C)
-    low, high = (0.0, space.levels - 1.0) if isinstance(space, Discrete) else torch.aminmax(images)
+    low, high = space.limits or torch.aminmax(images)
     images = (images - low) / max(float(high - low), 1e-12)
     n, height, width, channels = images.shape
     across = math.ceil(math.sqrt(n))

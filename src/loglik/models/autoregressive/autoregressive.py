@@ -271,6 +271,9 @@ class Sharpened:
     def sample(self, params: Tensor, noise: Tensor) -> Tensor:
         return self.head.draw_sharpened(params, noise, self.temperature, self.top_k)
 
+    def at(self, site: int) -> "Sharpened":
+        return replace(self, head=self.head.at(site))
+
 
 def _draws(head: Head, temperature: float, top_k: int | None) -> Head | Sharpened:
     if not 0 < temperature < math.inf or (top_k is not None and top_k < 1):

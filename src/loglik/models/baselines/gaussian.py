@@ -6,11 +6,11 @@ from torch import Tensor
 from loglik.arguments.ranges import Share
 from loglik.contract import EMModel, FittedBy, Model
 from loglik.densities import LOG_2PI
-from loglik.models.dequantized import Dequantized, density_space
+from loglik.models.dequantized import density_space, on_integers
 from loglik.models.normals import MixtureOfNormals, Normals
 from loglik.models.standardized import standardized
 from loglik.moments import DECISIVE, Moments, floored
-from loglik.spaces import Integer, Real, Space
+from loglik.spaces import Real, Space
 
 BIN_VARIANCE = 1.0 / 12.0  # of u ~ U[0, 1)
 
@@ -95,6 +95,6 @@ def gaussian(space: Space, *, floor: Share | None = None) -> Model:
     It defaults to 1e-6 on reals, and to 0 on integers, whose noise is a floor.
     """
     real = density_space(space, "gaussian")
-    if isinstance(space, Integer):
-        return Dequantized(space, Gaussian(real, floor or 0.0))
+    if space.limits is not None:
+        return on_integers(space, Gaussian(real, floor or 0.0))
     return standardized(Gaussian(real, 1e-6 if floor is None else floor))

@@ -11,11 +11,11 @@ from loglik.bijections.continuous import Continuous
 from loglik.contract import Bijection, Model
 from loglik.densities import StandardNormal
 from loglik.errors import UsageError
-from loglik.models.dequantized import Dequantized, density_space
+from loglik.models.dequantized import density_space, on_integers
 from loglik.models.flows.rescaling import rescaled
 from loglik.nets.fields.field import Field
 from loglik.ode import Adjoint, Backprop, Checkpointed, Gradient
-from loglik.spaces import Integer, Real, Space
+from loglik.spaces import Real, Space
 
 GRADIENTS: dict[str, type[Gradient]] = {"backprop": Backprop, "adjoint": Adjoint, "checkpointed": Checkpointed}
 
@@ -63,4 +63,4 @@ def continuous_flow(space: Space, flow: Bijection, rescale: str, context: Space 
     """The density of what `flow` turns into flat noise once it is rescaled, on the space's own events."""
     real = density_space(space, "cnf")
     density = rescaled(space, rescale, flow, StandardNormal(Real((real.dims,)), context))
-    return Dequantized(space, density) if isinstance(space, Integer) else density
+    return on_integers(space, density)

@@ -10,8 +10,6 @@ def image_shape(space: Space, name: str) -> tuple[int, int, int]:
     Raises:
         UsageError: another number of axes.
     """
-    if len(space.shape) == 2:
-        return (1, space.shape[0], space.shape[1])
-    if len(space.shape) == 3:
-        return (space.shape[0], space.shape[1], space.shape[2])
-    raise UsageError(f"`{name}` models images, (H, W) or (C, H, W); got {space}.")
+    if space.image is None:
+        raise UsageError(f"`{name}` models images, (H, W) or (C, H, W); got {space}.")
+    return space.image

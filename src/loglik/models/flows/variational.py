@@ -17,7 +17,7 @@ from loglik.bijections.multiscale import Squeeze
 from loglik.contract import Bijection, Model
 from loglik.densities import StandardLogistic
 from loglik.errors import UsageError
-from loglik.models.dequantized import Dequantized, Noise
+from loglik.models.dequantized import Noise, on_integers
 from loglik.models.flows.couplings import channel_coupling, pixel_coupling, vector_coupling
 from loglik.models.flows.images import image_shape
 from loglik.nets.images.convolutional import GivenImage, ThreeConvolutions
@@ -99,6 +99,4 @@ def dequantized(
     """The density itself on reals; on integers as their model, with "uniform" or "variational" noise."""
     if dequantization not in ("uniform", "variational"):
         raise UsageError(f"Expected dequantization 'uniform' or 'variational'; got {dequantization!r}.")
-    if not isinstance(space, Integer):
-        return density
-    return Dequantized(space, density, noise(space) if dequantization == "variational" else None)
+    return on_integers(space, density, noise if dequantization == "variational" else None)

@@ -20,7 +20,7 @@ from loglik.models.latent.kmeans import lloyd, plus_plus
 from loglik.models.latent.triangular import Full, Tied, Triangular
 from loglik.models.normals import MixtureOfNormals, Normals
 from loglik.scales import centre_and_scale
-from loglik.spaces import Integer, Real, Space
+from loglik.spaces import Real, Space
 
 COVARIANCES: dict[str, type[Diagonal] | type[Full] | type[Spherical] | type[Tied]] = {
     "full": Full,
@@ -236,7 +236,7 @@ def gmm(space: Space, *, components: Count = 10, covariance: str | None = None, 
     if covariance not in COVARIANCES:
         raise UnknownName("covariance", covariance, COVARIANCES)
     if floor is None:
-        floor = 1e-6 if isinstance(space, Real) else 1e-2
+        floor = 1e-6 if space.limits is None else 1e-2
     held = {"full": components, "tied": 1}.get(covariance, 0) * 8.0 * space.dims**2
     check_memory(
         WORKING * held,
@@ -244,4 +244,4 @@ def gmm(space: Space, *, components: Count = 10, covariance: str | None = None, 
         "Take covariance='diagonal', or ppca.",
     )
     mixture = GaussianMixture(real, COVARIANCES[covariance](components, space.dims, floor))
-    return gaussianized(space, mixture) if isinstance(space, Integer) else mixture
+    return gaussianized(space, mixture)

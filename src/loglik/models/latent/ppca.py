@@ -16,7 +16,7 @@ from loglik.models.normals import MixtureOfNormals, Normals
 from loglik.models.standardized import standardized
 from loglik.moments import DECISIVE, FewRows, Moments
 from loglik.ops import sum_event
-from loglik.spaces import Integer, Real, Space
+from loglik.spaces import Real, Space
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -213,6 +213,6 @@ def ppca(
     if not 1 <= latents < real.dims:
         raise UsageError(f"Expected 1 <= latents < {real.dims}, the dimensions of the data; got {latents}.")
     density = ProbabilisticPCA(real, latents, em=em, floor=floor, spare=spare)
-    if isinstance(space, Integer):
+    if space.limits is not None:
         return gaussianized(space, density)
     return standardized(density) if standardize else density

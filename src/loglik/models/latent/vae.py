@@ -13,7 +13,7 @@ from loglik.densities import normal_log_prob
 from loglik.heads import Head, head_for
 from loglik.nets.dense.mlp import MLP
 from loglik.ops import at_least_float32, sum_event
-from loglik.spaces import Real, Space
+from loglik.spaces import Space
 
 LOG_SCALE_LIMIT = 7.0
 
@@ -117,5 +117,5 @@ def vae(
     width = context.width if context else 0
     encoder = MLP(space.dims * head.inputs, hidden, 2 * latents, context=width, dropout=dropout)
     decoder = MLP(latents, tuple(hidden)[::-1], space.dims * head.params, context=width, dropout=dropout)
-    rescale: Bijection = Standardize(space.shape) if isinstance(space, Real) else Chain([])
+    rescale: Bijection = Standardize(space.shape) if space.limits is None else Chain([])
     return VAE(space, encoder, decoder, head, rescale, latents=latents, context=context)

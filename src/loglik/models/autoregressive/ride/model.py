@@ -20,10 +20,10 @@ from loglik.models.autoregressive.autoregressive import Autoregressive
 from loglik.models.autoregressive.raster import raster_order
 from loglik.models.autoregressive.ride.lstm import SpatialLSTM
 from loglik.models.autoregressive.ride.whitening import CausalWhitening
-from loglik.models.dequantized import Dequantized, density_space
+from loglik.models.dequantized import density_space, on_integers
 from loglik.models.flow import ExactFlow
 from loglik.nets.causal import CausalNet, Steps
-from loglik.spaces import Integer, Real, Space
+from loglik.spaces import Real, Space
 
 PIXELS_AT_ONCE = 1 << 17  # where no gradients are wanted, images go through in parts of about so many
 STARTING_PIXELS = 100_000  # that the mixture starts from
@@ -171,4 +171,4 @@ def ride(
     # One scale for all pixels and colours: the weights are the same at all pixels, and colours are mixed.
     rescale = Standardize(real.shape, alike=len(real.shape))
     model = ExactFlow(real, colour, Ride(real, net, head, context), rescale=rescale)
-    return Dequantized(space, model) if isinstance(space, Integer) else model
+    return on_integers(space, model)

@@ -12,7 +12,7 @@ from loglik.heads import Head, head_for
 from loglik.models.autoregressive.autoregressive import Autoregressive
 from loglik.models.autoregressive.wavenet.net import WaveNetNet
 from loglik.models.standardized import standardized
-from loglik.spaces import Integer, Space
+from loglik.spaces import Space
 
 PCM_LEVELS = 65_536  # 16-bit sound: a value is the sample + 32768
 MOST_LAYERS = 10  # in a block, by default: its furthest tap is 512 values back
@@ -73,5 +73,5 @@ def layers_for(length: int, blocks: int, kernel: int) -> int:
 
 def head_of(space: Space, head: str | None, components: int) -> Head:
     """As elsewhere, but for 16-bit sound mu-law, as in the paper, unless another head is named."""
-    sound = isinstance(space, Integer) and space.levels == PCM_LEVELS
+    sound = space.ordered and space.limits == (0, PCM_LEVELS - 1)
     return head_for(space, "mu-law" if head is None and sound else head, components)
