@@ -41,6 +41,11 @@ def bounds(model: Model, x: Tensor, context: Tensor | None) -> Result:
         one = model.log_likelihood(rows, given).double().reshape(len(x), REPEATS)
         means = [model.bound(rows, given, samples=k).double().reshape(len(x), REPEATS) for k in SAMPLES]
         log_w = _single_draws(model, x, context)
+    if model.infers:
+        off = abs(_fall(_inferred(model, rows, given).reshape(len(x), REPEATS), one))
+        require(
+            off <= STANDARD_ERRORS, f"log_joint - log q(z|x) has not the mean of the ELBO: {off:.1f} standard errors."
+        )
     off = abs(_fall(means[0], one))
     require(off <= STANDARD_ERRORS, f"The bound with one sample is not the ELBO: {off:.1f} standard errors.")
     for k, found in zip(SAMPLES[1:], means[1:], strict=True):
@@ -56,6 +61,13 @@ def bounds(model: Model, x: Tensor, context: Tensor | None) -> Result:
     values = ", ".join(f"{float(mean.mean()):.4f}" for mean in means)
     said = f"Standard errors by which it falls; K = 1, 4, 16: {values}, as from single draws."
     return within(max(worst, 0.0), STANDARD_ERRORS, said, f"bounds of {len(x)} events")
+
+
+def _inferred(model: LatentModel, x: Tensor, context: Tensor | None) -> Tensor:
+    """(B,): log p(x, z) - log q(z|x), by the two methods."""
+    with torch.no_grad():
+        z, log_q = model.infer(x, context)
+        return (model.log_joint(x, z, context) - log_q).double()
 
 
 def _affordable(model: LatentModel, x: Tensor, context: Tensor | None) -> tuple[Tensor, Tensor | None]:

@@ -51,7 +51,7 @@ def _counts(model: Model, context: Tensor | None) -> Result:
         own = drawn if context is None else drawn[i :: len(context)]
         cells.append(_cells(model, space, own, row))
     observed, expected, variance = (torch.cat(parts) for parts in zip(*cells, strict=True))
-    return within(*_chi_square(observed, expected, variance, len(cells)), f"counts of {n} samples")
+    return within(*chi_square(observed, expected, variance, len(cells)), f"counts of {n} samples")
 
 
 def _cells(model: Model, space: Discrete, drawn: Tensor, row: Tensor | None) -> tuple[Tensor, Tensor, Tensor]:
@@ -87,7 +87,7 @@ def _ends_together(
     )
 
 
-def _chi_square(observed: Tensor, expected: Tensor, variance: Tensor, groups: int) -> tuple[float, float, str]:
+def chi_square(observed: Tensor, expected: Tensor, variance: Tensor, groups: int) -> tuple[float, float, str]:
     """`groups` of cells have totals that are given."""
     rare = expected < EXPECTED
     if rare.any():

@@ -58,6 +58,10 @@ class VAE(LatentModel):
     def infers(self) -> bool:
         return True
 
+    def log_weight(self, x: Tensor, context: Tensor | None = None) -> Tensor:
+        """The terms are of one draw of z: their sum is its log weight."""
+        return self.log_likelihood(x, context)
+
     def infer(self, x: Tensor, context: Tensor | None = None) -> tuple[Tensor, Tensor]:
         """z ~ q(z|x), (B, latents), and log q(z|x)."""
         _, _, mean, log_scale = self._posterior(x, context)
