@@ -110,7 +110,7 @@ def sample(
             "--out",
             callback=from_home,
             help="A .npy, .csv, .png, .txt or .wav file; without, text or CSV on stdout. Several texts or "
-            "sounds become OUT-0, OUT-1, ...",
+            "sounds become OUT-0, OUT-1, ...; missing folders are made.",
         ),
     ] = None,
     context: Annotated[str | None, typer.Option(help="The context c of p(x|c): numbers separated by commas.")] = None,

@@ -60,7 +60,7 @@ def sample_files(path: Path, n: int) -> list[Path]:
         UsageError: another ending.
     """
     if path.suffix not in (".npy", ".csv", ".png", ".txt", ".wav"):
-        raise UsageError(f"Expected a .npy, .csv, .png, .txt or .wav file; got {path}.")
+        raise UsageError(f"Expected a .npy, .csv, .png, .txt or .wav file; got {path}. Let its name end so.")
     if n == 1 or path.suffix not in (".txt", ".wav"):
         return [path]
     return [path.with_stem(f"{path.stem}-{number}") for number in range(n)]
@@ -109,7 +109,7 @@ def check_rows_file(path: Path) -> None:
         UsageError: another ending than those that `write_rows` knows.
     """
     if path.suffix not in (".csv", ".npy"):
-        raise UsageError(f"Expected a .csv or .npy file; got {path}.")
+        raise UsageError(f"Expected a .csv or .npy file; got {path}. Let its name end so.")
 
 
 def npy(x: Tensor) -> bytes:
@@ -126,7 +126,10 @@ def png(x: Tensor, space: Space) -> bytes:
     from matplotlib.image import imsave
 
     if x.ndim not in (3, 4) or (x.ndim == 4 and x.shape[1] not in (1, 3)):
-        raise UsageError(f"Expected images of 1 or 3 channels for a .png; got events of shape {tuple(x.shape[1:])}.")
+        raise UsageError(
+            f"Expected images of 1 or 3 channels for a .png; got events of shape {tuple(x.shape[1:])}. "
+            "Write .csv (-o a.csv) or .npy."
+        )
     images = x.double().reshape(len(x), -1, *x.shape[-2:]).permute(0, 2, 3, 1)  # (N, H, W, C)
     low, high = (0.0, space.levels - 1.0) if isinstance(space, Discrete) else torch.aminmax(images)
     images = (images - low) / max(float(high - low), 1e-12)
