@@ -218,6 +218,32 @@ def test_a_place_that_is_taken(digits_run: Path, capsys: pytest.CaptureFixture[s
     )
 
 
+@pytest.mark.parametrize(
+    ("name", "code", "told"),
+    [
+        ("a.png", 2, ("got events of shape (2,)", "a.csv")),
+        ("a.txt", 2, ("fitted to text", "Write .csv or .npy")),
+        ("a.wav", 2, ("fitted to sound", "Write .npy")),
+        ("a.jpg", 2, ("got", "a.jpg. Let its name end so")),
+        ("file/a.csv", 30, ("is not a folder. Nothing was changed; choose another place",)),
+    ],
+)
+def test_samples_that_no_such_file_holds(
+    name: str, code: int, told: tuple[str, ...], fitted: Path, tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str],
+) -> None:  # fmt: skip
+    (tmp_path / "file").write_text("")
+    monkeypatch.setattr("loglik.cli.use.draw", lambda *_, **__: pytest.fail("It drew first."))
+    expect_failure(capsys, ["sample", str(fitted), "-o", str(tmp_path / name)], code, *told)
+    assert [path.name for path in tmp_path.iterdir()] == ["file"]
+
+
+def test_samples_make_the_folder_that_they_go_to(fitted: Path, tmp_path: Path) -> None:
+    out = tmp_path / "new" / "one" / "a.csv"
+    assert run(["sample", str(fitted), "-n", "3", "-o", str(out)]) == 0
+    assert len(out.read_text().splitlines()) == 4
+
+
 def test_a_law_that_is_broken_has_its_exit_code(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -1,5 +1,6 @@
 """What a refusal tells a stranger: what was expected, what came, in truth and by its place, and what to do."""
 
+import errno
 import io
 import os
 import struct
@@ -147,3 +148,17 @@ def test_a_recording_beyond_the_memory_is_refused_unread(monkeypatch: pytest.Mon
     monkeypatch.setattr("loglik.arguments.memory.memory_at_hand", lambda: 100_000)
     monkeypatch.setattr("loglik.data.sound.windows_of", lambda *_: pytest.fail("It was read."))
     refused("t.wav", None, TooLarge, r"t\.wav to fit into the 100 kB .* about 160 kB")
+
+
+def test_an_array_that_the_system_grants_no_room_to_map(monkeypatch: pytest.MonkeyPatch) -> None:
+    def load(*_: Any, **__: Any) -> None:
+        raise OSError(errno.ENOMEM, "Cannot allocate memory")
+
+    monkeypatch.setattr(np, "load", load)
+    refused("t.npy", npy(np.ones((9, 9))), TooLarge, r"room for the 776 bytes of .*Take fewer rows")
+
+
+def test_the_other_array_of_an_archive_is_named() -> None:
+    np.savez("t.npz", x=np.ones((9, 2)), y=np.arange(9.0))
+    assert open_dataset("t.npz").remark == "the array 'x' is read; for 'y', name t.npz:y"
+    assert open_dataset("t.npz:y").space.shape == (1,)

@@ -29,6 +29,7 @@ from loglik.runs.run import Run
 from loglik.tasks.compare import SAMPLES
 from loglik.tasks.export import (
     check_rows_file,
+    check_samples_file,
     parse_context,
     sample_files,
     spoken,
@@ -152,6 +153,8 @@ def sample(
     model = opened.model().to(device_of(device))
     about = opened.record.get("data") or {}
     reading = Reading.from_json(about)
+    if out is not None:
+        check_samples_file(out, model.space, reading)
     begin = read_given(model, given, reading, length)
     if begin.remark:
         talk(f"{begin.remark}.")
