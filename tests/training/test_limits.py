@@ -131,3 +131,9 @@ def test_choosing_the_batch_changes_no_weight() -> None:
     assert torch.equal(torch.get_rng_state(), generator)
     assert all(p.grad is None for p in model.parameters())
     assert not training.optimizer.state
+
+
+@pytest.mark.parametrize("name", ["gaussian", "gmm", "nice"])
+def test_a_watch_that_cannot_be_called_is_refused(name: str) -> None:
+    with pytest.raises(UsageError, match="Expected a function of a Step for watch; got 5"):
+        fit(build(name, Real((2,))), torch.randn(30, 2), watch=5)

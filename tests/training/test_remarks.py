@@ -44,3 +44,12 @@ def test_one_step_is_counted_in_the_singular() -> None:
     x = torch.randn(50, 2, dtype=torch.float64)
     assert str(fit(build("gaussian", Real((2,))), x)).startswith("closed form: 1 step in ")
     assert str(fit(build("gmm", Real((2,)), components=2), x, steps=2, tolerance=0.0)).startswith("EM: 2 steps in ")
+
+
+def test_more_components_than_rows_are_remarked_with_both_figures() -> None:
+    x = torch.randn(20, 2, dtype=torch.float64)
+    with pytest.warns(FitWarning, match="has 30 components and started from 20 rows.*Take components=2"):
+        fit(build("gmm", Real((2,)), components=30), x, steps=1)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        fit(build("gmm", Real((2,)), components=20), x, steps=1)

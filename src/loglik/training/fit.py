@@ -9,6 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from loglik.arguments.ranges import shown
 from loglik.contract import EMModel, Model
 from loglik.data import Dataset, Memory, Source, hold_out
 from loglik.errors import FitWarning, UsageError
@@ -68,6 +69,7 @@ def fit(
     """
     started = time.perf_counter()
     chosen = Options.of(**options)
+    _check_watch(watch)
     state = None if state is None else Path(state)
     train_source, valid_source = _sources(model, data, context, valid, chosen, keep_equal_rows_together)
     with seeded(chosen.seed), interrupts() as noted:
@@ -97,6 +99,12 @@ def fit(
     if model.remark:
         warnings.warn(model.remark, FitWarning, stacklevel=2)
     return history
+
+
+def _check_watch(watch: Any) -> None:
+    """Raises UsageError for what cannot be called."""
+    if watch is not None and not callable(watch):
+        raise UsageError(f"Expected a function of a Step for watch; got {shown(watch)}. Leave it out, or give one.")
 
 
 def _sources(
