@@ -36,7 +36,7 @@ from loglik.promises import check_model
 from loglik.runs.building import AGAIN, TooMany, few_tensors, outline, rebuilt
 from loglik.runs.record import RECORD
 from loglik.spaces import Space
-from loglik.storage.reading import is_pickle, read_json, read_kinds, read_tensors, read_text
+from loglik.storage.reading import Kind, is_pickle, read_json, read_kinds, read_tensors, read_text
 from loglik.storage.schema import check, shown
 from loglik.storage.weights import check_weights, put_weights
 from loglik.storage.writing import write_json, write_tensors
@@ -113,24 +113,33 @@ def load(folder: str | Path) -> Model:
     kinds = read_kinds(folder / WEIGHTS)
     size = sum(kind.size for kind in kinds.values())
     check_memory(2.0 * size, place, "Score on a larger machine.")
-    # What the builder draws is replaced by the saved tensors.
     try:
-        with few_tensors(len(kinds)), Allocations(place, "Restore it, or fit again.", limit=SMALL + TIMES * size):
-            model = rebuilt(record, folder / RUN, 0)
+        with few_tensors(len(kinds)):
+            model = _built(record, folder, kinds, SMALL + TIMES * size)
     except TooMany:
         raise CorruptRun(
             f"Expected {folder / RUN} to describe the model of the {len(kinds)} tensors in {place}; it describes one "
             f"of many more. {AGAIN}"
         ) from None
-    except TooLarge:  # far more than its weights: before it is built in earnest, its outline tells whether they agree
-        outlined = outline(record)
-        if outlined is not None:
-            check_weights(outlined, kinds, place)
-        model = rebuilt(record, folder / RUN, 0)
     check_weights(model, kinds, place)
     tensors, _ = read_tensors(folder / WEIGHTS)
     put_weights(model, tensors, place, assign=True)
     return model.eval()
+
+
+def _built(record: Mapping[str, Any], folder: Path, kinds: Mapping[str, Kind], limit: float) -> Model:
+    """The model before it has its weights, of these kinds: `limit` bytes are built without a closer look."""
+    place = str(folder / WEIGHTS)
+    try:  # what the builder draws is replaced by the saved tensors
+        with Allocations(place, "Restore it, or fit again.", limit=limit):
+            return rebuilt(record, folder / RUN, 0)
+    except TooMany:
+        raise
+    except TooLarge:  # far more than its weights: before it is built in earnest, its outline tells whether they agree
+        outlined = outline(record)
+        if outlined is not None:
+            check_weights(outlined, kinds, place)
+        return rebuilt(record, folder / RUN, 0)
 
 
 def _path(folder: str | Path) -> Path:
