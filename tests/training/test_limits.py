@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from loglik import Integer, Real, build, fit
+from loglik import Integer, Real, build, compare, fit
 from loglik.contract import EMModel, ExactModel
 from loglik.data import Memory
 from loglik.errors import UsageError
@@ -134,6 +134,12 @@ def test_choosing_the_batch_changes_no_weight() -> None:
 
 
 @pytest.mark.parametrize("name", ["gaussian", "gmm", "nice"])
-def test_a_watch_that_cannot_be_called_is_refused(name: str) -> None:
-    with pytest.raises(UsageError, match="Expected a function of a Step for watch; got 5"):
-        fit(build(name, Real((2,))), torch.randn(30, 2), watch=5)
+def test_what_cannot_be_called_or_opened_is_refused(name: str) -> None:
+    model, x = build(name, Real((2,))), torch.randn(30, 2)
+    with pytest.raises(UsageError, match="Expected a function for watch; got 5"):
+        fit(model, x, watch=5)
+    with pytest.raises(UsageError, match="Expected the path of a file for state; got 5"):
+        fit(model, x, state=5)
+    for option in ("watch", "done"):
+        with pytest.raises(UsageError, match=f"Expected a function for {option}; got 5"):
+            compare([name], x, **{option: 5})

@@ -27,7 +27,7 @@ from loglik.tasks.failures import in_words
 from loglik.tasks.leaderboard import leaderboard
 from loglik.tasks.ranking import Standing, rank
 from loglik.tasks.unseen import unseen_part
-from loglik.training.fit import fit
+from loglik.training.fit import check_function, fit
 from loglik.training.gradient import Watch
 from loglik.training.history import History
 from loglik.training.options import Options, seconds
@@ -157,6 +157,8 @@ def compare(
     ends the fit it meets, whose model is scored as it is, and keeps the rest from being begun.
     """
     seed, samples, left = whole("seed", seed, SEEDS), whole("samples", samples, WITHIN), seconds(budget)
+    check_function("watch", watch)
+    check_function("done", done)
     device = torch.device("cpu") if device is None else device_of(device)
     Options.of(**options)
     dataset = _dataset(data, seed, keep_equal_rows_together)

@@ -69,7 +69,9 @@ def fit(
     """
     started = time.perf_counter()
     chosen = Options.of(**options)
-    _check_watch(watch)
+    check_function("watch", watch)
+    if state is not None and not isinstance(state, str | Path):
+        raise UsageError(f"Expected the path of a file for state; got {shown(state)}. Give one, or leave it out.")
     state = None if state is None else Path(state)
     train_source, valid_source = _sources(model, data, context, valid, chosen, keep_equal_rows_together)
     with seeded(chosen.seed), interrupts() as noted:
@@ -101,10 +103,10 @@ def fit(
     return history
 
 
-def _check_watch(watch: Any) -> None:
-    """Raises UsageError for what cannot be called."""
-    if watch is not None and not callable(watch):
-        raise UsageError(f"Expected a function of a Step for watch; got {shown(watch)}. Leave it out, or give one.")
+def check_function(name: str, value: Any) -> None:
+    """Raises UsageError for what cannot be called, and is not None."""
+    if value is not None and not callable(value):
+        raise UsageError(f"Expected a function for {name}; got {shown(value)}. Give one, or leave it out.")
 
 
 def _sources(
