@@ -53,3 +53,12 @@ def test_more_components_than_rows_are_remarked_with_both_figures() -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         fit(build("gmm", Real((2,)), components=20), x, steps=1)
+
+
+@pytest.mark.parametrize(("data", "said"), [("moons", 1), ("ising", 0)])
+def test_a_hyperparameter_without_effect_on_reals_is_remarked(
+    data: str, said: int, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    options = ["--steps", "1", "--set", "hidden=4", "--set", "rescale=linear", "--set", "dequantization=uniform"]
+    assert run(["fit", data, "--model", "nice", *options, "-o", str(tmp_path / "r")]) == 0
+    assert capsys.readouterr().err.count("rescale and dequantization of nice have no effect on reals") == said

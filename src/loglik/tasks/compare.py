@@ -2,6 +2,7 @@
 
 import os
 import time
+import warnings
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -16,13 +17,14 @@ from loglik.arguments.ranges import SEEDS, shown, whole
 from loglik.contract import Claim, EMModel, Model
 from loglik.data import Dataset, as_source, open_dataset, split_source
 from loglik.data.equal_rows import repeated
-from loglik.errors import ContextError, UnknownName, UsageError
+from loglik.errors import ContextError, FitWarning, UnknownName, UsageError
 from loglik.hyperparameters import hyperparameters
 from loglik.inference.evaluate import evaluate, samples_for
 from loglik.inference.randomness import seeded
 from loglik.promises import check_model
 from loglik.runs.run import count_parameters
 from loglik.score import Score
+from loglik.spaces import Real
 from loglik.tasks.failures import in_words
 from loglik.tasks.leaderboard import leaderboard
 from loglik.tasks.ranking import Standing, rank
@@ -34,6 +36,7 @@ from loglik.training.options import Options, seconds
 from loglik.zoo import build, entry, models_for
 
 SAMPLES = 16  # K of the K-sample bounds, where none is given
+OF_WHOLE_NUMBERS = ("rescale", "dequantization")  # hyperparameters of flows
 LEAST_SECONDS = 0.5  # a fit gets this much, even where the budget is used up
 
 
@@ -211,6 +214,14 @@ def _entrant(name: str, model: str | Model, data: Dataset, seed: int, device: to
 
 def build_for(name: str, data: Dataset, given: Mapping[str, Any]) -> Model:
     """A model of the zoo for the events of a data set; if they come with contexts, a model of p(x|c)."""
+    unused = [key for key in given if key in OF_WHOLE_NUMBERS and isinstance(data.space, Real)]
+    if unused and entry(name).route == "flow":
+        warnings.warn(
+            f"{' and '.join(unused)} of {name} have no effect on reals, which are standardised; they are for whole "
+            "numbers. Leave them out.",
+            FitWarning,
+            stacklevel=2,
+        )
     if data.context_space is None:
         return build(name, data.space, **given)
     if not _conditions(name):
