@@ -21,7 +21,7 @@ from loglik.cli.options import (
     from_home,
     within,
 )
-from loglik.data import Reading, open_source
+from loglik.data import Reading
 from loglik.inference.evaluate import evaluate, samples_for
 from loglik.models.autoregressive.beginning import beginning
 from loglik.output.files import check_files
@@ -37,6 +37,7 @@ from loglik.tasks.export import (
     write_samples,
 )
 from loglik.tasks.given import read_given
+from loglik.tasks.reading import rows_like
 from loglik.tasks.sample import sample as draw
 from loglik.tasks.unseen import learnt_from, score_in_words, score_to_json
 
@@ -77,10 +78,7 @@ def score(
     opened = Run.open(run)
     model = opened.model().to(device_of(device))
     about = opened.record.get("data") or {}
-    source = open_source(
-        data, part=part, context=contexts_like(about, context_of(data, context)), space=model.space,
-        columns=about.get("columns"), reading=Reading.from_json(about),
-    )  # fmt: skip
+    source = rows_like(opened, model.space, data, part, contexts_like(about, context_of(data, context)))
     if source.space.dims < model.space.dims:  # a text shorter than a window
         model = beginning(model, source.space.dims)
     result = evaluate(model, source, samples=samples_for(model, samples), seed=seed)

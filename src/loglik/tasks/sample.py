@@ -15,6 +15,8 @@ from loglik.inference.randomness import seeded
 from loglik.models.autoregressive.autoregressive import Autoregressive
 from loglik.models.autoregressive.ensemble import MaskEnsemble
 from loglik.promises import check_model, draws_of
+from loglik.spaces import Real, Space
+from loglik.zoo import is_image, is_sequence
 
 
 def sample(
@@ -48,8 +50,8 @@ def sample(
     if given is not None:
         given = tensor_of(given, "the beginning").to(model.device)
     guided = given is not None or temperature != 1.0 or top_k is not None or length is not None
-    if guided and not isinstance(model, Autoregressive):
-        raise UsageError(_unguided(model))
+    if guided:
+        check_guided(model)
 
     def draw(rows: int, c: Tensor | None) -> Tensor:
         if not isinstance(model, Autoregressive):
@@ -66,15 +68,27 @@ def sample(
     return x.double() if x.is_floating_point() else x
 
 
-def _unguided(model: Model) -> str:
-    """Why a model takes no guidance."""
+def check_guided(model: Model) -> None:
+    """Raises UsageError for a model that takes no beginning, temperature, top k or length."""
+    if isinstance(model, Autoregressive):
+        return
     if isinstance(model, MaskEnsemble):
-        return (
+        raise UsageError(
             "Expected a model of one mask for a given beginning, a temperature, a top k or a length; got an ensemble, "
             "whose conditionals are not those of one net. Leave them out, build with masks=1, or ask the model itself "
             "for `sample_given`."
         )
-    return (
-        "Expected a model that draws discrete values one after the other, such as char-rnn or pixelcnn, for a given "
-        "beginning, a temperature, a top k or a length; this one does not. Leave them out."
+    name = type(model).__name__ if model.recipe is None else model.recipe["name"]
+    raise UsageError(
+        "Expected a model that draws discrete values one after the other, for a given beginning, a temperature, a top "
+        f"k or a length; got {name} of {model.space}, which does not. Leave them out{_instead(model.space)}."
     )
+
+
+def _instead(space: Space) -> str:
+    """The models of such events that do, as the end of a sentence."""
+    if isinstance(space, Real):
+        return ": no model of real values takes them"
+    names = ["char-rnn", "made", "transformer"]
+    names += ["pixelcnn"] if is_image(space) else ["wavenet"] if is_sequence(space) else []
+    return f", or fit one that does: {', '.join(names)}"
