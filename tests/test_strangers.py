@@ -12,8 +12,9 @@ from typing import Any
 
 import pytest
 import torch
+from torch.nn.modules.module import register_module_parameter_registration_hook
 
-from loglik import build, load
+from loglik import Integer, build, load, save
 from loglik.cli.app import run as command
 from loglik.data import Memory, open_dataset
 from loglik.errors import CorruptRun, NewerRun, RunError, RunMismatch, RunNotFound, TooLarge, UsageError
@@ -250,6 +251,24 @@ def test_absurd_sizes_are_refused_before_they_are_taken(run: Path) -> None:
         taken.append(_resident() - before)
         one_line(refusal.value)
     assert max(taken) < 200 << 20
+
+
+@pytest.mark.parametrize("name", ["pixelcnn", "glow", "transformer"])
+def test_a_thousand_layers_are_refused_before_they_are_built(name: str, tmp_path: Path) -> None:
+    folder = save(build(name, Integer((1, 4, 4), 4), layers=1), tmp_path / "run")
+    record = json.loads((folder / RUN).read_text())
+    (folder / RUN).write_text(json.dumps(edited(record, "model.hyperparameters.layers", 1000)))
+    made: list[str] = []
+    hook = register_module_parameter_registration_hook(lambda module, name, tensor: made.append(name))
+    try:
+        with pytest.raises(CorruptRun, match=r"it describes one of many more\. Restore it, or fit again") as refusal:
+            load(folder)
+    finally:
+        hook.remove()
+    one_line(refusal.value)
+    assert len(made) < 1000
+    (folder / RUN).write_text(json.dumps(record))
+    assert load(folder).space == Integer((1, 4, 4), 4)
 
 
 def _resident() -> int:

@@ -105,6 +105,8 @@ class Score:
 
     def strangest_in_words(self) -> str:
         """The rows of the lowest log-likelihood, counted from 1 as in every message."""
+        if self.events == 1:
+            return "strangest rows: not told of a single row"
         if float(self.values.min()) == float(self.values.max()):
             return "strangest rows: none, all are equally likely"
         told = ", ".join(f"row {row + 1} ({nats:.2f})" for row, nats in self.strangest())

@@ -4,6 +4,7 @@ import errno
 import json
 import os
 import pickle
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable
@@ -218,6 +219,32 @@ def test_a_place_that_is_taken(digits_run: Path, capsys: pytest.CaptureFixture[s
     )
 
 
+@pytest.mark.parametrize(
+    ("name", "code", "told"),
+    [
+        ("a.png", 2, ("got events of shape (2,)", "a.csv")),
+        ("a.txt", 2, ("fitted to text", "Write .csv or .npy")),
+        ("a.wav", 2, ("fitted to sound", "Write .npy")),
+        ("a.jpg", 2, ("got", "a.jpg. Let its name end so")),
+        ("file/a.csv", 30, ("is not a folder. Nothing was changed; choose another place",)),
+    ],
+)
+def test_samples_that_no_such_file_holds(
+    name: str, code: int, told: tuple[str, ...], fitted: Path, tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str],
+) -> None:  # fmt: skip
+    (tmp_path / "file").write_text("")
+    monkeypatch.setattr("loglik.cli.use.draw", lambda *_, **__: pytest.fail("It drew first."))
+    expect_failure(capsys, ["sample", str(fitted), "-o", str(tmp_path / name)], code, *told)
+    assert [path.name for path in tmp_path.iterdir()] == ["file"]
+
+
+def test_samples_make_the_folder_that_they_go_to(fitted: Path, tmp_path: Path) -> None:
+    out = tmp_path / "new" / "one" / "a.csv"
+    assert run(["sample", str(fitted), "-n", "3", "-o", str(out)]) == 0
+    assert len(out.read_text().splitlines()) == 4
+
+
 def test_a_law_that_is_broken_has_its_exit_code(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -240,3 +267,64 @@ def test_the_command_itself_shows_no_traceback(tmp_path: Path) -> None:
     assert shown.returncode == 11
     assert "Traceback" not in shown.stderr
     assert shown.stderr.count("\n") == 1
+
+
+def edit(run_folder: Path, change: Callable[[dict], None]) -> None:
+    record = json.loads((run_folder / "run.json").read_text())
+    change(record)
+    (run_folder / "run.json").write_text(json.dumps(record))
+
+
+def test_a_built_in_set_has_not_the_columns_of_a_run(fitted: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    words = ("columns of the run, ['a', 'b']", "'digits'", "Name a file")
+    expect_failure(capsys, ["score", str(fitted), "digits"], 15, *words)
+
+
+def test_changed_columns_of_a_run_are_not_blamed_on_the_data(fitted: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    data = str(fitted.parent / "good.csv")
+    renamed, fewer = (Path(shutil.copytree(fitted, fitted.parent / name)) for name in ("renamed", "fewer"))
+    edit(renamed, lambda record: record["data"].update(columns=["a", "z"]))
+    edit(fewer, lambda record: record["data"].update(columns=["a"]))
+    again = "Restore it, or fit again"
+    expect_failure(capsys, ["score", str(renamed), data], 22, "was changed", "['a', 'z']", "['a', 'b']", again)
+    expect_failure(capsys, ["fit", data, "-o", str(renamed), "--resume"], 25, "was changed", again)
+    expect_failure(capsys, ["score", str(fewer), data], 22, "to name 2 columns", "got 1: ['a']", again)
+    other = fitted.parent / "other.csv"
+    other.write_text(GOOD.replace("b", "z"))
+    expect_failure(capsys, ["score", str(fitted), str(other)], 15, "Expected a column 'b'")  # here it is the data
+
+
+def test_a_refused_record_or_lost_weights_come_with_a_remedy(fitted: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    data = str(fitted.parent / "good.csv")
+    wrong, lost = (Path(shutil.copytree(fitted, fitted.parent / name)) for name in ("wrong", "lost"))
+    edit(wrong, lambda record: record["model"]["hyperparameters"].update(floor="banana"))
+    (lost / "model.safetensors").unlink()
+    expect_failure(capsys, ["score", str(wrong), data], 22, "banana", "Restore it, or fit again with `loglik fit`")
+    expect_failure(capsys, ["score", str(lost), data], 21, "no such file", "Restore it, or fit again")
+
+
+def test_a_run_whose_weights_are_lost_stays_finished(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    command = ["fit", "moons", "--model", "nice", "-o", str(tmp_path / "r"), "--steps"]
+    assert run([*command, "2"]) == 0
+    (tmp_path / "r" / "model.safetensors").unlink()
+    for _ in range(2):
+        expect_failure(capsys, [*command, "4", "--resume"], 21, "no such file")
+
+
+def test_a_check_looks_at_its_place_first(
+    fitted: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("loglik.laws.check", lambda *arguments, **named: pytest.fail("the laws were tried"))
+    held, foreign = (Path(shutil.copytree(fitted, fitted.parent / name)) for name in ("held", "foreign"))
+    (held / ".loglik.lock").mkdir()  # cannot be opened to be written, whoever asks
+    listed = json.loads((foreign / ".loglik.json").read_text())
+    del listed["wrote"]["run.json"]
+    (foreign / ".loglik.json").write_text(json.dumps(listed))
+    expect_failure(capsys, ["check", str(held)], 30)
+    expect_failure(capsys, ["check", str(foreign)], 30, "run.json", "loglik did not write it")
+
+
+def test_one_row_is_not_called_strange_or_likely(fitted: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (fitted.parent / "one.csv").write_text("a,b\n1.5,2.25\n")
+    assert run(["score", str(fitted), str(fitted.parent / "one.csv")]) == 0
+    assert capsys.readouterr().out.splitlines()[-1] == "strangest rows: not told of a single row"

@@ -253,3 +253,34 @@ def test_ctrl_c_ends_the_process_with_130(tmp_path: Path) -> None:
     _, err = process.communicate(timeout=60)
     assert process.returncode == 130
     assert "Traceback" not in err
+
+
+def test_a_device_that_is_not_there_comes_with_what_torch_sees(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 0)
+    for build, said in {None: "this torch is built without CUDA", "12.8": "nvidia-smi"}.items():
+        monkeypatch.setattr(torch.version, "cuda", build)
+        assert run(["fit", NOWHERE, "--device", "cuda"]) == 2
+        told = capsys.readouterr().err
+        assert "torch sees here, cpu, or auto; got 'cuda'. torch sees no CUDA device: " in told
+        assert said in told
+
+
+def test_levels_are_said_to_be_a_whole_number(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "t.csv").write_text("a,b\n" + "1,2\n3,0\n" * 30)
+    for words in ("integer:abc", "category:2.5", "integer"):
+        assert run(["fit", str(tmp_path / "t.csv"), "--space", words, "-o", str(tmp_path / "r")]) == 2
+        assert f"got {words!r}. LEVELS is a whole number, such as integer:256." in capsys.readouterr().err
+
+
+def test_a_beginning_for_a_model_without_an_order(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    sets = {"moons": "no model of real values takes them", "digits": "char-rnn, made, transformer, pixelcnn"}
+    for data, instead in sets.items():
+        assert run(["fit", data, "--model", "gaussian", "-o", str(tmp_path / data)]) == 0
+        for option in (["--given", "hello"], ["--top-k", "3"]):
+            capsys.readouterr()
+            assert run(["sample", str(tmp_path / data), *option]) == 2
+            told = capsys.readouterr().err
+            assert "got gaussian of " in told
+            assert instead in told

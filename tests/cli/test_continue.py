@@ -116,3 +116,37 @@ def test_a_folder_of_other_files_is_not_called_a_run(tmp_path: Path, capsys: pyt
     (tmp_path / "thesis.txt").write_text("mine")
     assert run(["fit", "moons", "--model", "gaussian", "-o", str(tmp_path)]) == 25
     assert "files that loglik did not write" in capsys.readouterr().err
+
+
+def test_other_rows_are_named_with_those_of_the_run(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    write("mine.csv")
+    Path("other.csv").write_text("a,b,c\n" + "1.5,2,3\n4.5,5,6\n" * 30)
+    assert run(["fit", "mine.csv", "--model", "nice", "--steps", "2", "-o", "run"]) == 0
+    for other in ("other.csv", "digits"):
+        capsys.readouterr()
+        assert run(["fit", other, "-o", "run", "--resume"]) == 25
+        told = capsys.readouterr().err
+        assert "the rows of mine.csv" in told
+        assert f"{other} has other rows" in told
+        assert "Give mine.csv, or fit anew with another -o." in told
+    Path("other.csv").rename("mine.csv")
+    assert run(["fit", "mine.csv", "-o", "run", "--resume"]) == 25
+    assert "mine.csv holds other rows now. Restore it" in capsys.readouterr().err
+
+
+def test_a_finished_run_says_so_and_how_to_go_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    for name, options in {"nice": ["--steps", "2"], "gaussian": []}.items():
+        assert run(["fit", "moons", "--model", name, "-o", name, *options]) == 0
+        assert "already finished" not in capsys.readouterr().err
+        assert run(["fit", "moons", "-o", name, "--resume"]) == 0
+        told = capsys.readouterr().err
+        assert "is already finished after" in told
+        assert ("such as --steps 4" in told) is (name == "nice")
+    assert run(["fit", "moons", "-o", "nice", "--resume", "--steps", "1"]) == 25
+    assert "Give a greater one." in capsys.readouterr().err

@@ -199,7 +199,8 @@ def test_an_archive_of_several_arrays_is_never_guessed_at() -> None:
     assert chosen.read_as == "array of shape (2, 2), float64, called 'features' of labels, features"
     assert open_file("t.npz", context=("labels",)).read().x.tolist() == TWO  # the only one left
     np.savez("x.npz", y=np.arange(2), x=np.array(TWO))
-    assert open_file("x.npz").remark == "read as: array of shape (2, 2), float64, called 'x' of y, x"
+    assert open_file("x.npz").read_as == "array of shape (2, 2), float64, called 'x' of y, x"
+    assert open_file("x.npz").remark == "the array 'x' is read; for 'y', name x.npz:y"
     np.savez("two.npz", x=np.array(TWO), X=np.array(TWO))
     with pytest.raises(UsageError, match="got x, X"):
         open_file("two.npz")

@@ -309,7 +309,7 @@ def test_postscript_starts_no_program(tmp_path: Path, monkeypatch: pytest.Monkey
         (b"RIFF\4\0\0\0WAVE", "a WAV recording"),
         (b"just words", "text"),
         (bytes(range(200, 256)), "damaged, or in another format"),
-        (b"\0" * 100, "damaged, or in another format"),
+        (b"\0" * 100, "begins with zeros alone. Copy"),
         (b"version https://git-lfs.github.com/spec/v1\noid sha256:0\n", "a pointer of Git LFS"),
     ],
 )

@@ -6,9 +6,10 @@ import pytest
 import torch
 
 import loglik
-from loglik import Claim, Integer, Real, build, compare, fit
+from loglik import Claim, Integer, Model, Real, build, compare, fit
 from loglik.data import Memory, split_source
 from loglik.errors import UnknownName, UsageError
+from loglik.models.baselines.histogram import Histogram
 from loglik.models.latent.gmm import GaussianMixture
 from loglik.tasks.compare import Entrant
 
@@ -139,3 +140,29 @@ def test_a_model_that_uses_up_the_memory_does_not_stop_the_others(monkeypatch: p
     result = compare(["gaussian", "gmm"], torch.randn(60, 2), steps=3)
     assert result.entrant("gaussian").score is not None
     assert result.entrant("gmm").error.startswith("The memory was used up.")
+
+
+class Faulty(Histogram):
+    """A mistake while it scores."""
+
+    def log_prob(self, x: torch.Tensor, context: torch.Tensor | None = None) -> torch.Tensor:
+        return torch.zeros(2) @ torch.zeros(3)
+
+
+def unbuilt(space: Integer) -> Model:
+    return {}["no such key"]
+
+
+def test_mistakes_in_models_of_the_users_own_stop_no_other(monkeypatch: pytest.MonkeyPatch) -> None:
+    from loglik import zoo
+
+    monkeypatch.setattr(zoo, "ZOO", dict(zoo.ZOO))
+    loglik.register("unbuilt", unbuilt)
+    models = {"faulty": Faulty(Integer((3,), 4), smoothing=1.0), "unbuilt": "unbuilt", "uniform": "uniform"}
+    result = compare(models, torch.randint(0, 4, (60, 3)))
+    assert result.entrant("uniform").score is not None
+    for name, cause in {"faulty": "RuntimeError: ", "unbuilt": "KeyError: 'no such key'"}.items():
+        error = result.entrant(name).error
+        assert cause in error
+        assert "(test_compare.py, line " in error
+        assert error in str(result)

@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from loglik import Integer, Real, build, fit
+from loglik import Integer, Real, build, compare, fit
 from loglik.contract import EMModel, ExactModel
 from loglik.data import Memory
 from loglik.errors import UsageError
@@ -131,3 +131,15 @@ def test_choosing_the_batch_changes_no_weight() -> None:
     assert torch.equal(torch.get_rng_state(), generator)
     assert all(p.grad is None for p in model.parameters())
     assert not training.optimizer.state
+
+
+@pytest.mark.parametrize("name", ["gaussian", "gmm", "nice"])
+def test_what_cannot_be_called_or_opened_is_refused(name: str) -> None:
+    model, x = build(name, Real((2,))), torch.randn(30, 2)
+    with pytest.raises(UsageError, match="Expected a function for watch; got 5"):
+        fit(model, x, watch=5)
+    with pytest.raises(UsageError, match="Expected the path of a file for state; got 5"):
+        fit(model, x, state=5)
+    for option in ("watch", "done"):
+        with pytest.raises(UsageError, match=f"Expected a function for {option}; got 5"):
+            compare([name], x, **{option: 5})

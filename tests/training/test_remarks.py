@@ -44,3 +44,21 @@ def test_one_step_is_counted_in_the_singular() -> None:
     x = torch.randn(50, 2, dtype=torch.float64)
     assert str(fit(build("gaussian", Real((2,))), x)).startswith("closed form: 1 step in ")
     assert str(fit(build("gmm", Real((2,)), components=2), x, steps=2, tolerance=0.0)).startswith("EM: 2 steps in ")
+
+
+def test_more_components_than_rows_are_remarked_with_both_figures() -> None:
+    x = torch.randn(20, 2, dtype=torch.float64)
+    with pytest.warns(FitWarning, match="has 30 components and started from 20 rows.*Take components=2"):
+        fit(build("gmm", Real((2,)), components=30), x, steps=1)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        fit(build("gmm", Real((2,)), components=20), x, steps=1)
+
+
+@pytest.mark.parametrize(("data", "said"), [("moons", 1), ("ising", 0)])
+def test_a_hyperparameter_without_effect_on_reals_is_remarked(
+    data: str, said: int, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    options = ["--steps", "1", "--set", "hidden=4", "--set", "rescale=linear", "--set", "dequantization=uniform"]
+    assert run(["fit", data, "--model", "nice", *options, "-o", str(tmp_path / "r")]) == 0
+    assert capsys.readouterr().err.count("rescale and dequantization of nice have no effect on reals") == said

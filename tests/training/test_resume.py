@@ -120,7 +120,7 @@ def test_resuming_with_other_settings_is_refused(changed: dict[str, object], tmp
 
 def test_resuming_on_other_data_is_refused(tmp_path: Path) -> None:
     run(tmp_path / "r")
-    with pytest.raises(RunMismatch, match="same rows"):
+    with pytest.raises(RunMismatch, match="rows of digits; ising has other rows"):
         fit_run(open_dataset("ising"), tmp_path / "r", source="ising", resume=True)
 
 

@@ -24,4 +24,17 @@ def device_of(name: Any) -> torch.device:
             return device
     except (RuntimeError, AssertionError, AttributeError):
         pass
-    raise UsageError(f"Expected a device that this machine has, {' or '.join(there)}, or auto; got {shown(name)}.")
+    raise UsageError(
+        f"Expected a device that torch sees here, {' or '.join(there)}, or auto; got {shown(name)}. {_why(name)}"
+    )
+
+
+def _why(name: Any) -> str:
+    """What is known of a device that is not there, and what to do."""
+    if not str(name).startswith("cuda"):
+        return "Take one of these."
+    if torch.cuda.device_count():
+        return f"torch sees {torch.cuda.device_count()} CUDA devices, counted from 0. Take one of these."
+    if torch.version.cuda is None:
+        return "torch sees no CUDA device: this torch is built without CUDA. Take cpu, or install a torch with CUDA."
+    return "torch sees no CUDA device: see whether `nvidia-smi` lists one. Take cpu, or mend its driver."

@@ -126,8 +126,23 @@ def fit(
         _report(run, json)
         talk(f"Interrupted. Continue with: {_continued(data, run.folder, again)}")
         return 130
+    if run.record == before:
+        talk(f"{run.folder} is already finished after {_taken(run)}; nothing was done.{_more(run)}")
     _report(run, json)
     return 0
+
+
+def _taken(run: Run) -> str:
+    steps = run.record["fit"]["history"]["steps"]
+    return f"{steps} step{'s' * (steps != 1)}"
+
+
+def _more(run: Run) -> str:
+    """How a finished run goes on; nothing for a closed form, which has no more to do."""
+    history = run.record["fit"]["history"]
+    if history["method"] == "closed form":
+        return ""
+    return f" Give a greater total to go on, such as --steps {2 * history['steps']}."
 
 
 def _opened_again(
@@ -143,6 +158,7 @@ def _opened_again(
     if wanted is None and about.get("context") is not None:
         wanted = tuple(about["context_columns"]) if about.get("context_columns") else True
     recorded = space_from_json(about["space"]) if about.get("space") else None
+    found: Dataset | None = None
     try:
         found = open_dataset(
             data, seed=seed, space=space, context=wanted, window=window, keep_equal_rows_together=together
@@ -152,9 +168,14 @@ def _opened_again(
     except DataError:
         if space or recorded is None:
             raise
-    return open_dataset(
-        data, seed=seed, space=recorded, context=wanted, window=window, keep_equal_rows_together=together
-    )
+    try:
+        return open_dataset(
+            data, seed=seed, space=recorded, context=wanted, window=window, keep_equal_rows_together=together
+        )
+    except (DataError, UsageError):
+        if found is None:
+            raise
+        return found  # other data: the run refuses them, and names its own
 
 
 def _continued(source: str, folder: Path, again: dict[str, Any]) -> str:
@@ -183,8 +204,7 @@ def _report(run: Run, json: bool) -> None:
     if json:
         say_json({"run": str(run.folder), **record})
         return
-    steps = f"{history['steps']} step{'s' * (history['steps'] != 1)}"
-    talk(f"{history['method']}, {steps} in {history['seconds']:.1f} s: {history['stopped']}.")
+    talk(f"{history['method']}, {_taken(run)} in {history['seconds']:.1f} s: {history['stopped']}.")
     for score in record.get("scores", []):
         if score.get("equal_rows"):
             talk(f"Of {score['events']} {score['part']} rows {score['equal_rows']} equal training rows.")

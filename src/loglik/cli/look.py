@@ -11,7 +11,8 @@ from loglik.cli.use import RunFolder
 from loglik.data import catalog, open_dataset
 from loglik.hyperparameters import description, hyperparameters
 from loglik.output.lock import locked
-from loglik.runs.run import Run, update_record
+from loglik.output.manifest import check_own
+from loglik.runs.run import RUN, Run, adopt_files, update_record
 from loglik.tasks.leaderboard import table
 from loglik.zoo import entry, every_entry
 
@@ -28,8 +29,11 @@ def check(run: RunFolder, seed: Seed = 0, json: Json = False) -> None:
     """
     from loglik.laws import check as check_laws
 
-    model = Run.open(run).model()
+    Run.open(run)
     with locked(run):
+        adopt_files(run)
+        check_own(run / RUN)  # the laws take longer than the place where they are noted, which may be no place for it
+        model = Run.open(run).model()
         with at_work("law") as watch:
             report = check_laws(model, seed=seed, watch=watch)
         update_record(run, laws=report.to_json())

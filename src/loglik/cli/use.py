@@ -21,13 +21,14 @@ from loglik.cli.options import (
     from_home,
     within,
 )
-from loglik.data import Reading, open_source
+from loglik.data import Reading
 from loglik.inference.evaluate import evaluate, samples_for
 from loglik.output.files import check_files
 from loglik.runs.run import Run
 from loglik.tasks.compare import SAMPLES
 from loglik.tasks.export import (
     check_rows_file,
+    check_samples_file,
     parse_context,
     sample_files,
     spoken,
@@ -35,6 +36,7 @@ from loglik.tasks.export import (
     write_samples,
 )
 from loglik.tasks.given import read_given
+from loglik.tasks.reading import rows_like
 from loglik.tasks.sample import sample as draw
 from loglik.tasks.unseen import learnt_from, score_in_words, score_to_json
 
@@ -75,10 +77,7 @@ def score(
     opened = Run.open(run)
     model = opened.model().to(device_of(device))
     about = opened.record.get("data") or {}
-    source = open_source(
-        data, part=part, context=contexts_like(about, context_of(data, context)), space=model.space,
-        columns=about.get("columns"), reading=Reading.from_json(about),
-    )  # fmt: skip
+    source = rows_like(opened, model.space, data, part, contexts_like(about, context_of(data, context)))
     if source.space.dims < model.space.dims:  # a text shorter than a window
         model = model.beginning(source.space.dims)
     result = evaluate(model, source, samples=samples_for(model, samples), seed=seed)
@@ -109,7 +108,7 @@ def sample(
             "--out",
             callback=from_home,
             help="A .npy, .csv, .png, .txt or .wav file; without, text or CSV on stdout. Several texts or "
-            "sounds become OUT-0, OUT-1, ...",
+            "sounds become OUT-0, OUT-1, ...; missing folders are made.",
         ),
     ] = None,
     context: Annotated[str | None, typer.Option(help="The context c of p(x|c): numbers separated by commas.")] = None,
@@ -151,6 +150,8 @@ def sample(
     model = opened.model().to(device_of(device))
     about = opened.record.get("data") or {}
     reading = Reading.from_json(about)
+    if out is not None:
+        check_samples_file(out, model.space, reading)
     begin = read_given(model, given, reading, length)
     if begin.remark:
         talk(f"{begin.remark}.")

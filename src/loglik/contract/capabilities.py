@@ -158,10 +158,12 @@ class Capabilities(nn.Module, ABC):
         top_k: int | None = None, length: int | None = None,
     ) -> Tensor:  # fmt: skip
         """n draws (n, *event) or (n, length) that begin with `given`, sharpened by a temperature or by a top k."""
-        raise UsageError(
-            "Expected a model that draws discrete values one after the other, such as char-rnn or pixelcnn, for a "
-            "given beginning, a temperature, a top k or a length; this one does not. Leave them out."
-        )
+        self._refuse(f"takes no beginning, temperature, top k or length: it {self.unguided}")
+
+    @property
+    def unguided(self) -> str:
+        """Why samples cannot be guided, as the end of a sentence about the model."""
+        return "draws whole events"
 
     def _refuse(self, why: str) -> NoReturn:
         raise UsageError(f"{type(self).__name__} {why}.")

@@ -38,9 +38,9 @@ def as_tensor(data: Any, origin: Origin) -> Tensor:
     """Anything array-like as numbers (N, *event), N and all sizes at least 1; (N,) becomes (N, 1)."""
     x = _plain(data, origin) if isinstance(data, Tensor) else _numbers(data, origin)
     if x.ndim == 0:
-        raise ShapeMismatch(f"Expected rows of events; got a single number in {origin.name}. Put it in a list.")
+        raise ShapeMismatch(f"Expected rows of events; got a single number in {origin.name}. Make it an array of rows.")
     if len(x) == 0:
-        raise EmptyData(f"Expected at least one row; got none in {origin.name}.")
+        raise EmptyData(f"Expected at least one row; got none in {origin.name}. Add rows.")
     if x.numel() == 0:
         raise ShapeMismatch(f"Expected at least one value per row; got shape {tuple(x.shape)} in {origin.name}.")
     return x.unsqueeze(1) if x.ndim == 1 else x

@@ -53,9 +53,11 @@ def as_numbers(array: np.ndarray[Any, Any], origin: Origin) -> Tensor:
     kind = array.dtype.kind
     if kind in "US":
         row, flat = _first(array, lambda value: not is_number(value))
-        text = array.reshape(len(array), -1)[row, flat]
+        value = array.reshape(len(array), -1)[row, flat]
+        text = value.decode("latin-1") if isinstance(value, bytes) else str(value)
+        advice = "Convert it with .astype(float)." if is_number(text) else "Encode it as numbers."
         raise NotNumeric(
-            f"Expected numbers; got text such as {str(text)!r} at {origin.place(row, flat, array.shape[1:])}."
+            f"Expected numbers; got text such as {text[:40]!r} at {origin.place(row, flat, array.shape[1:])}. {advice}"
         )
     if kind == "c":
         raise NotNumeric(f"Expected real numbers; got complex ones in {origin.name}. Split them into two values.")

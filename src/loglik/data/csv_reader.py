@@ -4,6 +4,8 @@ How the file is written (separator, decimal mark, header, row labels) is decided
 decision could be pyarrow's only for types; the standard library's `csv.Sniffer` knows neither decimals nor row labels.
 """
 
+import gzip
+import io
 import os
 import re
 from collections.abc import Iterator, Sequence
@@ -11,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from loglik.data.checks import one_line
 from loglik.data.columns import digits_lost, not_numeric
-from loglik.data.dialect import dialect_of
+from loglik.data.dialect import dialect_of, end_too_many
 from loglik.data.lines import Head, read_head
 from loglik.data.tables import ColumnReader
 from loglik.errors import EmptyData, UnreadableData
@@ -118,7 +120,7 @@ class CsvReader(ColumnReader):
             return pa_csv.open_csv(self._bytes(), read, parse, convert)
         except pa.ArrowInvalid as error:
             if "Empty CSV" in str(error):
-                raise EmptyData(f"Expected rows of numbers; got none in {self.name}.") from None
+                raise EmptyData(f"Expected rows of numbers; got none in {self.name}. Add rows.") from None
             if "conversion error" in str(error) and types:
                 raise
             raise self._unreadable(error) from None
@@ -151,6 +153,15 @@ class CsvReader(ColumnReader):
                 raise self._unreadable(error) from None
             yield batch
 
+    def _ends_in_separator(self, shown: str) -> bool:
+        """Whether the row that begins as pyarrow shows it, cut after some characters, ends in a separator."""
+        begin = shown.removesuffix(" ...")
+        opened: Any = gzip.open if self.path.lower().endswith(".gz") else open
+        text = None if self._recoded is None else self._recoded.to_pybytes().decode()
+        with io.StringIO(text) if text else opened(self.path, "rt", encoding="utf-8", errors="replace") as lines:
+            row = next((line for line in lines if line.startswith(begin)), "")
+        return row.rstrip("\r\n").endswith(self._dialect.separator)
+
     def _unreadable(self, error: Exception) -> UnreadableData:
         if ragged := RAGGED.search(str(error)):
             row, expected, got, text = ragged.groups()
@@ -160,6 +171,8 @@ class CsvReader(ColumnReader):
                 advice = "Name both columns; or, if the comma is a decimal mark, write points."
             elif self._dialect.separator == " ":
                 advice = "Put one separator between two values, such as a comma."
+            elif int(got) == int(expected) + 1 and self._ends_in_separator(text):
+                advice = end_too_many(self._dialect.separator)
             values = "1 value" if expected == "1" else f"{expected} values"
             return UnreadableData(
                 f"Expected {values} in every row; got {got}{number} of {self.name}: {text[:40]!r}. {advice}"

@@ -54,7 +54,7 @@ def dialect_of(head: Head, name: str, columns: Sequence[str] | None = None, name
     before = comments + (stated is not None)
     separator, rows = cut_rows(lines, before, stated, ".tsv" in name.lower(), name)
     if not rows.cells:
-        raise EmptyData(f"Expected rows of numbers; got only blank cells in {name}.")
+        raise EmptyData(f"Expected rows of numbers; got only blank cells in {name}. Export the table again.")
     _check_quotations(head, rows, name)
     decimal = decimal_mark(rows.cells[1:] or rows.cells, name)
     cells = [[cell.translate(SWAPPED) for cell in row] for row in rows.cells] if decimal == "," else rows.cells
@@ -71,6 +71,9 @@ def dialect_of(head: Head, name: str, columns: Sequence[str] | None = None, name
     if named and len(names) == rows.width - 1 and below:
         names = _widened(names, separator, below)
     whole = len(names) == rows.width
+    if not named:
+        _check_first(first, rows, separator, name)
+        below = below or [list(first)]
     empty = empty_ends(names if named else None, below) if whole else 0
     labels = row_labels(names, below) if named and whole else 0
     distinct = _distinct(names, labels, empty, name, columns or ())
@@ -105,6 +108,22 @@ def _check_quotations(head: Head, rows: Rows, name: str) -> None:
         raise UnreadableData(
             f"Expected a second quotation mark; got one alone in {name}, in or below line {start}. Add it."
         )
+
+
+def _check_first(first: Sequence[str], rows: Rows, separator: str, name: str) -> None:
+    """Raises UnreadableData for a first row of values that is the only one of its length."""
+    widths = [len(row) for row in rows.cells]
+    if len(widths) > 2 and len(first) not in (rows.width, *widths[1:]):
+        advice = end_too_many(separator) if len(first) > rows.width and not first[-1].strip() else "Correct the row."
+        raise UnreadableData(
+            f"Expected {rows.width} values in every row; got {len(first)} in row 1 of {name}, unlike the others. "
+            f"{advice}"
+        )
+
+
+def end_too_many(separator: str) -> str:
+    """What to do with a row whose last value, which it has too many, is empty."""
+    return f"Its last value is empty: remove the {SEPARATORS.get(separator, repr(separator))} at its end."
 
 
 def _titles(cells: Sequence[list[str]], width: int) -> int:

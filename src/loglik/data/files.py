@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from loglik.data.folders import IMAGES, SOUNDS, files_in, is_sound, open_images, open_sound
 from loglik.data.paths import check_file
 from loglik.data.reading import Reading
+from loglik.data.signatures import described, remedy
 from loglik.data.source import Source
 from loglik.data.table_files import TABLES, check_columns, open_table, without_key
 from loglik.data.text import open_text
@@ -69,9 +70,9 @@ def kind_of(path: str | os.PathLike[str]) -> str:
         if place.lower().endswith(endings):
             return kind
     known = ", ".join(ending for endings in KINDS.values() for ending in endings)
-    raise UnreadableData(
-        f"Expected a file ending in {known}; got {os.path.basename(place)}. Convert it to one of these."
-    )
+    kind = described(place)
+    what, advice = f", which is {kind}" if kind else "", remedy(kind, "Convert it to one of these.")
+    raise UnreadableData(f"Expected a file ending in {known}; got {os.path.basename(place)}{what}. {advice}")
 
 
 def check_options(

@@ -59,7 +59,9 @@ def files_in(folder: str | Path) -> list[Path]:
         )
     found = sorted(_files_below(str(folder)))
     if not found:
-        raise EmptyData(f"Expected images or recordings; the folder {folder} holds no file.")
+        raise EmptyData(
+            f"Expected images or recordings; the folder {folder} holds no file. Put some in it, or name another."
+        )
     sounds, images = ([name for name in found if name.lower().endswith(kind)] for kind in (SOUNDS, IMAGES))
     if sounds and images:
         raise UnreadableData(

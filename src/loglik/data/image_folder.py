@@ -52,7 +52,7 @@ class Images(Source):
         chosen = None if space is None else stated_space(space, shape, str(paths[0]))
         self._top = self._common_top(chosen)
         self.space = chosen or Integer(shape, self._top + 1)
-        self.read_as = _told(self._headers, self._channels, self._top)
+        self.read_as = _told(self._paths, self._headers, self._channels, self._top)
 
     def batches(self, size: int) -> Iterator[Batch]:
         for start in range(0, self.rows, size):
@@ -144,10 +144,19 @@ def _is_grey(image: Tensor) -> bool:
     return bool((image[0] == image[1]).all()) and bool((image[0] == image[2]).all())
 
 
-def _told(headers: Sequence[Header], channels: int, top: int) -> str:
+def _alone(paths: Sequence[Path], headers: Sequence[Header]) -> str:
+    """The one image that makes all others colour, or the one that was made so: it may have gone astray."""
+    coloured = [header.colour for header in headers]
+    for which, what in ((True, "only {} has colours"), (False, "only {} has none")):
+        if len(headers) > 2 and coloured.count(which) == 1:
+            return f" ({what.format(paths[coloured.index(which)].name)})"
+    return ""
+
+
+def _told(paths: Sequence[Path], headers: Sequence[Header], channels: int, top: int) -> str:
     """What was done to how many images, where anything was."""
     if channels == 3:
-        other = ("grey as colour", [not header.colour for header in headers])
+        other = (f"grey as colour{_alone(paths, headers)}", [not header.colour for header in headers])
     else:
         other = ("colour whose channels are all equal, as grey", [header.colour for header in headers])
     done = {

@@ -44,7 +44,10 @@ def parse_space(text: str, shape: tuple[int, ...]) -> Space:
     if kind == "real" and not colon:
         return Real(shape)
     if kind == "real" or not levels.isdecimal():
-        raise UsageError(f"Expected a space as real, integer:LEVELS or category:LEVELS; got {text!r}.")
+        raise UsageError(
+            f"Expected a space as real, integer:LEVELS or category:LEVELS; got {text!r}. LEVELS is a whole number, "
+            "such as integer:256."
+        )
     return {"integer": Integer, "category": Category}[kind](shape, int(levels))
 
 

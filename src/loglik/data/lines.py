@@ -12,7 +12,7 @@ from codecs import BOM_UTF8, BOM_UTF16_BE, BOM_UTF16_LE, BOM_UTF32_BE, BOM_UTF32
 from dataclasses import dataclass
 
 from loglik.arguments.memory import check_memory
-from loglik.data.signatures import true_format
+from loglik.data.signatures import control_characters, remedy, true_format
 from loglik.errors import EmptyData, UnreadableData
 
 HEAD_BYTES = 1 << 18
@@ -56,9 +56,7 @@ def read_head(path: str, name: str) -> Head:
     if kind == "gzip" and not path.lower().endswith(".gz"):
         raise UnreadableData(f"Expected a CSV file; got {name}, which is gzipped. Name it {name}.gz.")
     if kind and kind != "gzip":
-        raise UnreadableData(
-            f"Expected a CSV file; got {name}, which is {kind}. Export it as CSV, or correct its name."
-        )
+        raise UnreadableData(f"Expected a CSV file; got {name}, which is {kind}. {remedy(kind, 'Export it as CSV.')}")
     if path.lower().endswith(".gz") and kind != "gzip":
         raise UnreadableData(f"Expected a gzipped CSV; got {name}, which is not gzipped. Leave .gz out of its name.")
     start, count = _bytes(path, name, HEAD_BYTES), HEAD_BYTES
@@ -94,8 +92,10 @@ def _bytes(path: str, name: str, count: int) -> bytes:
     try:
         with opened(path, "rb") as file:
             return file.read(count)
-    except (EOFError, zlib.error, gzip.BadGzipFile) as error:
-        raise UnreadableData(f"Expected a gzipped CSV; got {name}, which is damaged ({error}).") from None
+    except (EOFError, zlib.error, gzip.BadGzipFile):
+        raise UnreadableData(
+            f"Expected a gzipped CSV; got {name}, which is cut short or damaged. Copy it again."
+        ) from None
 
 
 def _encoding(start: bytes, name: str) -> str:
@@ -116,6 +116,12 @@ def _encoding(start: bytes, name: str) -> str:
         start.decode("utf-8")
     except UnicodeDecodeError as error:
         if error.start < len(start) - 4:  # a character may be cut at the end
+            control, looked_at = control_characters(start)
+            if control > looked_at // 100:
+                raise UnreadableData(
+                    f"Expected text; got {name}, which is binary: {control} of its first {looked_at} bytes are control "
+                    "characters. Export it as CSV."
+                ) from None
             return "cp1252"
     return "utf-8"
 
@@ -128,7 +134,7 @@ def _needs_more(start: bytes) -> bool:
 def _whole_lines(text: str, complete: bool, name: str) -> str:
     """Without the last line, which may be cut."""
     if not text.strip():
-        raise EmptyData(f"Expected rows of numbers; got only blank lines in {name}.")
+        raise EmptyData(f"Expected rows of numbers; got only blank lines in {name}. Export the table again.")
     if complete:
         return text
     end = max(text.rfind("\n"), text.rfind("\r", 0, len(text) - 1))

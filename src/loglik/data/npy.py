@@ -1,5 +1,7 @@
 """NPY and NPZ arrays: the rows of an array (N, *event), memory-mapped, read as they are asked for."""
 
+import errno
+import os
 import tokenize
 import warnings
 import zipfile
@@ -10,13 +12,13 @@ from typing import Any
 
 import numpy as np
 
-from loglik.arguments.memory import check_memory
+from loglik.arguments.memory import check_memory, in_bytes
 from loglik.data.arrays import as_tensor, in_memory
-from loglik.data.checks import Origin, conform, one_line
+from loglik.data.checks import Origin, conform
 from loglik.data.infer import Evidence, stated_space
-from loglik.data.signatures import true_format
+from loglik.data.signatures import described, remedy, true_format
 from loglik.data.source import Batch, Memory, Source
-from loglik.errors import ContextError, EmptyData, UnknownName, UnreadableData, UsageError
+from loglik.errors import ContextError, EmptyData, TooLarge, UnknownName, UnreadableData, UsageError
 from loglik.spaces import Real, Space
 
 ARRAYS = ("x", "X", "train")  # what the data of an NPZ file is usually called
@@ -25,6 +27,14 @@ DAMAGE = (
     ValueError, TypeError, EOFError, OSError, RuntimeError, OverflowError, SyntaxError, tokenize.TokenError,
     zipfile.BadZipFile, zlib.error,
 )  # fmt: skip
+CAUSES = {  # by what numpy and zipfile say
+    "EOF: reading": "is damaged: cut short in its header",
+    "mmap length": "is damaged: it is cut short, with fewer values than its header states",
+    "more values than": "is damaged: it holds fewer values than its header states",
+    "not a zip file": "is damaged or cut short: the list of its arrays at its end is missing",
+    "Bad CRC": "is damaged: its checksum is another",
+    "format version": "is of a version that this numpy does not know",
+}
 
 
 class NpySource(Source):
@@ -33,7 +43,8 @@ class NpySource(Source):
     def __init__(self, array: "np.ndarray[Any, Any]", name: str, space: Space | str | None = None) -> None:
         self._array = array if array.ndim != 1 else array[:, None]
         self._origin = Origin(name)
-        as_tensor(self._array[:1] if array.ndim else array, self._origin)  # raises what is wrong with type or sizes
+        # Raises what is wrong with type or sizes; of text, all of it tells whether it is of numbers.
+        as_tensor(self._array if array.dtype.kind in "US" or not array.ndim else self._array[:1], self._origin)
         shape = tuple(self._array.shape[1:])
         self.rows: int = len(array)
         self.space = self._inferred(shape) if space is None else stated_space(space, shape, name)
@@ -82,14 +93,16 @@ def open_npz(
         members = set(archive.zip.namelist())
         names = [n for n in archive.files if f"{n}.npy" in members]  # numpy gives bytes of what is no array
         if not names:
-            raise EmptyData(f"Expected at least one array; got none in {name}, which is {true_format(path)}.")
+            raise EmptyData(
+                f"Expected at least one array; got none in {name}, which is {true_format(path)}. Save one with numpy."
+            )
         if len(context) > 1:
             raise UsageError(f"The context of an NPZ file is one array; got {len(context)} names.")
         chosen = key or _chosen([n for n in names if n not in context], names, name)
         x = NpySource(_member(archive, chosen, names, name), f"{name}:{chosen}", space)
         if len(names) > 1:
             x.read_as = f"{x.read_as}, called {chosen!r} of {_listed(names)}"
-            x.remark = "" if key or context else f"read as: {x.read_as}"
+            x.remark = "" if key or context else _others(names, chosen, name)
         if not context:
             return x
         beside = _member(archive, context[0], names, name)
@@ -115,14 +128,21 @@ def _listed(names: Sequence[str], most: int = 8) -> str:
     return ", ".join(shown) + (f" and {len(names) - most} more" if len(names) > most else "")
 
 
+def _others(names: Sequence[str], chosen: str, name: str) -> str:
+    """How to choose another array than the one that was."""
+    other = next(n for n in names if n != chosen)
+    return f"the array {chosen!r} is read; for {other!r}, name {name}:{_listed([other])}"
+
+
 def _check_magic(path: str, name: str, magic: bytes) -> None:
     with open(path, "rb") as file:
         start = file.read(len(magic))
     if start != magic:  # numpy would take anything else for a pickle
         kind = "NPY array" if magic == NPY else "NPZ archive"
-        found = true_format(path)
-        what = f"is {found}" if found else f"begins with {start!r}"
-        raise UnreadableData(f"Expected an {kind}; got {name}, which {what}. Save it with numpy.")
+        found = described(path)
+        what = f"is {found}" if found else "begins as no format that is known here"
+        advice = remedy(found, "Save the array with numpy.save or numpy.savez.")
+        raise UnreadableData(f"Expected an {kind}; got {name}, which {what}. {advice}")
 
 
 def _load(file: Any, name: str, mmap_mode: Any = None) -> Any:
@@ -130,6 +150,11 @@ def _load(file: Any, name: str, mmap_mode: Any = None) -> Any:
         with _quiet():
             return np.load(file, mmap_mode=mmap_mode, allow_pickle=False)
     except DAMAGE as error:
+        if getattr(error, "errno", None) == errno.ENOMEM:  # `ulimit -v` holds for what is only mapped, too
+            size = in_bytes(os.path.getsize(file))
+            raise TooLarge(
+                f"Expected room for the {size} of {name}; the system grants less. Take fewer rows."
+            ) from None
         raise _unreadable(name, error) from None
 
 
@@ -162,4 +187,5 @@ def _unreadable(name: str, error: Exception) -> UnreadableData:
             f"Expected an array of numbers; got Python objects in {name}, which are pickled: loading them would run "
             "code. Save a numeric array."
         )
-    return UnreadableData(f"Expected a NumPy file; got {name}, which is damaged ({one_line(error)}).")
+    what = next((what for words, what in CAUSES.items() if words in str(error)), "is damaged")
+    return UnreadableData(f"Expected a NumPy file; got {name}, which {what}. Copy or save it again.")

@@ -4,9 +4,8 @@ import os
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
-from loglik.data.checks import one_line
 from loglik.data.columns import index_columns, labels_left_out
-from loglik.data.signatures import true_format
+from loglik.data.signatures import described, remedy
 from loglik.data.tables import ColumnReader
 from loglik.errors import UnreadableData
 
@@ -31,13 +30,15 @@ class ParquetReader(ColumnReader):
         try:
             # Pre-buffering would hold all row groups of a pass in memory.
             self._file = parquet.ParquetFile(pa.OSFile(os.fsencode(path)), pre_buffer=False, buffer_size=BUFFER_BYTES)
-        except (pa.ArrowException, OSError) as error:
-            kind = true_format(path)
-            if kind not in ("", "Parquet"):
-                raise UnreadableData(
-                    f"Expected a Parquet file; got {name}, which is {kind}. Correct its name."
-                ) from None
-            raise self._damaged(error) from None
+        except (pa.ArrowException, OSError):
+            kind = described(path)
+            if kind == "Parquet":
+                raise self._damaged("cut short, or damaged at its end") from None
+            if not kind:
+                raise self._damaged("damaged, or of another format") from None
+            raise UnreadableData(
+                f"Expected a Parquet file; got {name}, which is {kind}. {remedy(kind, 'Convert it to Parquet or CSV.')}"
+            ) from None
         self.schema = self._file.schema_arrow
         self.labels = index_columns(self.schema)
         self.left_out, self.plain = labels_left_out(self.labels), not self.labels
@@ -50,13 +51,11 @@ class ParquetReader(ColumnReader):
         while True:
             try:
                 batch = next(stream, None)
-            except (pa.ArrowException, OSError) as error:
-                raise self._damaged(error) from None
+            except (pa.ArrowException, OSError):
+                raise self._damaged("damaged within") from None
             if batch is None:
                 return
             yield batch.select(list(columns))  # the file's order may differ from the one asked for
 
-    def _damaged(self, error: Exception) -> UnreadableData:
-        return UnreadableData(
-            f"Expected a Parquet file; got {self.name}, which is damaged or of another format ({one_line(error)})."
-        )
+    def _damaged(self, how: str) -> UnreadableData:
+        return UnreadableData(f"Expected a Parquet file; got {self.name}, which is {how}. Copy or write it again.")

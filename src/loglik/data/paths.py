@@ -25,9 +25,11 @@ def check_file(path: str) -> None:
         raise UnreadableData(f"Expected a file; got the folder {path}. Name a file inside it.")
     check_regular(path, info)
     if not os.access(path, os.R_OK):
-        raise UnreadableData(f"Expected a file that can be read; got {path}, which this user may not read.")
+        raise UnreadableData(
+            f"Expected a file that can be read; got {path}, which this user may not read. Let it be read (chmod +r)."
+        )
     if info.st_size == 0:
-        raise EmptyData(f"Expected data; got an empty file, {path}.")
+        raise EmptyData(f"Expected data; got an empty file, {path}. Export or copy it again, or name another.")
 
 
 def status(path: str) -> os.stat_result:

@@ -14,7 +14,7 @@ from typing import Any
 
 from loglik.data.checks import one_line
 from loglik.data.paths import check_regular
-from loglik.data.signatures import true_format
+from loglik.data.signatures import EMPTY, ZEROS, described, remedy
 from loglik.errors import LoglikError, UnreadableData
 
 FORMATS = ("PNG", "JPEG", "BMP", "TIFF", "WEBP", "GIF", "PPM")  # Pillow's names
@@ -38,16 +38,15 @@ def opened(path: Path) -> Iterator[Any]:
     except Image.DecompressionBombError as error:
         raise _too_large(str(next(iter(re.findall(r"\d{4,}", str(error))), "more")), path) from None
     except UnidentifiedImageError:
-        name = true_format(str(path)) or ("text" if _is_text(path) else "")
+        name = described(str(path))
         if name.endswith(" image") and name.split()[1] in FORMATS:
             raise UnreadableData(
                 f"Expected an image; {path} is {name} whose header is damaged. Save it again."
             ) from None
         what = f"which is {name}" if name else "which is damaged, or in another format"
         known = ", ".join(FORMATS)
-        raise UnreadableData(
-            f"Expected an image ({known}); got {path}, {what}. Convert it to PNG, or leave it out."
-        ) from None
+        advice = remedy(name, "") if name in (EMPTY, ZEROS) else "Convert it to PNG, or leave it out."
+        raise UnreadableData(f"Expected an image ({known}); got {path}, {what}. {advice}") from None
     except Exception as error:  # Pillow's readers fail in as many ways as there are formats
         raise UnreadableData(f"Expected an image; {path} cannot be read ({one_line(error)}).") from None
 
@@ -61,12 +60,6 @@ def _unlogged() -> Iterator[None]:
         yield
     finally:
         logger.removeHandler(nobody)
-
-
-def _is_text(path: Path) -> bool:
-    with path.open("rb") as file:
-        head = file.read(512)
-    return all(byte in b"\t\n\r" or 32 <= byte < 127 for byte in head)
 
 
 def _check_size(width: int, height: int, path: Path) -> None:

@@ -20,7 +20,7 @@ def check_length(length: int, T: int, unit: str, path: str | Path) -> None:
     if length >= LEAST_WINDOWS * T:
         return
     most = length // LEAST_WINDOWS
-    advice = f"Choose a window of {most} or less, or longer data." if most else "Choose longer data."
+    advice = f"Choose a window of {most} or less, or longer data." if most > 1 else "Choose longer data."
     raise EmptyData(
         f"Expected at least {LEAST_WINDOWS * T} {unit}, for a window of {T} in each part and between two; got {length} "
         f"in {path}. {advice}"

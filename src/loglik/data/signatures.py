@@ -1,4 +1,4 @@
-"""What a file is in truth, whatever its name says: formats by their first bytes."""
+"""What a file is in truth, whatever its name says: formats by their first bytes, and what to do with each."""
 
 import zipfile
 from pathlib import Path
@@ -49,6 +49,23 @@ INSIDE_ZIP = {
     "content.xml": "an OpenDocument file",
     "word/document.xml": "a Word document",
 }
+TEXT, EMPTY, ZEROS = "text", "an empty file", "a file that begins with zeros alone"
+OURS = {  # what we read, and how the names of such files end
+    TEXT: ".csv, if it is a table, or .txt",
+    "Parquet": ".parquet",
+    "a NumPy array": ".npy",
+    "a NumPy archive (NPZ)": ".npz",
+    "a PNG image": ".png",
+    "a JPEG image": ".jpg",
+    "a GIF image": ".gif",
+    "a TIFF image": ".tif",
+    "a WebP image": ".webp",
+    "a WAV recording": ".wav",
+    "a FLAC recording": ".flac",
+}
+PACKED = ("gzip", "bzip2", "xz", "zstd", "a 7z archive", "a ZIP archive", "a RAR archive")
+CONTROLS = bytes({*range(32), 127} - {*b"\t\n\v\f\r\x1a\x1b"})  # the last two stand in texts of DOS and terminals
+LOOKED_AT = 1 << 16
 
 
 def true_format(path: str) -> str:
@@ -70,6 +87,36 @@ def true_format(path: str) -> str:
     if begin.startswith((b'{"', b"[{", b"[[", b"{\n", b"{\r\n")):
         return "JSON"
     return ""
+
+
+def described(path: str) -> str:
+    """The same, and whether it is text, or holds nothing at all."""
+    if kind := true_format(path):
+        return kind
+    with open(path, "rb") as file:
+        start = file.read(512)
+    if not start:
+        return EMPTY
+    if not any(start):
+        return ZEROS
+    return TEXT if not start.translate(None, bytes(range(32, 127)) + b"\t\r\n") else ""
+
+
+def remedy(kind: str, otherwise: str) -> str:
+    """What to do with a file whose name promises another format than the one described."""
+    if kind in PACKED:
+        return "Unpack it first."
+    if kind == EMPTY:
+        return "Leave it out, or save it again."
+    if kind == ZEROS:
+        return "Copy or download it again."
+    return f"Let its name end in {OURS[kind]}." if kind in OURS else otherwise
+
+
+def control_characters(content: bytes) -> tuple[int, int]:
+    """How many of the first bytes are none of any text, and how many were looked at; over 1 % are a binary file's."""
+    start = content[:LOOKED_AT]
+    return len(start) - len(start.translate(None, CONTROLS)), len(start)
 
 
 def _archive(path: str) -> str:

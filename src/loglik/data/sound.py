@@ -13,8 +13,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from loglik.arguments.memory import check_memory
 from loglik.data.sound_file import WIDER, Recording, opened, read_header
-from loglik.data.source import Batch, Source
+from loglik.data.source import Batch, Memory, Source
 from loglik.errors import EmptyData, NotFinite, ShapeMismatch, UnreadableData
 from loglik.spaces import Integer, Space
 
@@ -49,6 +50,7 @@ class Recordings(Source):
         self.space = Integer((T,), self.levels)
         if space is not None and space != self.space:
             raise ShapeMismatch(f"Expected events of {space}; got sound of {self.levels} levels, {paths[0]}.")
+        self._name = _named(paths)
         self._labels, self.context_space = labels, None if labels is None else label_space
         self._files = [(file, file.frames // T) for file in files]
         counts = torch.tensor([count for _, count in self._files])
@@ -59,12 +61,20 @@ class Recordings(Source):
         self.left_out = sum(file.frames for file in files) - self.rows * T
         if not self.rows:
             longest = max(file.frames for file in files)
-            raise EmptyData(f"Expected a window of {T} samples; the longest of {_named(paths)} has {longest}.")
+            raise EmptyData(
+                f"Expected a window of {T} samples; the longest of {self._name} has {longest}. Choose a shorter window."
+            )
         if self.left_out:
             self.remark = f"{self.left_out} samples at the ends fill no window of {T} and are left out"
         unclosed = sum(file.unclosed for file in files)
         if unclosed:
             self.read_as = f"to the end, for the length was never written ({unclosed} of {len(files)} recordings)"
+
+    def read(self) -> Memory:
+        size = 1 if self.levels == 256 else 4
+        what = f"{self.rows * self.space.dims} samples of {self._name}"
+        check_memory(float(size) * self.rows * self.space.dims, what, "Cut them, or take fewer recordings.")
+        return super().read()
 
     @property
     def facts(self) -> dict[str, int]:

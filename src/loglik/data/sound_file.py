@@ -14,15 +14,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from loglik.data.checks import one_line
+from loglik.arguments.memory import in_bytes
 from loglik.data.paths import check_file
-from loglik.data.signatures import true_format
+from loglik.data.signatures import described, remedy
 from loglik.data.silence import silent
 from loglik.errors import EmptyData, LoglikError, UnreadableData
 
 LEVELS = {"PCM_U8": 256, "PCM_S8": 256, "PCM_16": 65536}  # what other subtypes hold is looked at
 WIDER = ("PCM_24", "PCM_32", "FLOAT", "DOUBLE")
 CLIPPED = re.compile(r"data : (\d+) \(should be (\d+)\)")  # in libsndfile's log
+MOST_OF_RIFF = (1 << 32) + 8  # bytes: the length, of 32 bits, counts what follows it
 NOT_WRITTEN = 0x7FFFF000  # the least length that stands for none in a header; sox writes this one to pipes
 MOST_FRAMES = 6554  # in a byte: FLAC takes at least 10 bytes for a block of 65535 equal samples
 COUNTED_AT_ONCE = 1 << 20
@@ -62,7 +63,9 @@ def read_header(path: Path) -> Recording:
         clipped = CLIPPED.search(file.extra_info)
         stated, there = (int(clipped[1]), int(clipped[2])) if clipped else (0, 0)
         if there < stated < NOT_WRITTEN:
-            raise UnreadableData(f"Expected {stated} bytes of samples in {path}; got {there}: it is cut short.")
+            raise UnreadableData(
+                f"Expected {stated} bytes of samples in {path}; got {there}: it is cut short. Copy it again."
+            )
         unclosed = stated >= NOT_WRITTEN or isinstance(file.name, _Unclosed)
         frames, size = file.frames, path.stat().st_size
         if frames >= 2**62:  # FLAC that says nothing
@@ -72,7 +75,7 @@ def read_header(path: Path) -> Recording:
                 f"Expected at most {MOST_FRAMES * size} samples in {size} bytes; {path} states {frames}."
             )
         if not frames:
-            raise EmptyData(f"Expected samples; got none in {path}.")
+            raise EmptyData(f"Expected samples; got none in {path}. Leave it out.")
         return Recording(path, file.subtype, frames, file.samplerate, unclosed)
 
 
@@ -82,6 +85,7 @@ def opened(path: Path) -> Iterator[Any]:
     import soundfile
 
     check_file(str(path))
+    _check_size(path)
     place = _length_not_written(path)
     try:
         with silent():
@@ -92,14 +96,27 @@ def opened(path: Path) -> Iterator[Any]:
             yield file
     except LoglikError:
         raise
-    except (soundfile.SoundFileError, OSError, ValueError, TypeError, RuntimeError) as error:
-        what = true_format(str(path))
-        told = getattr(error, "error_string", "") or one_line(error)
-        if what and what not in ("a WAV recording", "a FLAC recording", "a RIFF file"):
-            told = f"it is {what}"
-        elif "possibly a pipe" in told:  # what libsndfile says where its MP3 decoder gave up
-            told = "it is in no known format, or damaged"
-        raise UnreadableData(f"Expected a recording, WAV or FLAC; {path} cannot be read ({told}).") from None
+    except (soundfile.SoundFileError, OSError, ValueError, TypeError, RuntimeError):
+        what = described(str(path))
+        if what in ("a WAV recording", "a FLAC recording", "a RIFF file"):
+            told, advice = f"{what} that is damaged or cut short", "Copy it again."
+        else:
+            told = what or "in no known format, or damaged"
+            advice = remedy(what, "Convert it to WAV (ffmpeg -i in out.wav), or name another.")
+        raise UnreadableData(
+            f"Expected a recording, WAV or FLAC; {path} cannot be read: it is {told}. {advice}"
+        ) from None
+
+
+def _check_size(path: Path) -> None:
+    """Raises UnreadableData for a WAV file of more bytes than its header can state: some would be left out unsaid."""
+    size = path.stat().st_size
+    with path.open("rb") as file:
+        if size > MOST_OF_RIFF and file.read(4) == b"RIFF":
+            raise UnreadableData(
+                f"Expected a WAV file of at most {in_bytes(MOST_OF_RIFF)}, the most its header can state; got {path} "
+                f"of {in_bytes(size)}. Cut it, or save it as FLAC or W64."
+            )
 
 
 def _length_not_written(path: Path) -> int | None:

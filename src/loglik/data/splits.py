@@ -45,7 +45,9 @@ def split_source(name: str, whole: Memory, seed: int = 0, *, keep_equal_rows_tog
         split["groups"] = {key: len(torch.unique(groups[index[key]])) for key in PARTS}
     else:
         if whole.rows < 3:
-            raise EmptyData(f"Expected at least 3 rows, for train, valid and test; got {whole.rows} in {name}.")
+            raise EmptyData(
+                f"Expected at least 3 rows, for train, valid and test; got {whole.rows} in {name}. Add more."
+            )
         index = split_rows(whole.rows, seed)
         split = {"how": "rows shuffled by numpy's PCG64, then cut", "seed": seed}
     if keep_equal_rows_together:

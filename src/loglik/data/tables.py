@@ -90,7 +90,7 @@ class TableSource(Source):
         self.context_space = Real((len(self._contexts),)) if self._contexts else None
         self.context_columns = tuple(self._contexts) or None
         if next(self._matrices(1), None) is None:
-            raise EmptyData(f"Expected at least one row; got none in {reader.name}.")
+            raise EmptyData(f"Expected at least one row; got none in {reader.name}. Add rows, or name another file.")
         self.space = self._inferred(shape) if space is None else stated_space(space, shape, reader.name)
         self._tell(self, self.rows)
 

@@ -32,6 +32,8 @@ def load_text(path: str | Path, window: int | None = None) -> Dataset:
         EmptyData: too short for a window in each part. UnreadableData: see `read_text`.
     """
     text, T = read_text(path).characters, window or WINDOW
+    if text.isspace():
+        raise EmptyData(f"Expected a text; got {path}, which holds only blanks. Name a text with words.")
     check_length(len(text), T, "characters", path)
     whole = open_text(path, window=T)
     data = split_source(Path(path).name, whole)
@@ -96,7 +98,9 @@ def open_text(
     T = chosen.dims
     if len(text) < T:
         if space is None:
-            raise EmptyData(f"Expected at least one window of {T} characters; got {len(text)} in {path}.")
+            raise EmptyData(
+                f"Expected at least one window of {T} characters; got {len(text)} in {path}. Choose a shorter window."
+            )
         told += [f"{len(text)} characters are less than a window of {T}, and are taken as they are"]
         T = len(text)
     x = windows(levels, T)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from loglik.arguments.memory import check_memory
-from loglik.data.signatures import true_format
+from loglik.data.signatures import control_characters, remedy, true_format
 from loglik.errors import EmptyData, UnreadableData
 
 MARKS = (  # of 4 bytes first: the mark of UTF-16 begins that of UTF-32
@@ -46,11 +46,12 @@ def read_text(path: str | Path) -> Text:
     except UnicodeDecodeError as error:
         raise _unreadable(content, error, name or "UTF-8", path) from None
     if not characters:
-        raise EmptyData(f"Expected a text; got no character in {path}.")
+        raise EmptyData(f"Expected a text; got no character in {path}. Name another file.")
     zeros = characters.count("\0")
     if zeros > len(characters) // 100:
         raise UnreadableData(
-            f"Expected a text; got {path}, which is no text: {zeros} of its {len(characters)} characters are zero."
+            f"Expected a text; got {path}, which is no text: {zeros} of its {len(characters)} characters are zero. "
+            "Name a text file."
         )
     told = [f"{name}, its byte order mark left out"] if name else []
     ends = characters.count("\r\n")
@@ -83,13 +84,22 @@ def _unreadable(content: bytes, error: UnicodeDecodeError, name: str, path: Path
     where = f"position {place} of {path} (line {content.count(10, 0, place) + 1})"
     what = true_format(str(path))
     if what:
-        return UnreadableData(f"Expected a text; got {path}, which is {what}. Name a text file.")
+        return UnreadableData(f"Expected a text; got {path}, which is {what}. {remedy(what, 'Name a text file.')}")
     if content.count(0) > len(content) // 100 and name == "UTF-8":
         return UnreadableData(
-            f"Expected a text; got {path}, which is no text: {content.count(0)} of its bytes are zero."
+            f"Expected a text; got {path}, which is no text: {content.count(0)} of its bytes are zero. Name a text "
+            "file."
+        )
+    control, looked_at = control_characters(content)
+    if control > looked_at // 100 and name == "UTF-8":
+        return UnreadableData(
+            f"Expected a text; got {path}, which is binary: {control} of its first {looked_at} bytes are control "
+            "characters. Name a text file."
         )
     if error.reason in ("unexpected end of data", "truncated data"):
-        return UnreadableData(f"Expected a text in {name}; it ends within a character at {where}. It may be cut short.")
+        return UnreadableData(
+            f"Expected a text in {name}; it ends within a character at {where}. It may be cut short: copy it again."
+        )
     if name != "UTF-8":
         return UnreadableData(
             f"Expected {name}, as its byte order mark says; got {error.reason} at {where}. Save it again."

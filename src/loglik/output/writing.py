@@ -29,10 +29,10 @@ def failures(path: Path) -> Iterator[None]:
     except LoglikError:
         raise
     except OSError as error:
-        what = "the disk is full" if error.errno in FULL else error.strerror or str(error)
-        raise WriteFailed(
-            f"Could not write {path}: {what}. Nothing was changed; free space or choose another place."
-        ) from None
+        full = error.errno in FULL
+        what = "the disk is full" if full else error.strerror or str(error)
+        advice = "free space or choose another place" if full else "choose another place"
+        raise WriteFailed(f"Could not write {path}: {what}. Nothing was changed; {advice}.") from None
 
 
 def write_atomic(path: Path, data: bytes) -> None:

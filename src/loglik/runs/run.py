@@ -5,6 +5,7 @@ how they were split, the options and the seed, the versions, the scores, and the
 """
 
 import csv
+import math
 import os
 import platform
 from collections.abc import Mapping
@@ -20,30 +21,28 @@ from loglik.arguments.memory import check_memory
 from loglik.contract import Model
 from loglik.errors import (
     CorruptRun,
-    LoglikError,
     NewerRun,
     OlderRun,
     PickleRefused,
     RunNotFound,
     TooLarge,
-    UnknownName,
     UsageError,
 )
 from loglik.hyperparameters import with_defaults
-from loglik.inference.randomness import seeded
 from loglik.nets.causal import CausalNet
 from loglik.output.folder import new_folder
-from loglik.output.manifest import adopt, check_own, write_own
+from loglik.output.manifest import Manifest, adopt, check_own, strangers, write_own
 from loglik.promises import check_model
+from loglik.runs.building import AGAIN, TooMany, few_tensors, outline, rebuilt
 from loglik.runs.record import RECORD
-from loglik.spaces import Space, space_from_json
-from loglik.storage.reading import is_pickle, read_json, read_kinds, read_tensors, read_text
+from loglik.spaces import Space
+from loglik.storage.reading import Kind, is_pickle, read_json, read_kinds, read_tensors, read_text
 from loglik.storage.schema import check, shown
 from loglik.storage.weights import check_weights, put_weights
 from loglik.storage.writing import write_json, write_tensors
 from loglik.training.history import History, Step
 from loglik.version import __version__
-from loglik.zoo import ZOO, build, entry
+from loglik.zoo import entry
 
 SMALL, TIMES = 1 << 26, 8  # bytes, and times the weights, that building a model may take without a closer look
 FORMAT = 2  # of the folder; raised when another loglik could not read it
@@ -114,60 +113,33 @@ def load(folder: str | Path) -> Model:
     kinds = read_kinds(folder / WEIGHTS)
     size = sum(kind.size for kind in kinds.values())
     check_memory(2.0 * size, place, "Score on a larger machine.")
-    # What the builder draws is replaced by the saved tensors.
     try:
-        with Allocations(place, "Restore it, or fit again.", limit=SMALL + TIMES * size):
-            model = rebuilt(record, folder, 0)
-    except TooLarge:  # far more than its weights: before it is built in earnest, its outline tells whether they agree
-        outline = _outline(record)
-        if outline is not None:
-            check_weights(outline, kinds, place)
-        model = rebuilt(record, folder, 0)
+        with few_tensors(len(kinds)):
+            model = _built(record, folder, kinds, SMALL + TIMES * size)
+    except TooMany:
+        raise CorruptRun(
+            f"Expected {folder / RUN} to describe the model of the {len(kinds)} tensors in {place}; it describes one "
+            f"of many more. {AGAIN}"
+        ) from None
     check_weights(model, kinds, place)
     tensors, _ = read_tensors(folder / WEIGHTS)
     put_weights(model, tensors, place, assign=True)
     return model.eval()
 
 
-def _outline(record: Mapping[str, Any]) -> Model | None:
-    """The model that run.json describes without memory for its numbers: sizes are seen before they are taken.
-
-    None where a builder looks at the numbers it makes; then, as for errors, building it in earnest tells.
-
-    Raises:
-        TooLarge: the sizes that are stated do not fit into memory.
-    """
-    recipe = record["model"]
-    try:
-        with seeded(0), torch.device("meta"):
-            return build(recipe["name"], space_from_json(recipe["space"]), **recipe["hyperparameters"])
-    except TooLarge:
+def _built(record: Mapping[str, Any], folder: Path, kinds: Mapping[str, Kind], limit: float) -> Model:
+    """The model before it has its weights, of these kinds: `limit` bytes are built without a closer look."""
+    place = str(folder / WEIGHTS)
+    try:  # what the builder draws is replaced by the saved tensors
+        with Allocations(place, "Restore it, or fit again.", limit=limit):
+            return rebuilt(record, folder / RUN, 0)
+    except TooMany:
         raise
-    except Exception:  # a builder may be the user's own, and anything
-        return None
-
-
-def rebuilt(record: Mapping[str, Any], folder: Path, seed: int) -> Model:
-    """The model that run.json describes, before it has its weights; `seed` is that of what its builder draws.
-
-    Raises:
-        CorruptRun: the model cannot be built. UnknownName: this loglik knows none of that name. TooLarge.
-    """
-    recipe = record["model"]
-    name = recipe["name"]
-    try:
-        entry(name)
-    except UnknownName:
-        advice = f"The run at {folder} is of one: upgrade loglik, or `register` it first."
-        raise UnknownName("model", name, ZOO, advice) from None
-    try:
-        with seeded(seed):
-            return build(name, space_from_json(recipe["space"]), **recipe["hyperparameters"])
-    except MemoryError:
-        raise
-    except (LoglikError, ArithmeticError, AttributeError, LookupError, RuntimeError, TypeError, ValueError) as error:
-        said = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise CorruptRun(f"{folder / RUN} describes a model that cannot be built. {said}") from None
+    except TooLarge:  # far more than its weights: before it is built in earnest, its outline tells whether they agree
+        outlined = outline(record)
+        if outlined is not None:
+            check_weights(outlined, kinds, place)
+        return rebuilt(record, folder / RUN, 0)
 
 
 def _path(folder: str | Path) -> Path:
@@ -202,7 +174,24 @@ def read_record(folder: Path) -> dict[str, Any]:
             f"this loglik {__version__} reads format {FORMAT}. Fit again."
         )
     check(record, RECORD, str(folder / RUN))
+    _check_columns(record, folder)
     return record
+
+
+def _check_columns(record: Mapping[str, Any], folder: Path) -> None:
+    """Raises CorruptRun where the columns of the data are not as many as the values of an event of the model."""
+    columns = (record.get("data") or {}).get("columns")
+    dims = math.prod(record["model"]["space"]["shape"])
+    if columns is not None and len(columns) != dims:
+        raise CorruptRun(
+            f"Expected {folder / RUN} to name {dims} columns, as its model has; got {len(columns)}: "
+            f"{shown(columns)}. It was changed. {AGAIN}"
+        )
+
+
+def was_changed(folder: Path) -> bool:
+    """Whether somebody has changed run.json since loglik wrote it; False where no list of files tells."""
+    return Manifest.of(folder) is not None and RUN in strangers(folder)
 
 
 def update_record(folder: Path, **entries: Any) -> dict[str, Any]:

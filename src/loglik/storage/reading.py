@@ -60,7 +60,9 @@ def open_plain(path: Path) -> BinaryIO:
     try:
         handle = os.open(path, os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0))
     except FileNotFoundError:
-        raise RunNotFound(f"Expected {path}; there is no such file.") from None
+        raise RunNotFound(
+            f"Expected {path}; there is no such file. Restore it, or fit again with `loglik fit`."
+        ) from None
     except OSError as error:
         link = error.errno in (errno.ELOOP, errno.EMLINK)
         what = "a link, and a run reads no file outside its folder" if link else f"unreadable ({error.strerror})"

@@ -2,6 +2,7 @@
 
 import os
 import time
+import warnings
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -10,30 +11,32 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from loglik.arguments.allocations import used_up
 from loglik.arguments.devices import device_of
 from loglik.arguments.ranges import SAMPLES as WITHIN
 from loglik.arguments.ranges import SEEDS, shown, whole
 from loglik.contract import Claim, FittedBy, Model
 from loglik.data import Dataset, as_source, open_dataset, split_source
 from loglik.data.equal_rows import repeated
-from loglik.errors import ContextError, LoglikError, UnknownName, UsageError
+from loglik.errors import ContextError, FitWarning, UnknownName, UsageError
 from loglik.hyperparameters import hyperparameters
 from loglik.inference.evaluate import evaluate, samples_for
 from loglik.inference.randomness import seeded
 from loglik.promises import check_model
 from loglik.runs.run import count_parameters
 from loglik.score import Score
+from loglik.spaces import Real
+from loglik.tasks.failures import in_words
 from loglik.tasks.leaderboard import leaderboard
 from loglik.tasks.ranking import Standing, rank
 from loglik.tasks.unseen import unseen_part
-from loglik.training.fit import fit
+from loglik.training.fit import check_function, fit
 from loglik.training.gradient import Watch
 from loglik.training.history import History
 from loglik.training.options import Options, seconds
 from loglik.zoo import build, entry, models_for
 
 SAMPLES = 16  # K of the K-sample bounds, where none is given
+OF_WHOLE_NUMBERS = ("rescale", "dequantization")  # hyperparameters of flows
 LEAST_SECONDS = 0.5  # a fit gets this much, even where the budget is used up
 
 
@@ -153,10 +156,12 @@ def compare(
         device: where models are fitted, the CPU if None.
         options: of every fit, see `training.options.Options`.
 
-    A model that cannot be fitted is listed with its error, and does not stop the others. An interrupt ends the fit it
-    meets, whose model is scored as it is, and keeps the rest from being begun.
+    A model that cannot be fitted is listed with its error, whatever it is, and does not stop the others. An interrupt
+    ends the fit it meets, whose model is scored as it is, and keeps the rest from being begun.
     """
     seed, samples, left = whole("seed", seed, SEEDS), whole("samples", samples, WITHIN), seconds(budget)
+    check_function("watch", watch)
+    check_function("done", done)
     device = torch.device("cpu") if device is None else device_of(device)
     Options.of(**options)
     dataset = _dataset(data, seed, keep_equal_rows_together)
@@ -202,12 +207,20 @@ def _entrant(name: str, model: str | Model, data: Dataset, seed: int, device: to
             return Entrant(name, build_for(model, data, {}).to(device or "cpu"), to_fit=True)
     except UnknownName:
         raise
-    except LoglikError as error:
-        return Entrant(name, error=str(error))
+    except Exception as error:  # a builder may be the user's own, and anything
+        return Entrant(name, error=in_words(error))
 
 
 def build_for(name: str, data: Dataset, given: Mapping[str, Any]) -> Model:
     """A model of the zoo for the events of a data set; if they come with contexts, a model of p(x|c)."""
+    unused = [key for key in given if key in OF_WHOLE_NUMBERS and isinstance(data.space, Real)]
+    if unused and entry(name).route == "flow":
+        warnings.warn(
+            f"{' and '.join(unused)} of {name} have no effect on reals, which are standardised; they are for whole "
+            "numbers. Leave them out.",
+            FitWarning,
+            stacklevel=2,
+        )
     if data.context_space is None:
         return build(name, data.space, **given)
     if not _conditions(name):
@@ -229,8 +242,8 @@ def _fit(
     started = time.perf_counter()
     try:
         entrant.history = fit(entrant.model, data, watch=watch, **entrant.options.given())
-    except (LoglikError, MemoryError, RuntimeError) as error:
-        entrant.error = _listed(error)
+    except Exception as error:  # a model may be the user's own, and anything
+        entrant.error = in_words(error)
     entrant.seconds = time.perf_counter() - started
 
 
@@ -239,19 +252,10 @@ def _score(entrant: Entrant, data: Dataset, samples: int, seed: int, done: Calla
         try:
             k = samples_for(entrant.model, samples)
             entrant.score = evaluate(entrant.model, data, samples=k, seed=seed)
-        except (LoglikError, MemoryError, RuntimeError) as error:
-            entrant.error = _listed(error)
+        except Exception as error:
+            entrant.error = in_words(error)
     if done:
         done(entrant)
-
-
-def _listed(error: Exception) -> str:
-    """What stands in place of a score: an error of ours, or that this model used up the memory. Others are raised."""
-    if isinstance(error, LoglikError):
-        return str(error)
-    if not used_up(error):
-        raise error
-    return "The memory was used up. Give fewer rows, a smaller batch or a smaller model."
 
 
 def _dataset(data: Any, seed: int, together: bool) -> Dataset:

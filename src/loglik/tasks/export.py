@@ -42,6 +42,7 @@ def write_samples(
         UsageError: another ending, or one that does not suit the events.
     """
     known = reading or Reading()
+    check_samples_file(path, space, known)
     writers: dict[str, Callable[[], list[bytes]]] = {
         ".npy": lambda: [npy(x)],
         ".csv": lambda: [to_csv(x, columns).encode()],
@@ -60,10 +61,28 @@ def sample_files(path: Path, n: int) -> list[Path]:
         UsageError: another ending.
     """
     if path.suffix not in (".npy", ".csv", ".png", ".txt", ".wav"):
-        raise UsageError(f"Expected a .npy, .csv, .png, .txt or .wav file; got {path}.")
+        raise UsageError(f"Expected a .npy, .csv, .png, .txt or .wav file; got {path}. Let its name end so.")
     if n == 1 or path.suffix not in (".txt", ".wav"):
         return [path]
     return [path.with_stem(f"{path.stem}-{number}") for number in range(n)]
+
+
+def check_samples_file(path: Path, space: Space, reading: Reading) -> None:
+    """To be asked before the samples are drawn.
+
+    Raises:
+        UsageError: an ending that does not suit events of this space.
+    """
+    channels = space.shape[0] if len(space.shape) == 3 else 1
+    if path.suffix == ".png" and (len(space.shape) not in (2, 3) or channels not in (1, 3)):
+        raise UsageError(
+            f"Expected images of 1 or 3 channels for a .png; got events of shape {space.shape}. Write .csv (-o "
+            f"{path.with_suffix('.csv')}) or .npy."
+        )
+    if path.suffix == ".txt" and reading.vocabulary is None:
+        raise UsageError("Expected a run that was fitted to text, for .txt files; got another. Write .csv or .npy.")
+    if path.suffix == ".wav" and (reading.sample_rate is None or space not in _subtypes(space)):
+        raise UsageError("Expected a run that was fitted to sound, for .wav files; got another. Write .npy.")
 
 
 def spoken(x: Tensor, columns: Sequence[str] | None = None, reading: Reading | None = None) -> str:
@@ -74,10 +93,7 @@ def spoken(x: Tensor, columns: Sequence[str] | None = None, reading: Reading | N
 
 
 def texts(x: Tensor, reading: Reading) -> list[str]:
-    if reading.vocabulary is None:
-        raise UsageError(
-            "Expected a run that was fitted to text, for .txt files; this one was not. Write .csv or .npy."
-        )
+    assert reading.vocabulary is not None
     return decode(x, reading.vocabulary)
 
 
@@ -85,16 +101,19 @@ def wavs(x: Tensor, space: Space, reading: Reading) -> list[bytes]:
     """Windows (N, T) as WAV files of 16 bits, or 8 where there are 256 levels."""
     import soundfile
 
-    subtypes = {Integer(space.shape, 65536): "PCM_16", Integer(space.shape, 256): "PCM_U8"}
-    if reading.sample_rate is None or space not in subtypes:
-        raise UsageError("Expected a run that was fitted to sound, for .wav files; this one was not. Write .npy.")
-    samples = (x - 32768 if subtypes[space] == "PCM_16" else (x - 128) * 256).numpy().astype(np.int16)
+    subtype = _subtypes(space)[space]
+    samples = (x - 32768 if subtype == "PCM_16" else (x - 128) * 256).numpy().astype(np.int16)
     files = []
     for sample in samples:
         out = io.BytesIO()
-        soundfile.write(out, sample.reshape(-1), reading.sample_rate, format="WAV", subtype=subtypes[space])
+        soundfile.write(out, sample.reshape(-1), reading.sample_rate, format="WAV", subtype=subtype)
         files.append(out.getvalue())
     return files
+
+
+def _subtypes(space: Space) -> dict[Space, str]:
+    """The spaces of recordings of this length, and what libsndfile calls their samples."""
+    return {Integer(space.shape, 65536): "PCM_16", Integer(space.shape, 256): "PCM_U8"}
 
 
 def write_rows(path: Path, values: Tensor) -> None:
@@ -109,7 +128,7 @@ def check_rows_file(path: Path) -> None:
         UsageError: another ending than those that `write_rows` knows.
     """
     if path.suffix not in (".csv", ".npy"):
-        raise UsageError(f"Expected a .csv or .npy file; got {path}.")
+        raise UsageError(f"Expected a .csv or .npy file; got {path}. Let its name end so.")
 
 
 def npy(x: Tensor) -> bytes:
@@ -125,8 +144,6 @@ def png(x: Tensor, space: Space) -> bytes:
     """
     from matplotlib.image import imsave
 
-    if x.ndim not in (3, 4) or (x.ndim == 4 and x.shape[1] not in (1, 3)):
-        raise UsageError(f"Expected images of 1 or 3 channels for a .png; got events of shape {tuple(x.shape[1:])}.")
     images = x.double().reshape(len(x), -1, *x.shape[-2:]).permute(0, 2, 3, 1)  # (N, H, W, C)
     low, high = space.limits or torch.aminmax(images)
     images = (images - low) / max(float(high - low), 1e-12)

@@ -19,6 +19,7 @@ from loglik.output.folder import new_folder
 from loglik.output.lock import locked
 from loglik.output.manifest import remove_own_file
 from loglik.output.place import check_place
+from loglik.runs.building import AGAIN, rebuilt
 from loglik.runs.run import (
     RUN,
     STATE,
@@ -28,9 +29,9 @@ from loglik.runs.run import (
     load,
     read_history,
     read_record,
-    rebuilt,
     save,
     update_record,
+    was_changed,
     write_history,
 )
 from loglik.spaces import space_from_json
@@ -85,15 +86,16 @@ def fit_run(
         if resume:
             read_record(folder)
             held.enter_context(locked(folder))
-            record = _resumable(folder, data, model, hyperparameters, given)
+            record = _resumable(folder, data, source, model, hyperparameters, given)
             adopt_files(folder)
             if record["status"] == FINISHED and record.get("scores"):
                 more = further(record["fit"], given)
                 if more is None:
                     return Run(folder, record)
+                load(folder)  # a run that cannot go on stays a finished one
                 record = update_record(folder, fit=more, status=TRAINING, scores=[])
             stored = Options(**record["fit"]["options"])
-            fitted = _going_on(folder) if "done" in record["fit"] else rebuilt(record, folder, stored.seed)
+            fitted = _going_on(folder) if "done" in record["fit"] else rebuilt(record, folder / RUN, stored.seed)
         else:
             check_place(folder, overwrite, [Path(source)])
             stored = Options.of(**given)
@@ -184,29 +186,43 @@ def _recorded(folder: Path, record: dict[str, Any]) -> dict[str, Any]:
         Options(**record["fit"]["options"])
         return checked(builder, name, record["model"]["hyperparameters"])
     except UsageError as error:
-        raise CorruptRun(f"{folder / RUN} describes a fit that cannot be. {error}") from None
+        raise CorruptRun(f"{folder / RUN} describes a fit that cannot be. {error} {AGAIN}") from None
+
+
+def _check_same_data(folder: Path, record: dict[str, Any], data: Dataset, source: str) -> None:
+    """Raises RunMismatch for other rows, columns or another space than those the run was fitted to."""
+    about = record["data"]
+    named, columns = about.get("columns"), getattr(data.train, "columns", None)
+    if named and columns is not None and list(named) != list(columns):
+        changed = f"{folder / RUN} was changed since loglik wrote it. {AGAIN}"
+        raise RunMismatch(
+            f"{folder} was fitted to the columns {', '.join(named)}; the data have {', '.join(columns)}. "
+            f"{changed if was_changed(folder) else 'Rename them, or fit anew with another -o.'}"
+        )
+    space = space_from_json(record["model"]["space"])
+    wanted = about.get("source") or about.get("name") or "the data of the run"
+    give = f"Give {wanted}" if wanted != source else "Restore it as it was"
+    if about.get("fingerprint") != data.train.fingerprint:
+        came = "has other rows, or another split" if wanted != source else "holds other rows now"
+        raise RunMismatch(
+            f"{folder} was fitted to the rows of {wanted}; {source} {came}. {give}, or fit anew with another -o."
+        )
+    if space != data.space:
+        raise RunMismatch(
+            f"{folder} is a model of {space}, of {wanted}; the data are {data.space}. {give}, or fit anew with another "
+            "-o."
+        )
 
 
 def _resumable(
-    folder: Path, data: Dataset, model: str | None, hyperparameters: Mapping[str, Any] | None, options: dict[str, Any]
-) -> dict[str, Any]:
+    folder: Path, data: Dataset, source: str, model: str | None, hyperparameters: Mapping[str, Any] | None,
+    options: dict[str, Any],
+) -> dict[str, Any]:  # fmt: skip
     """The record of a run, once it is known to be of these data, this model and these options."""
     record = read_record(folder)
     if not record.keys() >= RESUMED or not record["data"] or "options" not in record["fit"]:
         raise UsageError(f"{folder} was not made by `loglik fit`, so there is nothing to resume.")
-    if record["data"].get("fingerprint") != data.train.fingerprint:
-        raise RunMismatch(
-            f"{folder} was fitted to other rows, of {record['data'].get('source')}; resuming needs the same rows and "
-            "split."
-        )
-    named, columns = record["data"].get("columns"), getattr(data.train, "columns", None)
-    if named and columns is not None and list(named) != list(columns):
-        raise RunMismatch(
-            f"{folder} was fitted to the columns {', '.join(named)}; the data have {', '.join(columns)}. Rename them."
-        )
-    space = space_from_json(record["model"]["space"])
-    if space != data.space:
-        raise RunMismatch(f"{folder} is a model of {space}, and the data are {data.space}. Fit them anew.")
+    _check_same_data(folder, record, data, source)
     if model is not None and model != record["model"]["name"]:
         raise RunMismatch(
             f"{folder} is a run of {record['model']['name']}; got --model {model}. Leave it out to resume."

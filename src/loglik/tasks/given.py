@@ -10,6 +10,7 @@ from loglik.data import Reading, open_source
 from loglik.data.folders import SOUNDS
 from loglik.data.text import encode
 from loglik.errors import UsageError
+from loglik.tasks.sample import check_guided
 
 UNITS = ("characters", "samples", "values")
 
@@ -30,11 +31,13 @@ def read_given(model: Model, words: str | None, reading: Reading, length: int | 
     and a window follows; from a model without a state, the last half of a window, which the other half follows.
 
     Raises:
-        UsageError: characters that the training text lacks, values of no sequence, no more length than is given.
+        UsageError: a model that takes no beginning, characters that the training text lacks, values of no sequence, no
+            more length than is given.
         DataError: the recording.
     """
     if words is None:
         return Given(None, length)
+    check_guided(model)
     values = parse_given(model, words, reading)
     T, k = model.space.dims, values.shape[1]
     if length is not None and k >= length:
@@ -55,13 +58,16 @@ def parse_given(model: Model, words: str, reading: Reading) -> Tensor:
     if reading.sample_rate is not None and words.lower().endswith(SOUNDS):
         return _samples(model, words, reading).to(model.device)
     if len(model.space.shape) != 1:
-        raise UsageError(f"A beginning can be said in words for text and sequences (T,); got {model.space}.")
+        raise UsageError(
+            f"Expected a run of text or sequences (T,) for --given; got one of {model.space}. Leave it out, or give "
+            "the first rows to `loglik.sample`."
+        )
     try:
         values = torch.tensor([float(word) for word in words.split(",")])
     except ValueError:
         or_file = ", or the path of a recording (FILE.wav)" if reading.sample_rate is not None else ""
         raise UsageError(
-            f"Expected the first values, separated by commas{or_file}, for --given; got {words!r}."
+            f"Expected the first values, separated by commas{or_file}, for --given; got {words!r}. Write it as 3,0,12."
         ) from None
     return values[None].to(model.device)
 

@@ -9,9 +9,11 @@ from loglik.arguments.ranges import MANY, TEMPERATURES, real, whole
 from loglik.arguments.tensors import tensor_of
 from loglik.contexts import contexts_of_samples
 from loglik.contract import Model
+from loglik.errors import UsageError
 from loglik.inference.evaluate import batch_rows, evaluating
 from loglik.inference.randomness import seeded
 from loglik.promises import check_model, draws_of
+from loglik.spaces import Space
 
 
 def sample(
@@ -45,6 +47,8 @@ def sample(
     if given is not None:
         given = tensor_of(given, "the beginning").to(model.device)
     guided = given is not None or temperature != 1.0 or top_k is not None or length is not None
+    if guided:
+        check_guided(model)
 
     def draw(rows: int, c: Tensor | None) -> Tensor:
         if not guided:
@@ -59,3 +63,23 @@ def sample(
         ]
     x = torch.cat(parts)
     return x.double() if x.is_floating_point() else x
+
+
+def check_guided(model: Model) -> None:
+    """Raises UsageError for a model that takes no beginning, temperature, top k or length."""
+    if model.guided:
+        return
+    name = type(model).__name__ if model.recipe is None else model.recipe["name"]
+    raise UsageError(
+        "Expected a model that draws discrete values one after the other, for a given beginning, a temperature, a top "
+        f"k or a length; got {name} of {model.space}, which {model.unguided}. Leave them out{_instead(model.space)}."
+    )
+
+
+def _instead(space: Space) -> str:
+    """The models of such events that do, as the end of a sentence."""
+    if space.limits is None:
+        return ": no model of real values takes them"
+    names = ["char-rnn", "made", "transformer"]
+    names += ["pixelcnn"] if space.pictured else ["wavenet"] if len(space.shape) == 1 else []
+    return f", or fit one that does: {', '.join(names)}"

@@ -9,6 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from loglik.arguments.ranges import shown
 from loglik.contract import FittedBy, Model
 from loglik.data import Dataset, Memory, Source, hold_out
 from loglik.errors import FitWarning, UsageError
@@ -68,6 +69,9 @@ def fit(
     """
     started = time.perf_counter()
     chosen = Options.of(**options)
+    check_function("watch", watch)
+    if state is not None and not isinstance(state, str | Path):
+        raise UsageError(f"Expected the path of a file for state; got {shown(state)}. Give one, or leave it out.")
     state = None if state is None else Path(state)
     train_source, valid_source = _sources(model, data, context, valid, chosen, keep_equal_rows_together)
     with seeded(chosen.seed), interrupts() as noted:
@@ -97,6 +101,12 @@ def fit(
     if model.remark:
         warnings.warn(model.remark, FitWarning, stacklevel=2)
     return history
+
+
+def check_function(name: str, value: Any) -> None:
+    """Raises UsageError for what cannot be called, and is not None."""
+    if value is not None and not callable(value):
+        raise UsageError(f"Expected a function for {name}; got {shown(value)}. Give one, or leave it out.")
 
 
 def _sources(

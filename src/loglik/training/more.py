@@ -34,7 +34,8 @@ def further(fit: Mapping[str, Any], given: Mapping[str, Any]) -> dict[str, Any] 
     if remaining_of(name, wanted, done) <= 0:
         so_far = done["seconds" if name == "budget" else name]
         raise RunMismatch(
-            f"Expected {name} above the {so_far:.6g} that this run has taken, as it is the total; got {limit}."
+            f"Expected {name} above the {so_far:.6g} that this run has taken, as it is the total; got {limit}. "
+            "Give a greater one."
         )
     return {"options": dataclasses.asdict(wanted), "done": done}
 

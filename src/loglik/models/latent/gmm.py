@@ -77,8 +77,16 @@ class GaussianMixture(MixtureOfNormals, EMModel):
 
     @property
     def remark(self) -> str:
-        """Where the floor decides the density: n events leave all but n - 1 directions without variance."""
+        """Where the floor decides the density: n events leave all but n - 1 directions without variance.
+
+        So it does in all directions where there are fewer events than components.
+        """
         rows, dims = self.started_from, self.space.dims
+        if 0 < rows < self.components:
+            return (
+                f"The mixture has {self.components} components and started from {rows} rows: most components stand on "
+                f"single rows, and their covariances follow from the floor. Take components={max(1, rows // 10)} or so."
+            )
         if not 0 < rows <= dims or not isinstance(self.covariance, Triangular):
             return ""
         return (

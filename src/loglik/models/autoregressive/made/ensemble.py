@@ -11,7 +11,6 @@ import torch
 from torch import Tensor, nn
 
 from loglik.contract import Claim, ExactModel
-from loglik.errors import UsageError
 from loglik.heads import Head
 from loglik.models.autoregressive.autoregressive import Autoregressive
 from loglik.nets.masked.degrees import Degrees
@@ -83,15 +82,9 @@ class MaskEnsemble(ExactModel):
                 x[rows] = member.sample(len(rows), None if context is None else context[rows])
         return x
 
-    def sample_guided(
-        self, n: int, context: Tensor | None = None, *, given: Tensor | None = None, temperature: float = 1.0,
-        top_k: int | None = None, length: int | None = None,
-    ) -> Tensor:  # fmt: skip
-        raise UsageError(
-            "Expected a model of one mask for a given beginning, a temperature, a top k or a length; got an ensemble, "
-            "whose conditionals are not those of one net. Leave them out, build with masks=1, or ask the model itself "
-            "for `sample_given`."
-        )
+    @property
+    def unguided(self) -> str:
+        return "is an ensemble, whose conditionals are not those of one net (build with masks=1, or call sample_given)"
 
     def conditions(self, observed: Tensor) -> Claim | None:
         """Exact where all orders begin with the observed values; else orders are changed, which is another mixture."""

@@ -1,0 +1,96 @@
+"""The model that run.json describes, before it has its weights: built, or outlined, within what its weights allow."""
+
+import threading
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import nn
+from torch.nn.modules.module import (
+    register_module_buffer_registration_hook,
+    register_module_parameter_registration_hook,
+)
+
+from loglik.contract import Model
+from loglik.errors import CorruptRun, LoglikError, TooLarge, UnknownName
+from loglik.inference.randomness import seeded
+from loglik.spaces import space_from_json
+from loglik.zoo import ZOO, build, entry
+
+AGAIN = "Restore it, or fit again with `loglik fit`."
+TIMES, SPARE = 4, 256  # tensors that a model may make for each one that is kept: masks and orders are rebuilt
+
+
+class TooMany(TooLarge):
+    """More tensors than the weights can be those of."""
+
+
+def rebuilt(record: Mapping[str, Any], place: Path, seed: int) -> Model:
+    """The model that a run.json at `place` describes; `seed` is that of what its builder draws.
+
+    Raises:
+        CorruptRun: the model cannot be built. UnknownName: this loglik knows none of that name. TooLarge.
+    """
+    recipe = record["model"]
+    name = recipe["name"]
+    try:
+        entry(name)
+    except UnknownName:
+        advice = f"The run at {place.parent} is of one: upgrade loglik, install its package, or `register` it first."
+        raise UnknownName("model", name, ZOO, advice) from None
+    try:
+        with seeded(seed):
+            return build(name, space_from_json(recipe["space"]), **recipe["hyperparameters"])
+    except MemoryError:
+        raise
+    except (LoglikError, ArithmeticError, AttributeError, LookupError, RuntimeError, TypeError, ValueError) as error:
+        said = str(error).splitlines()[0] if str(error) else type(error).__name__
+        raise CorruptRun(f"{place} describes a model that cannot be built. {said} {AGAIN}") from None
+
+
+def outline(record: Mapping[str, Any]) -> Model | None:
+    """The model that run.json describes without memory for its numbers: sizes are seen before they are taken.
+
+    None where a builder looks at the numbers it makes; then, as for errors, building it in earnest tells.
+
+    Raises:
+        TooLarge: the sizes that are stated do not fit into memory.
+    """
+    recipe = record["model"]
+    try:
+        with seeded(0), torch.device("meta"):
+            return build(recipe["name"], space_from_json(recipe["space"]), **recipe["hyperparameters"])
+    except TooLarge:
+        raise
+    except Exception:  # a builder may be the user's own, and anything
+        return None
+
+
+@contextmanager
+def few_tensors(kept: int) -> Iterator[None]:
+    """Within it, a model of far more parameters and buffers than the `kept` ones is given up while it is built.
+
+    A thousand layers take a minute to build, and little memory.
+
+    Raises:
+        TooMany: it makes more than a model with these weights would.
+    """
+    most, own, made = TIMES * kept + SPARE, threading.get_ident(), 0
+
+    def count(module: nn.Module, name: str, tensor: torch.Tensor | None) -> None:
+        nonlocal made
+        made += threading.get_ident() == own  # other threads build models of their own
+        if made > most:
+            raise TooMany(f"Expected a model of {kept} tensors; got one of more than {most}.")
+
+    hooks = [
+        register_module_parameter_registration_hook(count),
+        register_module_buffer_registration_hook(count),
+    ]
+    try:
+        yield
+    finally:
+        for hook in hooks:
+            hook.remove()

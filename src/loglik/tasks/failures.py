@@ -1,0 +1,34 @@
+"""What stands in a comparison in place of a score: why a model could not be built, fitted or scored."""
+
+import os
+import traceback
+from pathlib import Path
+
+import torch
+
+from loglik.arguments.allocations import used_up
+from loglik.errors import LoglikError
+
+SAID = 200  # characters of a message that is not ours
+HOUSE = (str(Path(__file__).parents[1]), str(Path(torch.__file__).parent))
+
+
+def in_words(error: Exception) -> str:
+    """An error of ours, that the memory was used up, or a mistake with its class, its message and its line."""
+    if isinstance(error, LoglikError):
+        return str(error)
+    if used_up(error):
+        return "The memory was used up. Give fewer rows, a smaller batch or a smaller model."
+    said = " ".join(f"{type(error).__name__}: {error}".split())[:SAID]
+    return (
+        f"Expected a model that is built, fitted and scored without an exception; got {said} ({_line(error)}). Mend "
+        "the model, or leave it out."
+    )
+
+
+def _line(error: Exception) -> str:
+    """Where it was raised; within the user's own code, if it went through it."""
+    frames = traceback.extract_tb(error.__traceback__)
+    own = [frame for frame in frames if not frame.filename.startswith(HOUSE)]
+    place = (own or frames)[-1]
+    return f"{os.path.basename(place.filename)}, line {place.lineno}"
