@@ -111,7 +111,7 @@ def _conditional(model: Model, x: Tensor, value: int, context: Tensor | None) ->
     require(abs(total - 1.0) <= allowed, f"Given the others, the probabilities of a value sum to {total:.9g}.")
     if limits is None:  # as many bins of equal probability
         edges = places[torch.searchsorted(p.cumsum(0), torch.arange(1, BINS, device=x.device) / BINS)]
-        counts = torch.bincount(torch.bucketize(drawn.double(), edges), minlength=BINS).double()
+        counts = torch.bincount(torch.bucketize(drawn.double().contiguous(), edges), minlength=BINS).double()
         p = torch.full((BINS,), 1.0 / BINS, dtype=torch.float64, device=x.device)
     else:
         counts = torch.bincount(drawn.long() - limits[0], minlength=len(p)).double()
