@@ -1,4 +1,4 @@
-"""What is recorded: every model of the zoo on one or more small spaces, some with a context. A new model is one line."""
+"""What is recorded: every model of the zoo on one or more small spaces, some with a context: one line for each."""
 
 from cases import LABEL_CONTEXT, REAL_CONTEXT, Case
 from loglik.spaces import Category, Integer, Real
