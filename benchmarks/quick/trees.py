@@ -17,13 +17,17 @@ ONE_THREAD = dict.fromkeys(("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_
 
 
 def checked_out(commit: str) -> Path:
-    """The source folder of that commit, as git has it; uncommitted changes are in none."""
-    sha = git("rev-parse", "--verify", f"{commit}^{{commit}}").decode().strip()
+    """The source folder of that commit, as git has it; commits of equal sources share one, and what is compiled for it.
+
+    Raises:
+        subprocess.CalledProcessError: git knows no such commit.
+    """
+    sha = git("rev-parse", "--verify", f"{commit}^{{commit}}:src").decode().strip()
     folder = KEPT / sha
     if not folder.exists():
         KEPT.mkdir(exist_ok=True)
         draft = Path(tempfile.mkdtemp(dir=KEPT))
-        (draft / "tar").write_bytes(git("archive", sha, "src"))
+        (draft / "tar").write_bytes(git("archive", "--prefix=src/", sha))
         with tarfile.open(draft / "tar") as archive:
             archive.extractall(draft, filter="data")
         (draft / "tar").unlink()
@@ -76,4 +80,4 @@ class Worker:
 
     def __exit__(self, *error: object) -> None:
         self.process.terminate()
-        self.process.wait()
+        self.process.communicate()  # closes the pipes, and waits
