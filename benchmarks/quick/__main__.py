@@ -44,14 +44,15 @@ def main() -> int:
 
 def summary(ratios: Sequence[Ratio], beyond: Sequence[Ratio], busy: float | None) -> list[str]:
     lines = ["measured again and beyond noise still:", *map(str, beyond)] if beyond else []
-    if busy is not None and busy > 1.0 + NOISY:  # our workers count as others, and one of them is always at work
-        lines.append(f"about {busy - 1.0:.1f} cores were busy elsewhere: measure again on a quiet machine")
-    count = {verdict: sum(ratio.verdict == verdict for ratio in beyond) for verdict in ("slower", "faster")}
-    within = len(ratios) - len(beyond)
+    if busy is not None and busy > NOISY:  # our workers have ended, and count as ours
+        lines.append(f"other processes kept {busy:g} cores busy: measure again on a quiet machine")
+    slower, faster = (sum(ratio.verdict == verdict for ratio in beyond) for verdict in ("slower", "faster"))
+    within = sum(ratio.within for ratio in ratios)
+    open_ones = len(ratios) - within - slower - faster
     return [
         *lines,
-        f"{within} of {len(ratios)} within noise of {NOISE:.0%}, {count['slower']} slower, {count['faster']} faster; "
-        f"{cpu_name()}, one thread",
+        f"{len(ratios)} times: {slower} slower, {faster} faster, {within} the same to {NOISE:.0%}, "
+        f"{open_ones} undecided (the interval crosses a bound; more rounds narrow it); {cpu_name()}, one thread",
     ]
 
 

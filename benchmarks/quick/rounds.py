@@ -32,6 +32,11 @@ class Ratio:
             return "slower"
         return "faster" if self.high < 1.0 - NOISE else ""
 
+    @property
+    def within(self) -> bool:
+        """Whether the whole interval lies within the noise: shown to be as fast, not only not shown to be slower."""
+        return self.low >= 1.0 - NOISE and self.high <= 1.0 + NOISE
+
     def __str__(self) -> str:
         text = f"{self.name:<16} {self.work:<7} {self.milliseconds:9.3f} ms   {self.median:.3f}"
         return f"{text}   ({self.low:.3f}..{self.high:.3f})   {self.verdict.upper()}".rstrip()

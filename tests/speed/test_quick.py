@@ -55,6 +55,8 @@ def test_a_verdict_takes_the_whole_interval() -> None:
     assert ratio(pair, [(0.8, 1.0)] * 8).verdict == "faster"
     assert ratio(pair, [(1.2, 1.0)] * 5 + [(1.0, 1.0)] * 3).verdict == ""
     assert ratio(pair, [(1.04, 1.0)] * 20).verdict == ""
+    assert ratio(pair, [(1.04, 1.0)] * 20).within
+    assert not ratio(pair, [(1.04, 1.0)] * 5 + [(1.2, 1.0)] * 3).within
 
 
 def test_every_model_of_the_zoo_has_a_problem() -> None:
