@@ -3,6 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 OUT ?= demo
+AGAINST ?= HEAD
 # Threads that wait give their core away: with other work beside, spinning ones make small nets 10 to 25 times slower.
 export OMP_WAIT_POLICY ?= PASSIVE
 # Tests run side by side, one process for each core; their nets are too small to share out further.
@@ -14,7 +15,7 @@ NUMERICAL := tests/laws tests/nets tests/bijections tests/heads tests/ode tests/
 SSE := ATEN_CPU_CAPABILITY=default ONEDNN_MAX_CPU_ISA=SSE41 NUMBA_CPU_NAME=generic
 AVX2 := ATEN_CPU_CAPABILITY=avx2 ONEDNN_MAX_CPU_ISA=AVX2
 
-.PHONY: demo test slow processors lint format fuzz faults bench mutations results clean
+.PHONY: demo test slow processors lint format fuzz faults bench bench-quick mutations results clean
 
 demo: $(VENV)/.installed            ## fit every model to the embedded digits, print the leaderboard, write demo/report.html
 	$(BIN)/loglik compare digits --budget 120s -o $(OUT) --overwrite
@@ -48,6 +49,9 @@ faults: $(VENV)/.installed          ## every command killed and out of disk at m
 bench: $(VENV)/.installed           ## side by side with the peers; `pip install -e .[peers]` adds them
 	$(BIN)/python -m benchmarks
 
+bench-quick: $(VENV)/.installed     ## every model against another commit, in minutes: make bench-quick AGAINST=COMMIT
+	$(BIN)/python -m benchmarks.quick --against $(AGAINST)
+
 mutations: $(VENV)/.installed       ## make mistakes in copies of the source, see who notices, write docs/mutations.md
 	$(BIN)/python -m tests.mutations
 
@@ -55,7 +59,7 @@ results: $(VENV)/.installed         ## write RESULTS.md from the recorded runs
 	$(BIN)/python -m recipes table
 
 clean:
-	rm -rf $(VENV) demo .mypy_cache .ruff_cache .pytest_cache
+	rm -rf $(VENV) demo .bench .mypy_cache .ruff_cache .pytest_cache
 
 # torch first and by its exact version: a looser requirement would draw in the gigabytes of its CUDA build.
 $(VENV)/.installed: pyproject.toml constraints.txt
