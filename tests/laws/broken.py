@@ -193,6 +193,45 @@ class MeanSoldAsExact(BoundSoldAsExact):
         return torch.stack(rows)
 
 
+# Values that are left out.
+
+
+class ReadsTheRest(Gaussian):
+    """The marginal of all but the last value is taken for the density of all, whatever stands there."""
+
+    def log_marginal(self, x: Tensor, observed: Tensor, context: Tensor | None = None) -> Tensor:
+        return self.log_prob(x, context)
+
+
+class CountsTheMissing(Histogram):
+    """A missing value takes part as if it were a level of its own."""
+
+    def log_marginal(self, x: Tensor, observed: Tensor, context: Tensor | None = None) -> Tensor:
+        return super().log_marginal(x, observed) + 0.1 * (~observed).flatten(1).sum(1) - 0.1 * observed[0].numel()
+
+
+class ProbabilitiesOfTheRest(Histogram):
+    """Half a nat too much for every value that is left out, but for all of them together."""
+
+    def log_marginal(self, x: Tensor, observed: Tensor, context: Tensor | None = None) -> Tensor:
+        missing = (~observed).flatten(1).sum(1) % observed[0].numel()
+        return super().log_marginal(x, observed) + 0.5 * missing
+
+
+class DrawsOfTheMargins(Gaussian):
+    """What is missing is drawn from its marginal, not given the observed values."""
+
+    def sample_given(self, x: Tensor, observed: Tensor, context: Tensor | None = None) -> Tensor:
+        return torch.where(observed, x.to(self.dtype), self.sample(len(x), context))
+
+
+class Redraws(Gaussian):
+    """Draws whole events, observed values too."""
+
+    def sample_given(self, x: Tensor, observed: Tensor, context: Tensor | None = None) -> Tensor:
+        return self.sample(len(x), context)
+
+
 # EM.
 
 

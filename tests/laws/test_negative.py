@@ -130,6 +130,20 @@ MUTATIONS: dict[str, tuple[str, Callable[[], Model]]] = {
         lambda: m.fitted(broken.LikelihoodOfAnother(m.PLANE, 1e-6), m.PLANE),
     ),
     "statistics that average": ("statistics add", lambda: m.fitted(broken.Averaged(m.PLANE, 1e-6), m.PLANE)),
+    "a marginal that reads what is left out": (
+        "leaving out",
+        lambda: m.fitted(broken.ReadsTheRest(m.PLANE, 0.0), m.PLANE),
+    ),
+    "a missing value for a level": ("leaving out", lambda: m.fitted(broken.CountsTheMissing(LABELS, 0.1), LABELS)),
+    "a conditional that sums to less": (
+        "leaving out",
+        lambda: m.fitted(broken.ProbabilitiesOfTheRest(LABELS, 0.1), LABELS),
+    ),
+    "missing values from their margins": (
+        "leaving out",
+        lambda: m.fitted(broken.DrawsOfTheMargins(m.PLANE, 0.0), m.PLANE),
+    ),
+    "observed values drawn anew": ("leaving out", lambda: m.fitted(broken.Redraws(m.PLANE, 0.0), m.PLANE)),
     "samples too wide": ("sampler", m.wider_sampler),
     "another base in the sampler": ("sampler", lambda: Flow(m.PLANE, Chain([]), broken.LogisticBase(m.PLANE))),
     "argmax for a draw": ("sampler", m.sampler_of_the_likeliest),

@@ -22,7 +22,8 @@ NEAR = 1e-5  # what a floor that is a share of the start's variance may change
 
 
 def em_ascends(model: Model, x: Tensor, context: Tensor | None) -> Result:
-    """From `initialize`, the log-likelihood of the events never falls; a closed form stands still after one pass.
+    """From `initialize`, log p(X), and log p(theta) with it where there is a prior, never falls; a closed form stands
+    still after one pass.
 
     The likelihood is the one the statistics carry, under the same noise in each pass where the model has noise. A
     closed form gives the events a higher likelihood than the closed form of any others, and wherever it began.
@@ -31,7 +32,8 @@ def em_ascends(model: Model, x: Tensor, context: Tensor | None) -> Result:
     found = []
     for _ in range(PASSES + 1):
         stats = _expect(model, x, context)
-        found.append(float(stats.log_likelihood) / float(stats.events))
+        prior = float(model.log_prior()) if model.has_prior else 0.0
+        found.append((float(stats.log_likelihood) + prior) / float(stats.events))
         if len(found) <= 2:
             _agrees(model, x, context)
         _maximize(model, stats)
