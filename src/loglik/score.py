@@ -119,11 +119,11 @@ class Score:
     @property
     def bits_per_dim(self) -> float | None:
         """-log2 p(x) / D, for discrete data; None for densities, where the unit of measurement would decide it."""
-        return None if self.measure is Measure.DENSITY else -self.nats / (self.space.dims * LN2)
+        return -self.nats / (self.space.dims * LN2) if self.measure is Measure.MASS else None
 
     @property
     def bits_per_dim_stderr(self) -> float | None:
-        return None if self.measure is Measure.DENSITY else self.stderr / (self.space.dims * LN2)
+        return self.stderr / (self.space.dims * LN2) if self.measure is Measure.MASS else None
 
     @property
     def not_finite(self) -> list[int]:
@@ -148,10 +148,12 @@ class Score:
         kind += f", {self.past}" if self.past else ""
         kind += f", solved to {self.tolerance:g}" if self.tolerance else ""
         kind += f" with {self.evaluations:.0f} evaluations" if self.evaluations else ""
-        what = "log density" if self.measure is Measure.DENSITY else "log probability"
+        what = "log probability" if self.measure is Measure.MASS else "log density"
         text = f"{what} {sign} {self.nats:.4f} +- {self.stderr:.4f} nats per event ({kind}, {self.events} events"
         text += f", {self.error.source}" if self.error.source else ""
-        text += ", may exceed 0: it is a density)" if self.measure is Measure.DENSITY else ")"
+        text += {Measure.MASS: ")", Measure.DENSITY: ", may exceed 0: it is a density)"}.get(
+            self.measure, ", may exceed 0: some values are levels, and others have a density)"
+        )
         if self.bits_per_dim is not None:
             sign = {"=": "=", ">=": "<=", "~": "~"}[sign]
             text += f"; bits/dim {sign} {self.bits_per_dim:.4f} +- {self.bits_per_dim_stderr:.4f}"

@@ -4,6 +4,7 @@ Rescaling, standardising and dequantising are parts of a model, with their log-d
 so no offset in bits/dim appears anywhere outside a model.
 """
 
+import inspect
 import math
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
@@ -243,12 +244,19 @@ def _sizes(shape: Any) -> tuple[Any, ...]:
     return tuple(shape)
 
 
-SPACES: dict[str, type[Space]] = {"Real": Real, "Integer": Integer, "Category": Category}
+def kinds_of_space() -> dict[str, type[Space]]:
+    """Every kind of space that is defined, by name."""
+    return {kind.__name__: kind for kind in _below(Space) if not inspect.isabstract(kind) and kind is not Discrete}
 
 
 def space_from_json(fields: dict[str, Any]) -> Space:
     """The inverse of `Space.to_json`."""
+    kinds = kinds_of_space()
     kind, rest = fields["kind"], {k: v for k, v in fields.items() if k != "kind"}
-    if kind not in SPACES:
-        raise UnknownName("kind of space", kind, SPACES)
-    return SPACES[kind](**{**rest, "shape": tuple(rest["shape"])})
+    if kind not in kinds:
+        raise UnknownName("kind of space", kind, kinds)
+    return kinds[kind](**{**rest, "shape": tuple(rest["shape"])})
+
+
+def _below(kind: Any) -> list[type[Space]]:
+    return [found for child in kind.__subclasses__() for found in (child, *_below(child))]

@@ -27,6 +27,7 @@ from loglik.laws.report import Report
 from loglik.laws.subject import check_rows, in_float64, own_randomness, reseed, some_contexts, some_events, varied
 from loglik.laws.verdict import Broken, NotApplicable, Result, Status, Undecided
 from loglik.promises import check_model
+from loglik.spaces import Measure
 
 VALUES = 4_096  # about so many values are looked at: events times dims
 FEWEST, MOST = 6, 64  # events
@@ -38,13 +39,15 @@ class Law:
 
     Laws hold for all parameters, so they are judged on the model as it is and once more with its parameters varied.
     `generic` marks those that special parameters suspend, such as a last layer of zeros: they are judged varied alone.
-    Those that are not `varied` ask about the very parameters, and are judged as it is alone.
+    Those that are not `varied` ask about the very parameters, and are judged as it is alone. `one_measure`: those that
+    sum or integrate over whole events, and cannot over events of which some values have a mass and others a density.
     """
 
     name: str
     judge: Callable[[Model, Tensor, Tensor | None], Result]
     generic: bool = False
     varied: bool = True
+    one_measure: bool = False
 
 
 LAWS = (
@@ -53,18 +56,18 @@ LAWS = (
     Law("claim", outputs.claim),
     Law("inputs unchanged", outputs.inputs_unchanged),
     Law("events apart", outputs.events_apart),
-    Law("total mass", mass.total_mass),
-    Law("mass elsewhere", elsewhere.mass_elsewhere, varied=False),
+    Law("total mass", mass.total_mass, one_measure=True),
+    Law("mass elsewhere", elsewhere.mass_elsewhere, varied=False, one_measure=True),
     Law("causality", causality.causality, generic=True),
     Law("steps", stepping.steps),
     Law("carrying", carrying.carrying),
-    Law("leaving out", leaving_out.leaving_out),
+    Law("leaving out", leaving_out.leaving_out, one_measure=True),
     Law("inverse", bijectivity.inverse),
     Law("log-determinant", bijectivity.log_determinant),
     Law("bounds", bounds.bounds),
     Law("em ascends", em.em_ascends),
     Law("statistics add", em.statistics_add),
-    Law("sampler", sampling.sampler),
+    Law("sampler", sampling.sampler, one_measure=True),
     Law("sharpening", sharpening.sharpening),
     Law("objective", objective.objective),
     Law("gradients", learning.gradients, generic=True),
@@ -137,6 +140,8 @@ def _judged(law: Law, states: tuple[Model, ...], x: Tensor, context: Tensor | No
 
 def _judge(law: Law, model: Model, x: Tensor, context: Tensor | None, seed: int) -> Result:
     reseed(model, seed)
+    if law.one_measure and model.space.measure is Measure.MIXED:
+        return Result(Status.UNDECIDED, f"Events of {model.space} have a mass in some values, a density in others.")
     try:
         # Each law gets inputs of its own, so that a model which changes them misleads no other law.
         return law.judge(model, x.clone(), None if context is None else context.clone())

@@ -58,7 +58,7 @@ def comparison_report(comparison: Comparison, folder: Path, command: str) -> Pat
         source=source_row(comparison, unit),
         failed=[e for e in comparison.entrants if e.error],
         sections=[section for section in sections if not section.empty],
-        density=data.space.measure is Measure.DENSITY,
+        density=data.space.measure is not Measure.MASS,
         tested=f"{wording.grouped(data.test.rows)} test row{'s' * (data.test.rows != 1)}",
         samples=comparison.samples,
     )

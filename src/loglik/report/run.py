@@ -51,7 +51,7 @@ def run_report(folder: Path, command: str, data: str | None = None) -> Path:
         scores=[told.score(fields, unit) for fields in record.get("scores", [])],
         laws=told.laws(record),
         unit=unit,
-        density=model.space.measure is Measure.DENSITY,
+        density=model.space.measure is not Measure.MASS,
         sections=[*_learning(folder, record, name, unit), *_samples(model, name, known, unit, record)],
     )
 

@@ -3,11 +3,12 @@
 What further versions, or the user (`save(about=)`), add at the top, in `data`, `fit` and a score is let through.
 """
 
+import dataclasses
 from typing import Any
 
 from loglik.contract import Claim
 from loglik.data.splits import TOGETHER
-from loglik.spaces import SPACES
+from loglik.spaces import kinds_of_space
 from loglik.storage.schema import (
     Check,
     Wrong,
@@ -38,10 +39,11 @@ NAMES = none_or(listed(text()))
 
 def space(value: Any, place: str) -> None:
     """A space, as `Space.to_json` writes it."""
-    table({"kind": one_of(*SPACES)}, others=plain())(value, place)
+    table({"kind": one_of(*kinds_of_space())}, others=plain())(value, place)
     shape = listed(whole(1, LARGEST_SIZE), most=16)
-    discrete = value["kind"] != "Real"
-    table({"kind": text(), "shape": shape, **(DISCRETE if discrete else {})})(value, place)
+    more = {field.name: plain() for field in dataclasses.fields(kinds_of_space()[value["kind"]])}
+    known = {"kind": text(), "shape": shape, **(DISCRETE if "levels" in more else {})}
+    table({**more, **known})(value, place)
     values = 1
     for size in value["shape"]:
         values *= size
