@@ -1,15 +1,20 @@
 """The zoo: every name builds on every space it says it models, down to the tiniest; what is wrong is said by name."""
 
 import re
+import sys
 from pathlib import Path
 
 import pytest
 import torch
 
 import loglik
-from loglik import Category, Integer, Model, Real, Space, build, load, save
+from loglik import Category, Claim, Integer, Model, Real, Space, build, load, save
+from loglik.bijections.autoregressive import MaskedAutoregressive
+from loglik.bijections.continuous import Continuous
 from loglik.errors import LoglikError, RunNotFound, UnknownName, UsageError
 from loglik.hyperparameters import hyperparameters
+from loglik.models.autoregressive.autoregressive import Autoregressive
+from loglik.registry import Cost, Kind, Route
 from loglik.zoo import ZOO, default_model, entry, models_for
 
 TINY: list[Space] = [
@@ -42,6 +47,98 @@ def test_defaults_suit_every_space_down_to_the_tiniest(name: str, space: Space) 
 def test_builders_take_the_space_and_keywords_with_defaults(name: str) -> None:
     for parameter in hyperparameters(entry(name).load()).values():
         assert parameter.default is not parameter.empty
+
+
+@pytest.mark.parametrize("name", ZOO)
+def test_the_line_of_a_model_says_what_the_model_is(name: str) -> None:
+    """Its route, how it is fitted and what it costs: seen in the model that is built."""
+    known = entry(name)
+    space = next(space for space in TINY[::-1] if known.takes(space))
+    model = build(name, space)
+    assert model.fitted_by is known.fitted_by
+    builder = known.load()
+    folders = {"baselines": Route.BASELINE, "autoregressive": Route.AUTOREGRESSIVE, "flows": Route.FLOW}
+    assert folders.get(builder.__module__.split(".")[2], Route.LATENT) is known.route
+    parts = list(model.modules())
+    solves = any(isinstance(part, Continuous) for part in parts)
+    assert (known.scoring is Cost.SOLVE) is (known.sampling is Cost.SOLVE) is solves
+    draws = model.has_weights and model.claim is not Claim.EXACT and known.route is Route.LATENT
+    assert known.scoring is not Cost.DRAWS or draws
+    in_order = any(isinstance(part, Autoregressive | MaskedAutoregressive) for part in parts)
+    assert (Cost.STEPS in (known.scoring, known.sampling)) is in_order
+    assert known.offered == frozenset(kind for kind in known.offered if isinstance(kind, Kind))
+
+
+def test_what_compare_offers_follows_from_the_lines() -> None:
+    offered = {
+        Real((3,)): ["gaussian", "ppca", "gmm", "made", "realnvp", "nsf", "vae"],
+        Real((1,)): ["gaussian", "gmm", "made", "realnvp", "nsf", "vae"],
+        Integer((5,), 300): [
+            "uniform", "histogram", "gaussian", "ppca", "gmm", "made", "realnvp", "nsf-coupling", "vae",
+        ],
+        Integer((20,), 300): ["uniform", "gaussian", "ppca", "wavenet"],
+        Category((20,), 9): ["uniform", "histogram", "made", "char-rnn", "vae"],
+        Category((3, 3), 3): ["uniform", "histogram", "made", "pixelcnn", "vae"],
+        Category((4,), 30): ["uniform", "histogram", "made", "vae"],
+    }  # fmt: skip
+    for space, names in offered.items():
+        assert models_for(space) == names, str(space)
+
+
+@pytest.mark.parametrize(
+    ("entry", "said"),
+    [
+        (3, "a builder or a loglik.Entry"),
+        (loglik.Entry(lambda space: None, route="flow"), "route of the model 'mine' to be one of Route.BASELINE"),
+        (loglik.Entry(lambda space: None, sampling="cheap"), "sampling of the model 'mine'"),
+        (loglik.Entry("nowhere"), "a builder to call"),
+    ],
+    ids=["a number", "a route in words", "a cost in words", "no function"],
+)
+def test_an_entry_of_your_own_is_checked_by_field(entry: object, said: str) -> None:
+    with pytest.raises(UsageError, match=re.escape(said)):
+        loglik.register("mine", entry)  # type: ignore[arg-type]
+    assert "mine" not in ZOO
+
+
+def package(folder: Path, source: str, line: str) -> None:
+    """An installed package of one module, with one entry point."""
+    (folder / "strange_models.py").write_text(source)
+    about = folder / "strange_models-1.0.dist-info"
+    about.mkdir()
+    (about / "METADATA").write_text("Metadata-Version: 2.1\nName: strange-models\nVersion: 1.0\n")
+    (about / "entry_points.txt").write_text(f"[loglik.models]\n{line}\n")
+
+
+@pytest.fixture
+def installed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.syspath_prepend(str(tmp_path))
+    monkeypatch.setattr("loglik.zoo.ZOO", dict(ZOO))
+    monkeypatch.delitem(sys.modules, "strange_models", raising=False)
+    return tmp_path
+
+
+def test_a_model_of_another_package_is_known_by_name(installed: Path) -> None:
+    source = (
+        "from loglik import Entry, build\nfrom loglik.registry import Kind\n"
+        "def plain(space, *, floor: float = 0.5):\n    return build('gaussian', space, floor=floor)\n"
+        "line = Entry(plain, offered=frozenset({Kind.REALS}))\n"
+    )
+    package(installed, source, "plain = strange_models:line")
+    assert "plain" in models_for(Real((2,)))
+    assert "plain" not in models_for(Category((2,), 2))
+    x = torch.randn(200, 2)
+    names = [entrant.name for entrant in loglik.compare(["plain", "gaussian"], x).entrants]
+    assert names == ["plain", "gaussian"]
+    loaded = load(save(build("plain", Real((2,)), floor=0.25), installed / "run"))
+    assert loaded.recipe is not None
+    assert loaded.recipe["hyperparameters"] == {"floor": 0.25}
+
+
+def test_a_package_that_cannot_be_imported_is_named(installed: Path) -> None:
+    package(installed, "import no_such_thing\n", "odd = strange_models:line")
+    with pytest.raises(UsageError, match=r"'odd'.*strange-models.*no_such_thing"):
+        build("odd", Real((2,)))
 
 
 @pytest.mark.parametrize("name", ZOO)
