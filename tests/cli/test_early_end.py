@@ -16,7 +16,7 @@ UNFIT = "a,b\n1,2\n3,4\n5,inf\n"  # refused while the file is still open
 # Children are forked before pyarrow is imported, so each has threads of its own and ends as a process does.
 ENDS = """
 import os, sys
-from loglik.data.csv_reader import CsvReader
+from loglik.data.formats.tables.csv import CsvReader
 
 for _ in range({times}):
     if child := os.fork():

@@ -6,8 +6,8 @@ import pytest
 import torch
 
 from loglik.data import catalog, open_dataset, open_source
-from loglik.data.binary_sets import SETS, read_bits
-from loglik.data.places import BINARY, FILES
+from loglik.data.builtin.binary import SETS, read_bits
+from loglik.data.builtin.places import BINARY, FILES
 from loglik.errors import DataError, DataNotFound, EmptyData, ShapeMismatch, UnreadableData
 from loglik.spaces import Integer
 

@@ -9,7 +9,7 @@ from scipy.integrate import quad
 from scipy.stats import kstest
 
 from loglik.data import open_dataset
-from loglik.data.dead_leaves import DeadLeaves
+from loglik.data.synthetic.dead_leaves import DeadLeaves
 from loglik.errors import UsageError
 from loglik.spaces import Integer
 

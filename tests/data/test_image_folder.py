@@ -10,7 +10,7 @@ import torch
 from PIL import Image
 
 from loglik.data import Reading, as_source, open_dataset, open_source
-from loglik.data.image_file import read_image
+from loglik.data.formats.images.file import read_image
 from loglik.errors import (
     ContextError,
     DataError,

@@ -12,8 +12,8 @@ import torch
 from PIL import Image, ImageOps
 
 from loglik.data import open_dataset, open_source
-from loglik.data.folders import files_in
-from loglik.data.pillow import MOST_PIXELS
+from loglik.data.formats.folders import files_in
+from loglik.data.formats.images.pillow import MOST_PIXELS
 from loglik.errors import DataError, EmptyData, ShapeMismatch, UnreadableData
 from loglik.spaces import Integer, Real
 
@@ -457,7 +457,7 @@ def test_a_folder_that_may_not_be_read_is_not_left_out(tmp_path: Path, monkeypat
 
 
 def test_more_files_than_anyone_has(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("loglik.data.folders.MOST_FILES", 3)
+    monkeypatch.setattr("loglik.data.formats.folders.MOST_FILES", 3)
     for i in range(4):
         (tmp_path / f"{i}.png").write_bytes(b"")
     with pytest.raises(UnreadableData, match="at most 3 files"):

@@ -6,7 +6,7 @@ import pytest
 import torch
 from scipy.stats import chisquare
 
-from loglik.data.ising import Ising, load_ising
+from loglik.data.synthetic.ising import Ising, load_ising
 from loglik.errors import UsageError
 
 CASES = [(1, 1, 0.4, 0.3), (1, 4, 0.4, 0.0), (4, 1, 0.4, 0.1), (3, 3, 0.5, 0.2), (2, 4, -0.7, 0.1), (3, 3, 0.0, 0.0)]

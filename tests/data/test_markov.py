@@ -6,7 +6,7 @@ import pytest
 import torch
 from scipy.stats import chisquare
 
-from loglik.data.markov import MarkovText, load_markov, uneven_transition
+from loglik.data.synthetic.markov import MarkovText, load_markov, uneven_transition
 from loglik.errors import UsageError
 
 CASES = [(2, 1, 1), (3, 1, 5), (3, 2, 5), (2, 3, 3)]  # levels, order, length

@@ -126,7 +126,7 @@ def test_the_one_image_of_another_kind_is_named() -> None:
 
 @pytest.mark.parametrize("name", ["t.csv", "t.npy"])
 def test_a_table_far_beyond_the_memory_is_refused_by_its_size(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("loglik.data.own_files.memory_at_hand", lambda: 1_000_000)
+    monkeypatch.setattr("loglik.data.parts.memory_at_hand", lambda: 1_000_000)
     Path(name).write_bytes(TABLE)
     os.truncate(name, 1 << 40)  # a hole: nothing of it is on the disk
     refused(name, None, TooLarge, r"the 1 MB of memory at hand; got .* of 1\.1 TB. Take fewer rows")
@@ -146,7 +146,7 @@ def test_a_recording_beyond_the_memory_is_refused_unread(monkeypatch: pytest.Mon
     head = b"RIFF" + struct.pack("<I", 80036) + b"WAVEfmt " + form + b"data" + struct.pack("<I", 80000)
     Path("t.wav").write_bytes(head + bytes(80000))
     monkeypatch.setattr("loglik.arguments.memory.memory_at_hand", lambda: 100_000)
-    monkeypatch.setattr("loglik.data.sound.windows_of", lambda *_: pytest.fail("It was read."))
+    monkeypatch.setattr("loglik.data.formats.sound.recordings.windows_of", lambda *_: pytest.fail("It was read."))
     refused("t.wav", None, TooLarge, r"t\.wav to fit into the 100 kB .* about 160 kB")
 
 

@@ -189,7 +189,7 @@ def test_pipes_and_devices_called_recordings(tmp_path: Path) -> None:
 
 def test_a_long_recording_is_streamed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Read a few windows at a time, whatever the batch; a window's level stands where it did."""
-    monkeypatch.setattr("loglik.data.sound.SAMPLES_AT_ONCE", 24)
+    monkeypatch.setattr("loglik.data.formats.sound.recordings.SAMPLES_AT_ONCE", 24)
     soundfile.write(tmp_path / "a.wav", RECORDED, 8000)
     assert samples_of(tmp_path / "a.wav", size=50) == RECORDED.tolist()
     broken = RECORDED / 32768.0

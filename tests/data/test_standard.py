@@ -10,10 +10,10 @@ import pytest
 import torch
 
 from loglik.data import open_dataset, open_source
-from loglik.data.cifar import read_batch
-from loglik.data.idx import read_idx
-from loglik.data.places import FILES, missing
-from loglik.data.standard import load_binarized_mnist, official, read_amat
+from loglik.data.builtin.images import load_binarized_mnist, official, read_amat
+from loglik.data.builtin.places import FILES, missing
+from loglik.data.formats.cifar_pickle import read_batch
+from loglik.data.formats.idx import read_idx
 from loglik.errors import DataNotFound, UnreadableData
 from loglik.spaces import Integer
 
@@ -109,7 +109,7 @@ def test_what_unpacks_beyond_the_memory_at_hand(tmp_path: Path, monkeypatch: pyt
     path = tmp_path / "images.gz"
     path.write_bytes(gzip.compress(bytes(5_000_000)))
     assert path.stat().st_size < 10_000
-    monkeypatch.setattr("loglik.data.idx.AT_ONCE", 1 << 16)
+    monkeypatch.setattr("loglik.data.formats.idx.AT_ONCE", 1 << 16)
     monkeypatch.setattr("loglik.arguments.memory.memory_at_hand", lambda: 1_000_000)
     with pytest.raises(MemoryError, match=r"images\.gz, of which 1\.05 MB are unpacked"):
         read_idx(path)

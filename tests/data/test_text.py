@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from loglik.data import Reading, as_source, open_dataset, open_source
-from loglik.data.text import UNSEEN, decode, encode, vocabulary_of
+from loglik.data.formats.text import UNSEEN, decode, encode, vocabulary_of
 from loglik.errors import (
     ContextError,
     DataError,

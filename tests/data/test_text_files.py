@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from loglik.data import open_dataset, open_source
-from loglik.data.text_file import read_text
+from loglik.data.formats.text_file import read_text
 from loglik.errors import DataError, UnreadableData
 
 BOOK = "Der Himmel über der Straße: 12 €, naïve — “quoted”.\n" * 30

@@ -8,8 +8,8 @@ import torch
 from scipy.stats import chi2
 from torch import Tensor
 
-from loglik.data.plane import Blurred, Toy
-from loglik.data.toys import TOYS, Checkerboard, Rings, load_toy
+from loglik.data.synthetic.plane import Blurred, Toy
+from loglik.data.synthetic.toys import TOYS, Checkerboard, Rings, load_toy
 
 EDGE, FINE, CELL = 6.0, 0.0625, 8  # quadrature on [-6, 6]^2; chi-square cells are 8 x 8 of its points
 ACCEPT = 1e-4  # the probability that a right sampler is refused; the seeds are fixed

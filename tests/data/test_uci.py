@@ -8,8 +8,8 @@ import pytest
 import torch
 
 from loglik.data import open_dataset
-from loglik.data.places import FILES
-from loglik.data.uci import NOISE, UCI
+from loglik.data.builtin.places import FILES
+from loglik.data.builtin.uci import NOISE, UCI
 from loglik.errors import UnreadableData
 from loglik.spaces import Real
 

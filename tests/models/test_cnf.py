@@ -6,7 +6,7 @@ import torch
 from cases import LABEL_CONTEXT, data
 from loglik.bijections.continuous import Continuous
 from loglik.contract import Claim, Model
-from loglik.data.toys import load_toy
+from loglik.data.synthetic.toys import load_toy
 from loglik.errors import UsageError
 from loglik.inference.evaluate import evaluate
 from loglik.models.dequantized import Dequantized

@@ -10,7 +10,7 @@ from loglik import build, evaluate, fit
 from loglik.bijections.autoregressive import MaskedAutoregressive
 from loglik.bijections.coupling import Coupling
 from loglik.contract import Model
-from loglik.data.toys import TOYS, load_toy
+from loglik.data.synthetic.toys import TOYS, load_toy
 from loglik.densities import StandardNormal
 from loglik.errors import UsageError
 from loglik.models.flows.nsf import nsf, nsf_coupling

@@ -22,19 +22,19 @@ def mistake(name: str, family: str, wrong: str, file: str, old: str, new: str, t
 MUTATIONS = (
     # Data.
     mistake(
-        "cifar-channels-last", "data", "CIFAR's planes are read as if the colours came last", "data/cifar.py",
-        ".reshape(-1, *SHAPE)", ".reshape(-1, 32, 32, 3).permute(0, 3, 1, 2)", STANDARD,
+        "cifar-channels-last", "data", "CIFAR's planes are read as if the colours came last",
+        "data/formats/cifar_pickle.py", ".reshape(-1, *SHAPE)", ".reshape(-1, 32, 32, 3).permute(0, 3, 1, 2)", STANDARD,
     ),
     mistake(
-        "idx-read-across", "data", "MNIST's images are read column by column", "data/idx.py",
+        "idx-read-across", "data", "MNIST's images are read column by column", "data/formats/idx.py",
         ".copy()).reshape(sizes)", ".copy()).reshape(sizes[::-1]).permute(*range(len(sizes))[::-1])", STANDARD,
     ),
     mistake(
-        "sound-off-by-one-level", "data", "silence is level 32767", "data/sound.py",
+        "sound-off-by-one-level", "data", "silence is level 32767", "data/formats/sound/recordings.py",
         "samples.astype(np.int32) + 32768", "np.maximum(samples.astype(np.int32) + 32767, 0)", SOUNDS,
     ),
     mistake(
-        "text-vocabulary-of-all", "data", "the vocabulary holds characters of the test part", "data/text.py",
+        "text-vocabulary-of-all", "data", "the vocabulary holds characters of the test part", "data/formats/text.py",
         "vocabulary_of(_training_text(text, window or WINDOW))", "vocabulary_of(text)", TEXTS,
     ),
     mistake(
@@ -42,7 +42,7 @@ MUTATIONS = (
         "data/splits.py", '"test": place[windows - n_test :]', '"test": place[n_train + 1 :]', SPLITS,
     ),
     mistake(
-        "windows-interleaved", "data", "windows take every n-th value, not neighbours", "data/sequences.py",
+        "windows-interleaved", "data", "windows take every n-th value, not neighbours", "data/windows.py",
         "return x[: count * T].reshape(count, T)", "return x[: count * T].reshape(T, count).T.contiguous()", TEXTS,
     ),
     mistake(
@@ -55,7 +55,7 @@ MUTATIONS = (
     ),
     mistake(
         "csv-first-row-for-a-header", "data", "the first row of a file without names is taken for names",
-        "data/dialect.py", "if named else rows.starts[title]", "if named else rows.ends[title]", FILES,
+        "data/formats/tables/dialect.py", "if named else rows.starts[title]", "if named else rows.ends[title]", FILES,
     ),
     mistake(
         "levels-wrap-around", "data", "300 levels are stored in a byte", "data/checks.py",

@@ -7,24 +7,24 @@ from functools import partial
 
 import torch
 
-from loglik.data.binary_sets import SETS, load_binary
-from loglik.data.crops import load_bsds300
-from loglik.data.dead_leaves import load_dead_leaves
-from loglik.data.digits import load_digits
+from loglik.data.builtin.binary import SETS, load_binary
+from loglik.data.builtin.bsds300 import load_bsds300
+from loglik.data.builtin.digits import load_digits
+from loglik.data.builtin.fsdd import load_fsdd
+from loglik.data.builtin.images import load_binarized_mnist, load_cifar10, load_freyfaces, load_idx
+from loglik.data.builtin.places import FILES, missing
+from loglik.data.builtin.uci import UCI, load_uci
 from loglik.data.files import open_file
+from loglik.data.formats.text import load_tinyshakespeare
 from loglik.data.infer import stated_space
-from loglik.data.ising import load_ising
-from loglik.data.markov import load_markov
-from loglik.data.own_files import dataset_at
-from loglik.data.places import FILES, missing
+from loglik.data.parts import dataset_at
 from loglik.data.reading import Reading
 from loglik.data.source import Dataset, Memory, Source
 from loglik.data.splits import PARTS, joined_groups
-from loglik.data.spoken_digits import load_fsdd
-from loglik.data.standard import load_binarized_mnist, load_cifar10, load_freyfaces, load_idx
-from loglik.data.text import load_tinyshakespeare
-from loglik.data.toys import TOYS, load_toy
-from loglik.data.uci import UCI, load_uci
+from loglik.data.synthetic.dead_leaves import load_dead_leaves
+from loglik.data.synthetic.ising import load_ising
+from loglik.data.synthetic.markov import load_markov
+from loglik.data.synthetic.toys import TOYS, load_toy
 from loglik.errors import ContextError, ShapeMismatch, UnknownName, UsageError
 from loglik.spaces import Space
 

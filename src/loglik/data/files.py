@@ -3,13 +3,13 @@
 import os
 from collections.abc import Sequence
 
-from loglik.data.folders import IMAGES, SOUNDS, files_in, is_sound, open_images, open_sound
-from loglik.data.paths import check_file
+from loglik.data.formats.folders import IMAGES, SOUNDS, files_in, is_sound, open_images, open_sound
+from loglik.data.formats.paths import check_file
+from loglik.data.formats.signatures import described, remedy
+from loglik.data.formats.table_files import TABLES, check_columns, open_table, without_key
+from loglik.data.formats.text import open_text
 from loglik.data.reading import Reading
-from loglik.data.signatures import described, remedy
 from loglik.data.source import Source
-from loglik.data.table_files import TABLES, check_columns, open_table, without_key
-from loglik.data.text import open_text
 from loglik.errors import ContextError, UnreadableData, UsageError
 from loglik.spaces import Space
 

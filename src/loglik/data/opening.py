@@ -4,13 +4,13 @@ import os
 from collections.abc import Sequence
 from typing import Any
 
-from loglik.data.arrays import in_memory
 from loglik.data.checks import Origin, conform
 from loglik.data.files import open_file
+from loglik.data.formats.arrays import in_memory
+from loglik.data.formats.loaders import is_loader, read_loader
+from loglik.data.formats.table_files import check_columns
 from loglik.data.infer import stated_space
-from loglik.data.loaders import is_loader, read_loader
 from loglik.data.source import Dataset, Memory, Source
-from loglik.data.table_files import check_columns
 from loglik.errors import ContextError, UsageError
 from loglik.spaces import Space
 
@@ -46,7 +46,7 @@ def as_source(
     if isinstance(data, (str, os.PathLike)):
         return open_file(data, context=context if context is True else _names(context), space=space, columns=columns)
     if hasattr(type(data), "columns") or hasattr(type(data), "column_names"):  # what all tables have, and no array
-        from loglik.data.frames import open_frame
+        from loglik.data.formats.tables.frames import open_frame
 
         return open_frame(data, context=_names(context), space=space, columns=columns).read()
     memory = in_memory(data, context, space)

@@ -5,7 +5,8 @@ it nearly trained on. A stream is cut in order for the same reason, and one wind
 the context of the one after it.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -16,11 +17,9 @@ from loglik.arguments.ranges import shown
 from loglik.data.equal_rows import kept_together
 from loglik.data.source import Dataset, Memory
 from loglik.errors import EmptyData, UsageError
-from loglik.spaces import Space
 
 PARTS = ("train", "valid", "test")
-ROWS = {"train": 20_000, "valid": 2_000, "test": 10_000}  # of the data sets that are drawn
-SEEDS = {"train": 0, "valid": 1, "test": 2}
+LEAST_WINDOWS = 5  # one for each of train, valid and test, and one between two of them
 TOGETHER = "equal rows kept together"  # the entry of `Dataset.split` that says so
 
 
@@ -105,6 +104,18 @@ def split_stream(windows: int, valid: float = 0.05, test: float = 0.05) -> dict[
     }
 
 
+def check_length(length: int, T: int, unit: str, path: str | Path) -> None:
+    """Raises EmptyData, naming the longest window that would do, for a sequence too short to be split."""
+    if length >= LEAST_WINDOWS * T:
+        return
+    most = length // LEAST_WINDOWS
+    advice = f"Choose a window of {most} or less, or longer data." if most > 1 else "Choose longer data."
+    raise EmptyData(
+        f"Expected at least {LEAST_WINDOWS * T} {unit}, for a window of {T} in each part and between two; got {length} "
+        f"in {path}. {advice}"
+    )
+
+
 def split_groups(groups: Tensor, seed: int = 0, valid: float = 0.1, test: float = 0.2) -> dict[str, Tensor]:
     """Row numbers of the parts, ascending; each group lies in one, and their shares of the rows are about as stated.
 
@@ -154,23 +165,6 @@ def in_words(data: Dataset) -> str:
     rows = ", ".join(f"{getattr(data, part).rows} {part}" for part in PARTS)
     seed = f" (seed {split['seed']})" if "seed" in split else ""
     return f"{split.get('how', 'as given')}{seed}: {rows}"
-
-
-def drawn(
-    name: str,
-    space: Space,
-    sample: Callable[[int, torch.Generator], Tensor],
-    log_density: Callable[[Tensor], Tensor],
-    entropy: float | None = None,
-    train: int = ROWS["train"],
-) -> Dataset:
-    """Independent draws from a source whose log p is known, `train` of them to train on; each part has its own seed."""
-    part, count = {}, {**ROWS, "train": train}
-    for key, rows in count.items():
-        x = sample(rows, torch.Generator().manual_seed(SEEDS[key]))
-        part[key] = Memory(space, x.float() if x.is_floating_point() else x)
-    split = {"how": "drawn with torch's generator, one seed per part", "seeds": SEEDS, **count}
-    return Dataset(name, part["train"], part["valid"], part["test"], split, log_density=log_density, entropy=entropy)
 
 
 def _groups(whole: Memory, keep_equal_rows_together: bool) -> Tensor | None:

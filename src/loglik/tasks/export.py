@@ -12,7 +12,7 @@ from torch import Tensor
 
 from loglik.contract import Model
 from loglik.data import Reading
-from loglik.data.text import decode
+from loglik.data.formats.text import decode
 from loglik.errors import ContextError, UsageError
 from loglik.output.writing import write_all, write_atomic
 from loglik.spaces import Integer, Space

@@ -7,8 +7,8 @@ from torch import Tensor
 
 from loglik.contract import Model
 from loglik.data import Reading, open_source
-from loglik.data.folders import SOUNDS
-from loglik.data.text import encode
+from loglik.data.formats.folders import SOUNDS
+from loglik.data.formats.text import encode
 from loglik.errors import UsageError
 from loglik.tasks.sample import check_guided
 

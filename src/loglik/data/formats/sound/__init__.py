@@ -1,0 +1,1 @@
+"""Recordings, one by one and as windows of samples."""

@@ -1,0 +1,186 @@
+"""Text as windows of T characters: Category((T,), V), one level for each character of the training part, and one more.
+
+The last level stands for every character that the training part lacks, so that all text has a score. Characters are
+those of the file (see `text_file`), case and line ends included.
+"""
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from loglik.data.builtin.places import find
+from loglik.data.formats.text_file import read_text
+from loglik.data.source import Dataset, Memory
+from loglik.data.splits import LEAST_WINDOWS, PARTS, check_length, split_source, split_stream
+from loglik.data.windows import windows
+from loglik.errors import EmptyData, OutsideSpace, ShapeMismatch, UsageError
+from loglik.spaces import Category, Space
+
+WINDOW = 128
+UNSEEN = "\ufffd"  # what Unicode replaces the unknown by
+SHARED = "{} characters that the training text lacks share one level"
+AT_ONCE = 1 << 20
+
+
+def load_text(path: str | Path, window: int | None = None) -> Dataset:
+    """A text, 90 / 5 / 5 % in order; the vocabulary is that of the training windows.
+
+    Raises:
+        EmptyData: too short for a window in each part. UnreadableData: see `read_text`.
+    """
+    text, T = read_text(path).characters, window or WINDOW
+    if text.isspace():
+        raise EmptyData(f"Expected a text; got {path}, which holds only blanks. Name a text with words.")
+    check_length(len(text), T, "characters", path)
+    whole = open_text(path, window=T)
+    data = split_source(Path(path).name, whole)
+    unseen = {key: _unseen(getattr(data, key)) for key in PARTS}
+    for key, count in unseen.items():
+        getattr(data, key).remark = SHARED.format(count) if count else ""
+    data.split.update(
+        {
+            "window": T,
+            "characters that fill no window": len(text) - whole.x.numel(),
+            "characters that the training part lacks": unseen,
+        }
+    )
+    return data
+
+
+def load_tinyshakespeare(window: int | None = None) -> Dataset:
+    """Karpathy's tiny Shakespeare: the last 10 % to test, as char-rnn and nanoGPT validate on; 85.5 / 4.5 / 10 %.
+
+    The part to validate on keeps a window's distance from the others.
+    """
+    (path,) = find("tinyshakespeare")
+    text, T = read_text(path).characters, window or WINDOW
+    kept = len(text) * 9 // 10
+    begin = kept * 95 // 100
+    parts = {"train": slice(0, begin), "valid": slice(begin + T, kept - T), "test": slice(kept, len(text))}
+    how = (
+        "in order: the last 10 % to test (what nanoGPT validates on); of the first 90 %, the last 5 % to validate, but "
+        "for a window at either end"
+    )
+    if min(begin, kept - begin - 2 * T) < T:
+        raise EmptyData(f"Expected a window of {T} characters in each part of {path}; got a shorter one.")
+    return _parts("tinyshakespeare", text, parts, T, how)
+
+
+def open_text(
+    path: str | Path, space: Space | None = None, vocabulary: tuple[str, ...] | None = None, window: int | None = None
+) -> Memory:
+    """All windows of a text, under a given vocabulary: a run's, with the run's space.
+
+    A text shorter than a run's window is one event of its own length. Without a vocabulary, under that of the windows
+    that a split trains on, so that its parts are those of `load_text`.
+
+    Raises:
+        UsageError: a space without the vocabulary that its levels stand for. ShapeMismatch: not a space of text.
+        OutsideSpace: a character unseen in training, where the vocabulary has no level for such.
+    """
+    read = read_text(path)
+    text = read.characters
+    if vocabulary is None:
+        if space is not None:
+            raise UsageError(
+                f"The levels of {space} have no characters to read {path} by: text is scored by runs that were fitted "
+                "to text, and in Python with open_source(..., reading=...)."
+            )
+        vocabulary = vocabulary_of(_training_text(text, window or WINDOW))
+    chosen = space or Category((window or WINDOW,), len(vocabulary))
+    if chosen != Category((chosen.dims,), len(vocabulary)):
+        raise ShapeMismatch(f"Expected events of {chosen}; got a text, {path}, read by {len(vocabulary)} characters.")
+    levels, unseen = encode(text, vocabulary, str(path))
+    told = [SHARED.format(unseen)] if unseen else []
+    T = chosen.dims
+    if len(text) < T:
+        if space is None:
+            raise EmptyData(
+                f"Expected at least one window of {T} characters; got {len(text)} in {path}. Choose a shorter window."
+            )
+        told += [f"{len(text)} characters are less than a window of {T}, and are taken as they are"]
+        T = len(text)
+    x = windows(levels, T)
+    source = Memory(replace(chosen, shape=(T,)), x, stream=chosen.dims == T, vocabulary=vocabulary)
+    left = len(text) - x.numel()
+    told += [f"the last {left} characters fill no window of {T} and are left out"] if left else []
+    source.remark, source.read_as = "; ".join(told), read.read_as
+    return source
+
+
+def _training_text(text: str, T: int) -> str:
+    """The characters of the training windows; all of them where there are too few windows to split."""
+    count = len(text) // T
+    return text if count < LEAST_WINDOWS else text[: len(split_stream(count)["train"]) * T]
+
+
+def _unseen(part: Memory) -> int:
+    """How many characters of a part are at the level that stands for all others."""
+    assert part.vocabulary is not None
+    return int((part.x == len(part.vocabulary) - 1).sum())
+
+
+def vocabulary_of(text: str) -> tuple[str, ...]:
+    """The distinct characters in the order of Unicode, then the one that stands for all others."""
+    return (*sorted(set(text) - {UNSEEN}), UNSEEN)
+
+
+def encode(text: str, vocabulary: tuple[str, ...], name: str) -> tuple[Tensor, int]:
+    """The level of each character, (n,), and how many were unseen; uint8 up to 256 levels, else int32."""
+    if any(len(symbol) != 1 for symbol in vocabulary):
+        raise UsageError(f"Expected a vocabulary of characters to read {name}; got symbols of other lengths.")
+    codes = np.array([ord(symbol) for symbol in vocabulary], np.uint32)
+    order = np.argsort(codes)
+    levels = np.empty(len(text), np.uint8 if len(codes) <= 256 else np.int32)
+    unseen = 0
+    for start in range(0, len(text), AT_ONCE):
+        part = np.frombuffer(text[start : start + AT_ONCE].encode("utf-32-le", "surrogatepass"), np.uint32)
+        place = order[np.searchsorted(codes[order], part).clip(max=len(codes) - 1)]
+        strange = codes[place] != part
+        if strange.any() and vocabulary[-1] != UNSEEN:
+            place_of = int(strange.argmax())
+            raise OutsideSpace(
+                f"Expected characters of the run's text; got {text[start + place_of]!r} at character "
+                f"{start + place_of + 1} of {name}."
+            )
+        place[strange] = len(codes) - 1
+        unseen += int((place == len(codes) - 1).sum()) if vocabulary[-1] == UNSEEN else 0
+        levels[start : start + len(part)] = place
+    return torch.from_numpy(levels), unseen
+
+
+def decode(x: Tensor, vocabulary: tuple[str, ...]) -> list[str]:
+    """Windows (N, T) as N strings.
+
+    Raises:
+        ShapeMismatch: levels that the vocabulary does not name, of a run whose record is another's.
+    """
+    if x.numel() and int(x.max()) >= len(vocabulary):
+        raise ShapeMismatch(
+            f"Expected levels below {len(vocabulary)}, one for each character of the vocabulary; got {int(x.max())}. "
+            "The record of the run does not belong to its weights; restore it."
+        )
+    return ["".join(vocabulary[level] for level in row) for row in x.reshape(len(x), -1).tolist()]
+
+
+def _parts(name: str, text: str, parts: dict[str, slice], T: int, how: str) -> Dataset:
+    vocabulary = vocabulary_of(text[parts["train"]])
+    space = Category((T,), len(vocabulary))
+    part: dict[str, Memory] = {}
+    left, unseen = {}, {}
+    for key, where in parts.items():
+        levels, unseen[key] = encode(text[where], vocabulary, name)
+        part[key] = Memory(space, windows(levels, T), stream=True, vocabulary=vocabulary)
+        part[key].remark = SHARED.format(unseen[key]) if unseen[key] else ""
+        left[key] = len(levels) % T
+    split = {
+        "how": how,
+        "window": T,
+        **{key: memory.rows for key, memory in part.items()},
+        "characters that fill no window": left,
+        "characters that the training part lacks": unseen,
+    }
+    return Dataset(name, part["train"], part["valid"], part["test"], split)
