@@ -74,7 +74,7 @@ def ours(net: Net, dims: int, exact: bool, tolerance: float = TOLERANCE) -> tupl
     flow.initialize(events(dims))
 
     def log_prob(x: Tensor) -> Tensor:
-        z, log_det, _ = flow.learn(x)
+        z, log_det, _ = flow.trajectory(x)
         return normal(z) + log_det
 
     return flow, log_prob

@@ -55,13 +55,13 @@ def peer(name: str, dims: int, true: Tensor) -> dict[str, Any]:
 
 def ours(dims: int, true: Tensor, tolerance: float) -> dict[str, Any]:
     flow, log_prob = our_flow(Net(dims), dims, True, tolerance=tolerance)
-    rows, way = [], flow._way
+    rows, way = [], flow._trajectory
 
     def watched(motion: Any, x: Tensor, times: Sequence[float]) -> tuple[Tensor, ...]:
         rows.append(len(x))
         return way(motion, x, times)
 
-    flow._way = watched  # type: ignore[method-assign]
+    flow._trajectory = watched  # type: ignore[method-assign]
     with counting() as tally:
         error = _mean_error(log_prob, dims, true)
     pilots, *ways = tally.each

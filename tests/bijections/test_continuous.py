@@ -50,7 +50,7 @@ def test_a_linear_field_multiplies_volumes_by_its_trace() -> None:
     torch.testing.assert_close(back, x, atol=1e-8, rtol=0)
     torch.testing.assert_close(log_det_back, -log_det, atol=1e-8, rtol=0)
     torch.testing.assert_close(flow.preimage(z), back, atol=1e-10, rtol=0)
-    learned, log_det_learned, penalty = flow.learn(x)
+    learned, log_det_learned, penalty = flow.trajectory(x)
     torch.testing.assert_close(learned, z, atol=1e-4, rtol=0)
     torch.testing.assert_close(log_det_learned, log_det, atol=1e-4, rtol=0)
     assert not penalty.any()
@@ -64,7 +64,7 @@ def test_hutchinson_is_unbiased_with_the_predicted_variance(noise: Noise, probes
     variance = 2.0 * (S.square().sum() - (noise is rademacher) * S.diagonal().square().sum()) / probes
     flow = linear(A, probes=probes, noise=noise, exact=False)
     x = torch.zeros(n, 3, dtype=torch.float64)  # at rest, so that the Jacobian stays A
-    for log_det in (flow.learn(x)[1], flow(x)[1]):
+    for log_det in (flow.trajectory(x)[1], flow(x)[1]):
         error = float(log_det.detach().mean() - A.trace())
         assert abs(error) < 4.0 * math.sqrt(float(variance) / n)
         assert float(log_det.detach().var()) == pytest.approx(float(variance), rel=0.12)
@@ -90,7 +90,7 @@ def test_the_noise_is_drawn_once_for_a_whole_solve() -> None:
     assert tally.evaluations > 10
     assert draws == [(2, 7, 3)]
     draws.clear()
-    flow.learn(x)
+    flow.trajectory(x)
     assert draws == [(2, 7, 3), (2, 32, 3)]  # the pilots have their own
 
 
@@ -123,7 +123,7 @@ def test_all_gradients_of_learning_agree(gradient: Adjoint | Checkpointed, probe
     for one in (flow, other):
         one.tolerance = 1e-9
         torch.manual_seed(0)
-        z, log_det, _ = one.learn(x)
+        z, log_det, _ = one.trajectory(x)
         found.append(torch.autograd.grad((z.square().sum(1) + log_det).sum(), list(one.parameters())))
     for ours, theirs in zip(*found, strict=True):
         torch.testing.assert_close(ours, theirs, atol=1e-7, rtol=1e-6)
@@ -133,18 +133,18 @@ def test_learning_comes_near_scoring() -> None:
     """At the start of training, where the field is 0, and later."""
     for flow in (moving(), Continuous(Field(3, (8, 7)))):
         x = torch.randn(40, 3)
-        for learned, scored in zip(flow.learn(x), flow(x), strict=False):
+        for learned, scored in zip(flow.trajectory(x), flow(x), strict=False):
             torch.testing.assert_close(learned, scored, atol=2e-4, rtol=0)
     with torch.no_grad():
         flow.field.layers[-1].weight.normal_()
-    assert float((flow.learn(x)[0] - x).detach().abs().max()) > 0.1
+    assert float((flow.trajectory(x)[0] - x).detach().abs().max()) > 0.1
 
 
 def test_learning_needs_few_steps() -> None:
     """As many as a controller takes with one event after another, or fewer, and none for a field at rest."""
     flow, x = moving(), torch.randn(40, 3)
     with counting() as resting:
-        Continuous(Field(3, (8, 7))).learn(x)
+        Continuous(Field(3, (8, 7))).trajectory(x)
     assert resting.evaluations <= 6 + 25
     motion = flow.field.motion(None, flow.field.exact())
     adaptive = solve(motion, motion.start(x), SPAN).evaluations
@@ -160,7 +160,7 @@ def test_what_an_event_learns_does_not_depend_on_its_batch() -> None:
     results = []
     for batch in (x, others):
         torch.manual_seed(0)
-        z, log_det, _ = flow.learn(batch)
+        z, log_det, _ = flow.trajectory(batch)
         results.append((z[0], log_det[0]))
     torch.testing.assert_close(results[0], results[1], atol=1e-6, rtol=0)
 
@@ -191,9 +191,9 @@ def test_events_that_need_finer_steps_get_them(gradient: Gradient, kinetic: floa
 
     motion = flow.field.motion(None, flow.field.exact())
     truth = found(motion.parts(solve(motion, motion.start(x), SPAN, steps=Fixed(400)).last))
-    for learned, true in zip(found(flow.learn(x)), truth, strict=True):
+    for learned, true in zip(found(flow.trajectory(x)), truth, strict=True):
         torch.testing.assert_close(learned, true, atol=5e-3, rtol=5e-3)
-    coarse = flow._travelled(motion, x, flow._grid(), halvings=0)
+    coarse = flow._refined(motion, x, flow._grid(), halvings=0)
     assert float((torch.cat([coarse[0][:, 0], coarse[1]]) - truth[0]).detach().abs().max()) > 0.1
 
 
@@ -223,9 +223,9 @@ def test_exact_where_it_is_affordable() -> None:
 def test_half_precision_stays_outside() -> None:
     flow, x = moving(), torch.randn(12, 3)
     with torch.autocast("cpu", torch.bfloat16):
-        inside = (*flow(x), *flow.learn(x)[:2])
+        inside = (*flow(x), *flow.trajectory(x)[:2])
     assert all(t.dtype is torch.float32 for t in inside)
-    for a, b in zip(inside, (*flow(x), *flow.learn(x)[:2]), strict=True):
+    for a, b in zip(inside, (*flow(x), *flow.trajectory(x)[:2]), strict=True):
         assert torch.equal(a, b)
 
 
@@ -234,7 +234,7 @@ def test_events_far_away(size: float) -> None:
     """Beyond all hidden units' reach the field is constant: events move by as much, and keep their volume."""
     flow = moving()
     x = torch.tensor([[size, -size, size], [0.0, size, 0.0], [0.1, 0.2, 0.3]])
-    for z, log_det in (flow(x), flow.learn(x)[:2]):
+    for z, log_det in (flow(x), flow.trajectory(x)[:2]):
         assert bool(torch.isfinite(z).all())
         assert bool(torch.isfinite(log_det).all())
     alone, _ = flow(x[2:])

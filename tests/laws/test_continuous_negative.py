@@ -70,14 +70,14 @@ def an_inverse_that_goes_on() -> Model:
     """The inverse integrates from 0 to 1 once more."""
 
     def inverse(self: Continuous, sound: Any, z: Tensor, context: Tensor | None = None) -> tuple[Tensor, Tensor]:
-        return self._carried(z, context, SPAN, self.field.exact())
+        return self._solved(z, context, SPAN, self.field.exact())
 
     return mutated(Continuous, inverse=inverse)
 
 
 def a_sampler_that_goes_on() -> Model:
     def preimage(self: Continuous, sound: Any, z: Tensor, context: Tensor | None = None) -> Tensor:
-        return self._carried(z, context, SPAN, self.field.nowhere())[0]
+        return self._solved(z, context, SPAN, self.field.nowhere())[0]
 
     return mutated(Continuous, preimage=preimage)
 
@@ -109,7 +109,7 @@ def solved_with(steps: Adaptive) -> Model:
         motion = self.field.motion(context, along)
         return motion.parts(solve(motion, motion.start(x), span, steps=steps).last)
 
-    return mutated(Continuous, _carried=carried)
+    return mutated(Continuous, _solved=carried)
 
 
 def steps_for_the_batch() -> Model:

@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from loglik.nets.fields.compiled import CompiledMotion, compiled_travel
+from loglik.nets.fields.compiled import CompiledMotion, compiled_trajectory
 from loglik.nets.fields.field import Directions, Field
 from loglik.nets.fields.field_motion import FieldMotion
 from loglik.nets.fields.image_field import ImageField
@@ -87,7 +87,7 @@ def test_a_compiled_way_is_the_solver_on_the_same_grid(
     before = torch.get_num_threads()
     torch.set_num_threads(threads)
     try:
-        z, log_det, error = compiled_travel(motion, x, times, TSIT5)
+        z, log_det, error = compiled_trajectory(motion, x, times, TSIT5)
         way = torch.cat([z.reshape(-1), log_det])
         shares: list[Tensor] = []
 

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from loglik.contract import Bijection, Claim
-from loglik.nets.fields.compiled import CompiledMotion, compiled_travel
+from loglik.nets.fields.compiled import CompiledMotion, compiled_trajectory
 from loglik.nets.fields.field import Directions, Field
 from loglik.nets.fields.image_field import ImageField
 from loglik.nets.fields.motion import Motion
@@ -41,28 +41,28 @@ class Continuous(Bijection):
 
         log|det dz/dx| = int_0^1 tr df/dx dt          (instantaneous change of variables)
 
-    along the way; the inverse goes back in time. Chen et al. 2018, arXiv:1806.07366; Grathwohl et al. 2019, FFJORD,
-    arXiv:1810.01367.
+    along the trajectory; the inverse goes back in time.
+    Chen et al. 2018, arXiv:1806.07366; Grathwohl et al. 2019, FFJORD, arXiv:1810.01367.
 
     `forward` and `inverse` are solved almost to the precision of the numbers: every value of every event to 1e-6 in
     float32 and 1e-11 in float64, by a method of order 8. So the log-determinant is exact as sums of floating point
     numbers are, and what else is in a batch shows in a score no more than it does in a matrix product. Their trace is
     exact, where that takes at most 128 directions; otherwise it is estimated (Hutchinson), and the claim says so.
 
-    `learn` is what training follows, and as loose as `tolerance`. There 32 events of the training data, the pilots,
-    find out how many steps it takes, and all others follow in as many, of even error: no step is ever taken in vain by
-    many, and fewer are needed than a controller takes as it goes. The few whose own error turns out to be far above the
-    tolerance go again in half steps, and so on. So what an event's gradient is does not depend on its batch, and none
-    is of a way that the field does not take: training would follow it astray.
+    `trajectory` is for training, and as loose as `tolerance`. There 32 events of the training data, the pilots, decide
+    the steps, of even error; all others take the same ones. So no step is rejected for a whole batch, and fewer are
+    needed than by a controller that adapts as it goes. The few events whose error is far above the tolerance are solved
+    again in half steps, and so on. So an event's gradient does not depend on its batch, and never comes from an
+    inaccurate trajectory.
 
     Args:
         field: f.
-        tolerance: of the steps in `learn`, relative and absolute, on average over the pilots.
-        probes: of Hutchinson's estimate in `learn`; None for the exact trace there too.
+        tolerance: of the steps in `trajectory`, relative and absolute, on average over the pilots.
+        probes: of Hutchinson's estimate in `trajectory`; None for the exact trace there too.
         noise: what probes are drawn from, once for a whole solve: what moves mid-way is no field.
         exact: whether `forward` and `inverse` take the exact trace; None: where it is affordable.
-        gradient: of `learn`. An Adjoint needs no parameters: the field's are known.
-        kinetic, jacobian: what training charges for the way, see `PenalisedMotion`; no part of any log-determinant.
+        gradient: of `trajectory`. An Adjoint needs no parameters: the field's are known.
+        kinetic, jacobian: what the penalty of a trajectory, see `PenalisedMotion`; no part of any log-determinant.
     """
 
     def __init__(
@@ -99,15 +99,15 @@ class Continuous(Bijection):
         return x
 
     def forward(self, x: Tensor, context: Tensor | None = None) -> tuple[Tensor, Tensor]:
-        return self._carried(x, context, SPAN, self._sharp_directions(x))
+        return self._solved(x, context, SPAN, self._sharp_directions(x))
 
     def inverse(self, z: Tensor, context: Tensor | None = None) -> tuple[Tensor, Tensor]:
-        return self._carried(z, context, SPAN[::-1], self._sharp_directions(z))
+        return self._solved(z, context, SPAN[::-1], self._sharp_directions(z))
 
     def preimage(self, z: Tensor, context: Tensor | None = None) -> Tensor:
-        return self._carried(z, context, SPAN[::-1], self.field.nowhere())[0]
+        return self._solved(z, context, SPAN[::-1], self.field.nowhere())[0]
 
-    def _carried(
+    def _solved(
         self, x: Tensor, context: Tensor | None, span: tuple[float, ...], directions: Directions
     ) -> tuple[Tensor, Tensor]:
         with whole_precision(x.device):
@@ -116,38 +116,38 @@ class Continuous(Bijection):
             return motion.parts(solve(motion, motion.start(x), span, method=DOP853, steps=steps).last)
 
     def training_forward(self, x: Tensor, context: Tensor | None = None) -> tuple[Tensor, Tensor]:
-        """In training z, and log|det dz/dx| less the penalty of the way, both of `learn`."""
-        z, log_det, penalty = self.learn(x, context)
+        """z and log|det dz/dx| less the penalty of the trajectory, both from `trajectory`."""
+        z, log_det, penalty = self.trajectory(x, context)
         return z, log_det - penalty
 
-    def learn(self, x: Tensor, context: Tensor | None = None) -> tuple[Tensor, Tensor, Tensor]:
-        """z (B, *event) and log|det dz/dx| (B,) for training, and the penalty of the way (B,)."""
+    def trajectory(self, x: Tensor, context: Tensor | None = None) -> tuple[Tensor, Tensor, Tensor]:
+        """z (B, *event) and log|det dz/dx| (B,) for training, and the penalty of the trajectory (B,)."""
         with whole_precision(x.device):
             directions = self._loose_directions(x, axes=bool(self.jacobian))
             motion = self.field.motion(context, directions)
             times = self._grid()
             if not self.kinetic and not self.jacobian:
-                z, log_det = self._travelled(motion, x, times)
+                z, log_det = self._refined(motion, x, times)
                 return z, log_det, x.new_zeros(len(x))
-            z, log_det, penalty = self._travelled(PenalisedMotion(motion, self.kinetic, self.jacobian), x, times)
+            z, log_det, penalty = self._refined(PenalisedMotion(motion, self.kinetic, self.jacobian), x, times)
             return z, log_det, penalty
 
-    def _travelled(
+    def _refined(
         self, motion: Motion | PenalisedMotion, x: Tensor, times: Sequence[float], halvings: int = HALVINGS
     ) -> tuple[Tensor, ...]:
         """The parts of the state at the end, of steps between times, or finer ones for rows that need them."""
-        *parts, error = self._way(motion, x, times)
+        *parts, error = self._trajectory(motion, x, times)
         hard = (error > HARD * self.tolerance).nonzero().squeeze(1)
         if not len(hard) or not halvings:
             return tuple(parts)
         halves = [t + share * (after - t) for t, after in pairwise(times) for share in (0.0, 0.5)]
-        again = self._travelled(motion.of(hard), x[hard], [*halves, times[-1]], halvings - 1)
+        again = self._refined(motion.of(hard), x[hard], [*halves, times[-1]], halvings - 1)
         return tuple(part.index_copy(0, hard, better) for part, better in zip(parts, again, strict=True))
 
-    def _way(self, motion: Motion | PenalisedMotion, x: Tensor, times: Sequence[float]) -> tuple[Tensor, ...]:
+    def _trajectory(self, motion: Motion | PenalisedMotion, x: Tensor, times: Sequence[float]) -> tuple[Tensor, ...]:
         """The parts of the state at the end, and the largest error (B,) of any step, as a share of 1 + |value|."""
         if isinstance(motion, CompiledMotion) and isinstance(self.gradient, Backprop):
-            return compiled_travel(motion, x, times, TSIT5)
+            return compiled_trajectory(motion, x, times, TSIT5)
         gradient = self.gradient
         if isinstance(gradient, Adjoint):
             gradient = replace(gradient, parameters=motion.tensors)

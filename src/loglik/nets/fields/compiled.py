@@ -49,14 +49,14 @@ def compiles(theta: Tensor, widths: Sequence[int]) -> bool:
     return theta.device.type == "cpu" and max(widths[1:-1]) <= WIDEST
 
 
-def compiled_travel(
+def compiled_trajectory(
     motion: CompiledMotion, x: Tensor, times: Sequence[float], method: Tableau
 ) -> tuple[Tensor, Tensor, Tensor]:
     """z (B, D) and log_det (B,) where a first-same-as-last method comes from x, in steps between times.
 
     And the error (B,): the largest of any step and value, as a share of 1 + |value|; without a gradient.
     """
-    return Travel.apply(motion, x, times, method, *motion.tensors)  # type: ignore[no-untyped-call, no-any-return]
+    return Trajectory.apply(motion, x, times, method, *motion.tensors)  # type: ignore[no-untyped-call, no-any-return]
 
 
 def evaluated(motion: CompiledMotion, t: float, state: Tensor) -> Tensor:
@@ -99,16 +99,16 @@ class Evaluation(torch.autograd.Function):
         return None, None, d_state, *found
 
 
-class Travel(torch.autograd.Function):
-    """A way on given steps, and its gradients; those of gradients come from `travelled`."""
+class Trajectory(torch.autograd.Function):
+    """A way on given steps, and its gradients; those of gradients come from `plain_trajectory`."""
 
     @staticmethod
     def forward(
         ctx: Any, motion: CompiledMotion, x: Tensor, times: Sequence[float], method: Tableau, *tensors: Tensor
     ) -> tuple[Tensor, Tensor, Tensor]:
-        from loglik.nets.fields import travel_kernel
+        from loglik.nets.fields import trajectory_kernel
 
-        loops: Any = travel_kernel.forward
+        loops: Any = trajectory_kernel.forward
         (*plan, bad), net = planned(times, method, x), motion.network
         path = np.empty((len(plan[2]) * (len(times) - 1) + 1, *x.shape), net[0].dtype)
         path[0] = x.detach().numpy()
@@ -123,12 +123,12 @@ class Travel(torch.autograd.Function):
 
     @staticmethod
     def backward(ctx: Any, d_z: Tensor, d_log_det: Tensor, _: Tensor) -> tuple[Tensor | None, ...]:
-        from loglik.nets.fields import travel_kernel
+        from loglik.nets.fields import trajectory_kernel
 
-        loops: Any = travel_kernel.backward
+        loops: Any = trajectory_kernel.backward
         motion, plan, path = ctx.motion, ctx.plan, ctx.path
         if torch.is_grad_enabled():
-            found = gradients_again(partial(travelled, motion, *ctx.steps), ctx.saved_tensors, (d_z, d_log_det))
+            found = gradients_again(partial(plain_trajectory, motion, *ctx.steps), ctx.saved_tensors, (d_z, d_log_det))
             return None, found[0], None, None, *found[1:]
         d_x = torch.empty_like(d_z)
         end, out, start = (t.numpy() for t in (d_z.contiguous(), d_log_det.contiguous(), d_x))
@@ -137,7 +137,7 @@ class Travel(torch.autograd.Function):
         return None, d_x, None, None, *way
 
 
-def travelled(
+def plain_trajectory(
     motion: CompiledMotion, times: Sequence[float], method: Tableau, x: Tensor, *tensors: Tensor
 ) -> tuple[Tensor, Tensor]:
     """The same way in plain torch, for automatic differentiation."""

@@ -4,7 +4,7 @@ Imported where it is used: numba is slow to load. A few rows go through the whol
 cache; the way back computes them again, which takes less time than fetching them from memory. See `FieldMotion` for
 the equations and the names.
 
-`forward` and `backward` are one evaluation of all rows; `travel_kernel` goes with a few rows all the way.
+`forward` and `backward` are one evaluation of all rows; `trajectory_kernel` goes with a few rows all the way.
 
 Shapes: z (B, D), shift (0 or B, H_1), e (K, 1 or B, H_1), v (K, 1 or B, H_n), widths (D, H_1, ..., H_n, D); theta holds
 for each layer W^T (inputs, outputs), b and w. A block of R rows lies in x_l as R rows of h_l, and then, for each of the
