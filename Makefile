@@ -51,7 +51,7 @@ bench: $(VENV)/.installed           ## side by side with the peers; `pip install
 mutations: $(VENV)/.installed       ## make mistakes in copies of the source, see who notices, write docs/mutations.md
 	$(BIN)/python -m tests.mutations
 
-results: $(VENV)/.installed         ## write RESULTS.md from the recorded runs
+results: $(VENV)/.installed         ## write RESULTS.md and docs/results from the recorded runs
 	$(BIN)/python -m recipes table
 
 clean:
