@@ -100,6 +100,12 @@ def build(name: str, space: Space, *, seed: int | None = None, **hyperparameters
         UnknownName: no such model or hyperparameter; the nearest ones are proposed.
         UsageError: a value that cannot be, or a space that the model is not for.
         TooLarge: more memory than there is; it is counted before it is taken.
+
+    >>> import itertools, torch, loglik
+    >>> model = loglik.build("made", loglik.Integer((4,), levels=3), hidden=(8,), seed=0)
+    >>> every = torch.tensor(list(itertools.product(range(3), repeat=4)))
+    >>> round(model.log_likelihood(every).exp().sum().item(), 4)
+    1.0
     """
     builder = entry(name).load()
     if not isinstance(space, Space):
@@ -125,7 +131,14 @@ def entry(name: str) -> Entry:
 
 
 def register(name: str, builder: Builder, *, route: str = "your own", models: str = "", fitted_by: str = "") -> None:
-    """Add a model of your own for this process: then `build`, `compare`, `save` and `load` know it by name."""
+    """Add a model of your own for this process: then `build`, `compare`, `save` and `load` know it by name.
+
+    >>> import loglik
+    >>> from loglik.models.baselines.gaussian import gaussian
+    >>> loglik.register("my-gaussian", gaussian)
+    >>> loglik.build("my-gaussian", loglik.Real((2,))).claim
+    <Claim.EXACT: 0>
+    """
     if not isinstance(name, str) or not callable(builder):
         raise UsageError(f"Expected a name and a builder to call; got {shown(name)} and {shown(builder)}.")
     if name in ZOO:
