@@ -14,16 +14,18 @@ import loglik
 ROOT = Path(__file__).parent.parent
 SOURCE = Path(loglik.__file__).parent
 PAGE = (ROOT / "docs" / "your-model.md").read_text()
-FILE, LINE, CASES = re.findall(r"```python\n(.*?)```", PAGE, flags=re.DOTALL)[:3]
+FILE, LINE, CASES = re.findall(r"```(?:python|text)\n(.*?)```", PAGE, flags=re.DOTALL)[:3]
+LAWS = re.findall(r"^    python (-m pytest .*)$", PAGE, flags=re.MULTILINE)[0].split()
+PLACE = re.findall(r"the file `(src/loglik/models/\S+\.py)`", PAGE)[0]
 COPIED = ("cases.py", "conftest.py", "laws/conftest.py", "laws/test_laws.py")
 
 
-def run(*words: str, source: Path, folder: Path) -> str:
-    """What `python WORDS` prints, in a process that finds its packages in `source`."""
-    environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(source), str(SOURCE.parent)])}
-    done = subprocess.run([sys.executable, *words], cwd=folder, env=environment, capture_output=True, text=True)
-    assert done.returncode == 0, done.stdout + done.stderr
-    return done.stdout
+def run(*words: str, folder: Path, source: Path) -> subprocess.CompletedProcess[str]:
+    """`python WORDS` in a folder, with the packages in `source`; it inherits nothing from the test that runs."""
+    ours = {key: value for key, value in os.environ.items() if not key.startswith("PYTEST_")}
+    environment = {**ours, "PYTHONPATH": str(source)}
+    command = [sys.executable, *words]
+    return subprocess.run(command, check=False, cwd=folder, env=environment, capture_output=True, text=True)
 
 
 def added(path: Path, after: str, lines: str) -> None:
@@ -42,47 +44,35 @@ def copy(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for name in COPIED:
         (root / "tests" / name).parent.mkdir(parents=True, exist_ok=True)
         shutil.copy(ROOT / "tests" / name, root / "tests" / name)
-    place = re.search(r"the file `(src/loglik/models/\S+\.py)`", PAGE)
-    assert place
-    (root / place[1]).write_text(FILE)
+    (root / PLACE).write_text(FILE)
     added(root / "src" / "loglik" / "zoo.py", "ZOO: dict[str, Entry] = {\n", LINE)
     added(root / "tests" / "cases.py", "CASES = [\n", CASES)
     return root
 
 
-def laws(copy: Path) -> subprocess.CompletedProcess[str]:
-    """The command of the page."""
-    words = re.search(r"^    python (-m pytest .*)$", PAGE, flags=re.MULTILINE)
-    assert words
-    command = [sys.executable, *words[1].split(), "-p", "no:cacheprovider", "-v"]
-    environment = {**os.environ, "PYTHONPATH": str(copy / "src")}
-    return subprocess.run(command, cwd=copy, env=environment, capture_output=True, text=True)
-
-
 def test_one_file_one_line_one_case_and_the_laws_hold(copy: Path) -> None:
-    done = laws(copy)
-    assert done.returncode == 0, done.stdout
-    assert f"{CASES.count('Case(')} passed" in done.stdout
+    done = run(*LAWS, "-rA", folder=copy, source=copy / "src")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert len(re.findall(r"^PASSED .*test_laws_hold\[student-t", done.stdout, flags=re.MULTILINE)) == 2
 
 
 def test_the_mistake_of_the_page_is_found(copy: Path) -> None:
-    place = copy / "src" / "loglik" / "models" / "baselines" / "student_t.py"
-    place.write_text(FILE.replace("tail = -(nu + dims) / 2", "tail = -nu / 2"))
-    assert place.read_text() != FILE
-    try:
-        done = laws(copy)
-    finally:
-        place.write_text(FILE)
-    assert done.returncode != 0
+    wrong = FILE.replace("tail = -(nu + dims) / 2", "tail = -nu / 2")
+    assert wrong != FILE
+    (copy / PLACE).write_text(wrong)
+    done = run(*LAWS, folder=copy, source=copy / "src")
+    (copy / PLACE).write_text(FILE)
+    assert done.returncode == 1
     assert "total mass" in done.stdout
 
 
 def test_the_model_has_every_command(copy: Path) -> None:
-    listed = run("-m", "loglik", "models", "student-t", source=copy / "src", folder=copy)
-    assert "nu" in listed
+    """Heavy tails are told from light ones, and the hyperparameter is listed."""
     code = (
         "import torch, loglik; x = torch.distributions.StudentT(3.0).sample((500, 2));"
         "print(loglik.compare(['gaussian', 'student-t'], x, budget='10s', steps=100))"
     )
-    board = run("-c", code, source=copy / "src", folder=copy)
-    assert re.search(r"1 +student-t", board)
+    board = run("-c", code, folder=copy, source=copy / "src")
+    assert re.search(r"^1 +student-t", board.stdout, flags=re.MULTILINE), board.stdout + board.stderr
+    assert re.search(r"^nu +5\.0", run("-m", "loglik", "models", "student-t", folder=copy, source=copy / "src").stdout,
+                     flags=re.MULTILINE)  # fmt: skip
