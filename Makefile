@@ -55,7 +55,7 @@ bench-quick: $(VENV)/.installed     ## every model against another commit, in mi
 mutations: $(VENV)/.installed       ## make mistakes in copies of the source, see who notices, write docs/mutations.md
 	$(BIN)/python -m tests.mutations
 
-results: $(VENV)/.installed         ## write RESULTS.md from the recorded runs
+results: $(VENV)/.installed         ## write RESULTS.md and docs/results from the recorded runs
 	$(BIN)/python -m recipes table
 
 clean:

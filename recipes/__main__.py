@@ -1,7 +1,7 @@
 """python -m recipes list | run NAME ... | try NAME ... | table [--check]
 
 `run` measures and records into recipes/results; `try` takes a few steps of a long recipe to see that it starts; `table`
-writes RESULTS.md from what is recorded, and with --check only tells, by its exit code, whether RESULTS.md is that.
+writes RESULTS.md and docs/results from what is recorded, and with --check only tells which of them are something else.
 Standard data sets are read under $LOGLIK_DATA.
 """
 
@@ -11,29 +11,29 @@ import sys
 from loglik.errors import LoglikError
 from recipes.fits import try_fits
 from recipes.recipe import HERE, recipes, record, run
-from recipes.table import results
-
-RESULTS_MD = HERE.parent / "RESULTS.md"
+from recipes.table import results, stale, write
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m recipes", description=__doc__.partition("\n")[2])
     commands = parser.add_subparsers(dest="command", required=True)
     commands.add_parser("list", help="the recipes")
-    running = commands.add_parser("run", help="measure, record, and write RESULTS.md anew")
+    running = commands.add_parser("run", help="measure, record, and write the results anew")
     running.add_argument("names", nargs="+", choices=[*recipes()], metavar="NAME")
     trying = commands.add_parser("try", help="take a few steps, record nothing")
     trying.add_argument("names", nargs="+", choices=[*recipes()], metavar="NAME")
     trying.add_argument("--steps", type=int, default=3, help="steps of each fit (default 3)")
-    table = commands.add_parser("table", help="write RESULTS.md from the recorded runs")
-    table.add_argument("--check", action="store_true", help="write nothing; exit 1 if RESULTS.md is out of date")
+    table = commands.add_parser("table", help="write RESULTS.md and docs/results from the recorded runs")
+    table.add_argument("--check", action="store_true", help="write nothing; exit 1 if a page is out of date")
     options = parser.parse_args()
     if options.command == "list":
         for name, recipe in recipes().items():
             print(f"{name:<20} {recipe.command}")
         return 0
     if options.command == "table" and options.check:
-        return 0 if RESULTS_MD.exists() and RESULTS_MD.read_text() == results() else 1
+        late = stale(results())
+        print("\n".join(f"{name} is out of date: run `make results`." for name in late), end="\n" if late else "")
+        return 1 if late else 0
     try:
         if options.command == "try":
             attempt(options.names, options.steps)
@@ -42,8 +42,9 @@ def main() -> int:
     except LoglikError as error:
         print(error, file=sys.stderr)
         return error.exit_code
-    RESULTS_MD.write_text(results())
-    print(f"Wrote {RESULTS_MD.name}.")
+    written = results()
+    write(written)
+    print(f"Wrote {', '.join(written)}.")
     return 0
 
 

@@ -17,6 +17,11 @@ class Difference:
 
     `pasts` are what a's and b's rows were conditioned on, where that differs (`Score.past`). `size` is the mean size of
     the values that were subtracted; `groups` and `stream` are theirs (`Score.groups`).
+
+    >>> import torch
+    >>> ahead = Difference(torch.tensor([0.9, 1.0, 1.1, 1.0]), Claim.EXACT, Claim.EXACT)
+    >>> f"{ahead.nats:.2f} +- {ahead.stderr:.2f}, significant: {ahead.significant}"
+    '1.00 +- 0.04, significant: True'
     """
 
     values: Tensor = field(repr=False, compare=False)

@@ -38,6 +38,11 @@ class Score:
 
     `groups` (N,) and `stream` say which rows depend on each other (`Source.groups`, `Source.stream`). The standard
     error comes from the groups, from blocks of the stream, or from single rows; `error` says which, and how many.
+
+    >>> from loglik import Integer
+    >>> score = Score(torch.tensor([-1.0, -2.0, -3.0], dtype=torch.float64), Integer((2,), 4), Claim.EXACT)
+    >>> f"{score.nats:.2f} nats per event, {score.bits_per_dim:.2f} bits/dim"
+    '-2.00 nats per event, 1.44 bits/dim'
     """
 
     values: Tensor = field(repr=False, compare=False)

@@ -116,7 +116,11 @@ class Space(ABC):
 
 @dataclass(frozen=True)
 class Real(Space):
-    """Real values; likelihoods are densities, in nats per event."""
+    """Real values; likelihoods are densities, in nats per event.
+
+    >>> Real((2, 3)).events([[[0.0, 1.0, 2.0], [3.0, 4.0, 5.0]]]).shape
+    torch.Size([1, 2, 3])
+    """
 
     measure = Measure.DENSITY
     ordered = True
@@ -207,7 +211,14 @@ class Discrete(Space):
 
 @dataclass(frozen=True)
 class Integer(Discrete):
-    """Ordered levels 0..levels-1: pixels, counts, binary values with levels=2."""
+    """Ordered levels 0..levels-1: pixels, counts, binary values with levels=2.
+
+    >>> Integer((3,), levels=4).events([[0, 3, 1]])
+    tensor([[0, 3, 1]])
+    >>> Integer((3,), levels=4).events([[0, 4, 1]])
+    Traceback (most recent call last):
+    loglik.errors.OutsideSpace: Expected whole numbers 0..3 (4 levels); got values from 0 to 4.
+    """
 
     ordered = True
 
@@ -222,7 +233,11 @@ class Integer(Discrete):
 
 @dataclass(frozen=True)
 class Category(Discrete):
-    """Unordered labels 0..levels-1: characters, classes, mu-law codes."""
+    """Unordered labels 0..levels-1: characters, classes, mu-law codes.
+
+    >>> Category((1,), levels=3).features([[2]])
+    tensor([[0., 0., 1.]], dtype=torch.float64)
+    """
 
     ordered = False
 

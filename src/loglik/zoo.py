@@ -108,6 +108,12 @@ def build(name: str, space: Space, *, seed: int | None = None, **hyperparameters
         UnknownName: no such model or hyperparameter; the nearest ones are proposed.
         UsageError: a value that cannot be, or a space that the model is not for.
         TooLarge: more memory than there is; it is counted before it is taken.
+
+    >>> import itertools, torch, loglik
+    >>> model = loglik.build("made", loglik.Integer((4,), levels=3), hidden=(8,), seed=0)
+    >>> every = torch.tensor(list(itertools.product(range(3), repeat=4)))
+    >>> round(model.log_likelihood(every).exp().sum().item(), 4)
+    1.0
     """
     builder = entry(name).load()
     if not isinstance(space, Space):
@@ -155,6 +161,12 @@ def register(name: str, builder: Builder | Entry) -> None:
 
     Raises:
         UsageError: a name that is taken, or a field of the entry that cannot be.
+
+    >>> import loglik
+    >>> from loglik.models.baselines.gaussian import gaussian
+    >>> loglik.register("my-gaussian", gaussian)
+    >>> loglik.build("my-gaussian", loglik.Real((2,))).claim
+    <Claim.EXACT: 0>
     """
     if not isinstance(name, str) or not name:
         raise UsageError(f"Expected a name and a builder to call; got {shown(name)} and {shown(builder)}.")

@@ -46,6 +46,14 @@ def evaluate(
 
     Raises:
         DataError: rows that are not events of the model's space. ContextError: a context missing or not taken.
+
+    >>> import torch, loglik
+    >>> x = torch.randn(500, 2, generator=torch.Generator().manual_seed(0))
+    >>> model = loglik.build("gaussian", loglik.Real((2,)))
+    >>> history = loglik.fit(model, x[:400])
+    >>> score = loglik.evaluate(model, x[400:])
+    >>> f"{score.nats:.1f} nats, {score.claim}, {score.events} events"
+    '-3.0 nats, exact, 100 events'
     """
     samples = None if samples is None else whole("samples", samples, SAMPLES)
     source = rows_for(model, data, context)

@@ -97,6 +97,11 @@ def check(
     Raises:
         DataError: x does not belong to the model's space.
         ContextError: not one context for each event.
+
+    >>> import loglik
+    >>> report = loglik.check(loglik.build("uniform", loglik.Integer((2,), levels=3)))
+    >>> report.passed, report["total mass"].status.value
+    (True, 'passed')
     """
     check_model(model)
     if x is not None:

@@ -58,6 +58,13 @@ def save(model: Model, folder: str | Path, about: Mapping[str, Any] | None = Non
 
     Raises:
         UsageError: the model was not made by `build`. WriteFailed: see `output.manifest.write_own`.
+
+    >>> import tempfile, torch, loglik
+    >>> model = loglik.build("made", loglik.Integer((4,), levels=3), hidden=(8,))
+    >>> with tempfile.TemporaryDirectory() as place:
+    ...     folder = loglik.save(model, f"{place}/model")
+    ...     sorted(path.name for path in folder.iterdir() if not path.name.startswith("."))
+    ['model.safetensors', 'run.json']
     """
     folder = _path(folder)
     record = {**describe(model), **(about or {})}
@@ -102,6 +109,14 @@ def load(folder: str | Path) -> Model:
     Raises:
         RunNotFound, CorruptRun, NewerRun, OlderRun, PickleRefused: what is there is no run that this version can read.
         TooLarge: the model does not fit into memory.
+
+    >>> import tempfile, torch, loglik
+    >>> model = loglik.build("made", loglik.Integer((4,), levels=3), hidden=(8,))
+    >>> with tempfile.TemporaryDirectory() as place:
+    ...     again = loglik.load(loglik.save(model, f"{place}/model"))
+    >>> x = torch.tensor([[0, 1, 2, 1]])
+    >>> bool(again(x) == model(x))
+    True
     """
     folder = _path(folder)
     record = read_record(folder)

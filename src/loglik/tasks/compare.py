@@ -158,6 +158,10 @@ def compare(
 
     A model that cannot be fitted is listed with its error, whatever it is, and does not stop the others. An interrupt
     ends the fit it meets, whose model is scored as it is, and keeps the rest from being begun.
+
+    >>> import loglik
+    >>> [standing.name for standing in loglik.compare(["gaussian", "ppca"], "moons", budget="5s").standings]
+    ['gaussian', 'ppca']
     """
     seed, samples, left = whole("seed", seed, SEEDS), whole("samples", samples, WITHIN), seconds(budget)
     check_function("watch", watch)

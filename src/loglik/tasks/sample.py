@@ -36,6 +36,13 @@ def sample(
     Raises:
         UsageError: one of these for a model that does not draw value by value, or outside its range.
         TooLarge: more samples than there is memory for.
+
+    >>> import loglik
+    >>> model = loglik.build("made", loglik.Integer((4,), levels=3), hidden=(8,), seed=0)
+    >>> loglik.sample(model, 5).shape
+    torch.Size([5, 4])
+    >>> loglik.sample(model, 2, given=[[1, 2]])[:, :2].tolist()
+    [[1, 2], [1, 2]]
     """
     check_model(model)
     n = whole("n", n, MANY)

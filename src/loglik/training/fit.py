@@ -66,6 +66,12 @@ def fit(
     Raises:
         Diverged: a loss or gradient is not finite; the last good weights are kept.
         DataError, ContextError, UsageError, RunMismatch.
+
+    >>> import torch, loglik
+    >>> model = loglik.build("gaussian", loglik.Real((2,)))
+    >>> history = loglik.fit(model, torch.randn(500, 2, generator=torch.Generator().manual_seed(0)))
+    >>> history.method, history.stopped
+    ('closed form', 'converged')
     """
     started = time.perf_counter()
     chosen = Options.of(**options)

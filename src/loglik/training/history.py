@@ -29,6 +29,10 @@ class History:
     stopped: "converged", "budget used", "no better on validation", "interrupted".
     best_nats: mean log p of the validation rows, under the weights that were kept; without the `set_aside` rows that no
         weights explain (see `training.looks`). batch: rows in a step. epochs: passes over the training rows.
+
+    >>> history = History("gradients", [Step(10, 0.5, 1.0, nats=-3.5)], stopped="budget used", steps=10)
+    >>> history.to_csv().splitlines()[1]
+    '10,0.5,1.0,-3.5,,,'
     """
 
     method: str
