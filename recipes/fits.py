@@ -13,7 +13,8 @@ from loglik.data import Dataset, open_dataset
 from loglik.errors import RunError
 from loglik.inference.randomness import seeded
 from loglik.runs.run import RUN, Run, count_parameters
-from loglik.tasks.compare import SAMPLES, Comparison, build_for
+from loglik.tasks.compare import build_for
+from loglik.tasks.comparison import SAMPLES, Comparison
 from loglik.tasks.fitting import fit_run
 from loglik.training.fit import fit as train
 

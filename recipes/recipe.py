@@ -14,7 +14,8 @@ import torch
 from loglik.data import open_dataset
 from loglik.report import leaderboard_picture
 from loglik.runs.run import versions
-from loglik.tasks.compare import SAMPLES, Comparison, compare
+from loglik.tasks.compare import compare
+from loglik.tasks.comparison import SAMPLES, Comparison
 from recipes.fits import Fit, run_fits
 
 HERE = Path(__file__).parent

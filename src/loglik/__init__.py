@@ -23,7 +23,8 @@ if TYPE_CHECKING:
     from loglik.inference.evaluate import evaluate
     from loglik.laws import check
     from loglik.runs.run import load, save
-    from loglik.tasks.compare import Comparison, compare
+    from loglik.tasks.compare import compare
+    from loglik.tasks.comparison import Comparison
     from loglik.tasks.sample import sample
     from loglik.training.fit import fit
     from loglik.training.history import History
@@ -31,7 +32,7 @@ if TYPE_CHECKING:
 
 # name -> the module it is imported from when it is first used
 LAZY = {
-    "Comparison": "loglik.tasks.compare",
+    "Comparison": "loglik.tasks.comparison",
     "Entry": "loglik.registry",
     "History": "loglik.training.history",
     "build": "loglik.zoo",

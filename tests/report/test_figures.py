@@ -23,7 +23,7 @@ from loglik.report.plane import around, outside
 from loglik.report.spread import beyond, spread
 from loglik.report.wording import Unit
 from loglik.score import Score
-from loglik.tasks.compare import Comparison, Entrant
+from loglik.tasks.comparison import Comparison, Entrant
 from loglik.training.history import History, Step
 
 SPACE = Real((2,))

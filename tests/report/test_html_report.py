@@ -16,7 +16,8 @@ from loglik.report import comparison_report, exhibits, leaderboard_picture, run_
 from loglik.report.sections import Card, Section
 from loglik.report.wording import Unit, count, duration, number, significant
 from loglik.runs.run import save, write_history
-from loglik.tasks.compare import Comparison, Entrant, compare
+from loglik.tasks.compare import compare
+from loglik.tasks.comparison import Comparison, Entrant
 from loglik.training.fit import fit
 
 COMMAND = "loglik compare 'a <b> & c' --budget 1s"

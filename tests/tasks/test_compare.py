@@ -11,7 +11,7 @@ from loglik.data import Memory, split_source
 from loglik.errors import UnknownName, UsageError
 from loglik.models.baselines.histogram import Histogram
 from loglik.models.latent.gmm import GaussianMixture
-from loglik.tasks.compare import Entrant
+from loglik.tasks.comparison import Entrant
 
 
 def test_names_are_built_fitted_and_scored_on_the_same_rows() -> None:

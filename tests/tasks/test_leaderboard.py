@@ -4,8 +4,7 @@ import torch
 
 from loglik import Claim, Comparison, Real, Score
 from loglik.data import Dataset, Memory
-from loglik.tasks.compare import Entrant
-from loglik.tasks.leaderboard import leaderboard
+from loglik.tasks.comparison import Entrant, leaderboard
 
 SPACE = Real((1,))
 X = torch.randn(40, 1, dtype=torch.float64, generator=torch.Generator().manual_seed(0))

@@ -28,9 +28,8 @@ from loglik.cli.options import (
 from loglik.errors import WriteFailed
 from loglik.output.folder import new_folder
 from loglik.output.place import check_place, free_place
-from loglik.tasks.compare import SAMPLES, Entrant
 from loglik.tasks.compare import compare as compare_models
-from loglik.tasks.leaderboard import leaderboard
+from loglik.tasks.comparison import SAMPLES, Entrant, leaderboard
 from loglik.tasks.saving import save_comparison
 
 

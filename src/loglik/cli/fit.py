@@ -41,7 +41,7 @@ from loglik.data.splits import TOGETHER
 from loglik.errors import DataError, UsageError
 from loglik.runs.run import RUN, Run, read_record
 from loglik.spaces import space_from_json
-from loglik.tasks.compare import SAMPLES
+from loglik.tasks.comparison import SAMPLES
 from loglik.tasks.fitting import INTERRUPTED, fit_run
 from loglik.zoo import default_model
 

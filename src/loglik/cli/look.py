@@ -13,7 +13,7 @@ from loglik.hyperparameters import description, hyperparameters
 from loglik.output.lock import locked
 from loglik.output.manifest import check_own
 from loglik.runs.run import RUN, Run, adopt_files, update_record
-from loglik.tasks.leaderboard import table
+from loglik.tasks.plain_table import table
 from loglik.zoo import entry, every_entry
 
 

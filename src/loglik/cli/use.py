@@ -25,7 +25,7 @@ from loglik.data import Reading
 from loglik.inference.evaluate import evaluate, samples_for
 from loglik.output.files import check_files
 from loglik.runs.run import Run
-from loglik.tasks.compare import SAMPLES
+from loglik.tasks.comparison import SAMPLES
 from loglik.tasks.export import (
     check_rows_file,
     check_samples_file,

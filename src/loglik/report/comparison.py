@@ -17,7 +17,7 @@ from loglik.report.sections import Section, charted
 from loglik.report.spread import CAPTION, spread
 from loglik.report.wording import Unit
 from loglik.spaces import Measure
-from loglik.tasks.compare import Comparison
+from loglik.tasks.comparison import Comparison
 from loglik.tasks.unseen import repeats_in_words
 
 Facts = list[tuple[str, str]]

@@ -16,7 +16,7 @@ from loglik.report import wording
 from loglik.report.leaderboard import passes
 from loglik.report.wording import Unit, number
 from loglik.score import Score
-from loglik.tasks.compare import Comparison, Entrant
+from loglik.tasks.comparison import Comparison, Entrant
 from loglik.tasks.sample import sample
 from loglik.training.history import History
 

@@ -12,7 +12,7 @@ from loglik.report.limits import Limits, reach
 from loglik.report.palette import builder_name
 from loglik.report.wording import Unit
 from loglik.score import Score, incomparable
-from loglik.tasks.compare import Comparison, Entrant
+from loglik.tasks.comparison import Comparison, Entrant
 from loglik.tasks.ranking import Standing
 from loglik.zoo import ZOO
 

@@ -13,7 +13,7 @@ from loglik.report.limits import reach
 from loglik.report.palette import assign, light
 from loglik.report.pictures import tiles
 from loglik.report.wording import Unit, claim
-from loglik.tasks.compare import Comparison
+from loglik.tasks.comparison import Comparison
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -4,127 +4,30 @@ import os
 import time
 import warnings
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
-from functools import cached_property
 from typing import Any
 
 import torch
-from torch import Tensor
 
 from loglik.arguments.devices import device_of
 from loglik.arguments.ranges import SAMPLES as WITHIN
 from loglik.arguments.ranges import SEEDS, shown, whole
-from loglik.contract import Claim, FittedBy, Model
+from loglik.contract import FittedBy, Model
 from loglik.data import Dataset, as_source, open_dataset, split_source
-from loglik.data.equal_rows import repeated
 from loglik.errors import ContextError, FitWarning, UnknownName, UsageError
 from loglik.hyperparameters import hyperparameters
 from loglik.inference.evaluate import evaluate, samples_for
 from loglik.inference.randomness import seeded
 from loglik.promises import check_model
-from loglik.runs.run import count_parameters
-from loglik.score import Score
 from loglik.spaces import Real
+from loglik.tasks.comparison import SAMPLES, Comparison, Entrant
 from loglik.tasks.failures import in_words
-from loglik.tasks.leaderboard import leaderboard
-from loglik.tasks.ranking import Standing, rank
-from loglik.tasks.unseen import unseen_part
 from loglik.training.fit import check_function, fit
 from loglik.training.gradient import Watch
-from loglik.training.history import History
 from loglik.training.options import Options, seconds
 from loglik.zoo import build, entry, models_for
 
-SAMPLES = 16  # K of the K-sample bounds, where none is given
 OF_WHOLE_NUMBERS = ("rescale", "dequantization")  # hyperparameters of flows
 LEAST_SECONDS = 0.5  # a fit gets this much, even where the budget is used up
-
-
-@dataclass
-class Entrant:
-    """One model in a comparison: how it was fitted and what it scored, or the error that stopped it."""
-
-    name: str
-    model: Model | None = None
-    history: History | None = None
-    score: Score | None = None
-    to_fit: bool = False
-    options: Options | None = None  # of the fit
-    seconds: float = 0.0  # of fitting
-    error: str = ""
-
-    @property
-    def parameters(self) -> int:
-        return 0 if self.model is None else count_parameters(self.model)
-
-
-@dataclass(repr=False)
-class Comparison:
-    """Models scored on the same held-out rows of one data set; `print` shows the leaderboard."""
-
-    data: Dataset
-    entrants: list[Entrant] = field(default_factory=list)
-    samples: int = SAMPLES
-    seconds: float = 0.0
-    cut_short: bool = False  # while a model was built or scored
-
-    def __str__(self) -> str:
-        return leaderboard(self)
-
-    def __repr__(self) -> str:
-        return f"Comparison({self.data.name}: {len(self.entrants)} models on {self.data.test.rows} held-out rows)"
-
-    @property
-    def standings(self) -> list[Standing]:
-        """Best first; what cannot be ranked comes last, with the reason."""
-        return rank({e.name: e.score for e in self.entrants if e.score is not None})
-
-    def entrant(self, name: str) -> Entrant:
-        return next(e for e in self.entrants if e.name == name)
-
-    @cached_property
-    def seen(self) -> Tensor:
-        """(N,) bool: which held-out rows equal a training row."""
-        return repeated(self.data)
-
-    def unseen(self, name: str) -> Score | None:
-        """A model's score on the other rows; None where all are so, or none is."""
-        score = self.entrant(name).score
-        return None if score is None else unseen_part(score, self.seen)
-
-    @property
-    def interrupted(self) -> bool:
-        """Whether a fit or a score was interrupted; the ones after it were not begun."""
-        return self.cut_short or any(e.history is not None and e.history.interrupted for e in self.entrants)
-
-    @property
-    def truth(self) -> Score | None:
-        """The score of the source itself on the held-out rows, where its density is known."""
-        if self.data.log_density is None:
-            return None
-        test = self.data.test
-        values = self.data.log_density(test.x).double()
-        return Score(
-            values, self.data.space, Claim.EXACT, None, test.fingerprint, groups=test.groups, stream=test.stream
-        )
-
-    def to_json(self) -> dict[str, Any]:
-        rows = [
-            {
-                "name": s.name, "place": s.place, "open": s.open, "verdict": s.verdict, "score": s.score.to_json(),
-                "behind": None if s.behind is None else {"nats": s.behind.nats, "stderr": s.behind.stderr},
-                **({} if (unseen := self.unseen(s.name)) is None else {"unseen": unseen.to_json()}),
-                "fit_seconds": self.entrant(s.name).seconds, "parameters": self.entrant(s.name).parameters,
-            }
-            for s in self.standings
-        ]  # fmt: skip
-        failed = [{"name": e.name, "error": e.error} for e in self.entrants if e.error]
-        about = {"name": self.data.name, "space": self.data.space.to_json(), "split": self.data.split}
-        truth = self.truth
-        return {
-            "data": about, "equal_rows": int(self.seen.sum()), "standings": rows, "failed": failed,
-            "seconds": self.seconds, "truth": None if truth is None else truth.to_json(),
-        }  # fmt: skip
 
 
 def compare(

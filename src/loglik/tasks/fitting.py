@@ -38,7 +38,8 @@ from loglik.spaces import space_from_json
 from loglik.storage.reading import read_kinds, read_tensors
 from loglik.storage.weights import check_weights, put_weights
 from loglik.storage.writing import write_json, write_tensors
-from loglik.tasks.compare import SAMPLES, build_for
+from loglik.tasks.compare import build_for
+from loglik.tasks.comparison import SAMPLES
 from loglik.tasks.unseen import held_out_scores, write_learnt
 from loglik.training.fit import fit
 from loglik.training.gradient import Watch

@@ -6,7 +6,7 @@ from pathlib import Path
 from loglik.output.manifest import make_own_folder
 from loglik.runs.run import save, write_history
 from loglik.storage.writing import write_json
-from loglik.tasks.compare import Comparison
+from loglik.tasks.comparison import Comparison
 from loglik.tasks.fitting import FINISHED, data_record
 from loglik.tasks.unseen import held_out_scores, write_learnt
 from loglik.training.options import Options
