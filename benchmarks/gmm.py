@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from benchmarks.harness import OURS, Contender, Row
-from loglik.models.latent.gmm import COVARIANCES, GaussianMixture
+from loglik.models.latent.gmm.model import COVARIANCES, GaussianMixture
 from loglik.spaces import Real
 
 PACKAGES = ("torch", "numpy", "scikit-learn", "pomegranate")

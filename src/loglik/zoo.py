@@ -82,7 +82,7 @@ ZOO: dict[str, Entry] = {
     "nsf-coupling": _flow("nsf:nsf_coupling", "Durkan et al. 2019", *LEVELS),
     "cnf": _flow("cnf:cnf", "Chen et al. 2018", scoring=Cost.SOLVE, sampling=Cost.SOLVE),
     "ffjord": _flow("ffjord:ffjord", "Grathwohl et al. 2019", scoring=Cost.SOLVE, sampling=Cost.SOLVE),
-    "gmm": _latent("gmm:gmm", "Dempster et al. 1977", Kind.REALS, *LEVELS),
+    "gmm": _latent("gmm.model:gmm", "Dempster et al. 1977", Kind.REALS, *LEVELS),
     "ppca": _latent(
         "ppca:ppca", "Tipping & Bishop 1999", Kind.REALS, Kind.SOUND, *LEVELS, fitted_by=CLOSED_FORM, least_dims=2,
     ),

@@ -21,10 +21,9 @@ from loglik.errors import (
     UnknownName,
     UsageError,
 )
-from loglik.models.latent import expectation as expectation_file
-from loglik.models.latent.diagonal import Diagonal
-from loglik.models.latent.gmm import COVARIANCES, GaussianMixture, gmm
-from loglik.models.latent.triangular import Full, Tied
+from loglik.models.latent.gmm import fast_expectation
+from loglik.models.latent.gmm.covariances import Diagonal, Full, Tied
+from loglik.models.latent.gmm.model import COVARIANCES, GaussianMixture, gmm
 from loglik.spaces import Category, Real
 
 SHAPES = list(COVARIANCES)
@@ -107,11 +106,11 @@ def test_both_ways_of_expectation_agree(covariance: str, dims: int, monkeypatch:
     model = mixture(x, covariance, 4)
     ways = {}
     for name, largest in {"ByFeatures": math.inf, "ByWhitening": 0.0}.items():
-        monkeypatch.setattr(expectation_file, "LARGEST_TERM", largest)
-        monkeypatch.setattr(expectation_file, "FEATURES_PER_COMPONENT", math.inf)
-        monkeypatch.setattr(expectation_file, "FEATURE_VALUES", 1)  # the shortest slices
+        monkeypatch.setattr(fast_expectation, "LARGEST_TERM", largest)
+        monkeypatch.setattr(fast_expectation, "FEATURES_PER_COMPONENT", math.inf)
+        monkeypatch.setattr(fast_expectation, "FEATURE_VALUES", 1)  # the shortest slices
         with torch.no_grad():
-            sums = expectation_file.expectation(model.covariance, model.locations, model.weights.log())
+            sums = fast_expectation.expectation(model.covariance, model.locations, model.weights.log())
         assert type(sums).__name__ == name
         ways[name] = model.expect(x)
     for field in ("events", "log_likelihood", "counts", "first", "second"):
@@ -237,6 +236,37 @@ def test_responsibilities_sum_to_one_and_are_bayes_rule() -> None:
     joint = torch.stack(parts, dim=1).detach()
     torch.testing.assert_close(r, joint.softmax(1))
     torch.testing.assert_close(model.log_prob(x).detach(), joint.logsumexp(1))
+
+
+@pytest.mark.parametrize("covariance", SHAPES)
+def test_the_joint_with_an_inferred_component_is_bayes_rule(covariance: str) -> None:
+    x = clusters(100, 2)
+    model = mixture(x, covariance, 3)
+    with torch.no_grad():
+        k, log_q = model.infer(x)
+        torch.testing.assert_close(model.log_joint(x, k) - log_q, model.log_prob(x))
+        torch.testing.assert_close(log_q.exp(), model.responsibilities(x)[torch.arange(100), k])
+        assert model.infer(x[:0])[0].shape == (0,)
+        rows = x[:1].expand(20_000, 2)
+        shares = torch.bincount(model.infer(rows)[0], minlength=3) / len(rows)
+        torch.testing.assert_close(shares.double(), model.responsibilities(x[:1])[0], rtol=0.0, atol=0.02)
+
+
+def test_a_tied_covariance_does_not_count_an_empty_component() -> None:
+    x = clusters(200, 2)
+    model = mixture(x, "tied", 3)
+    far = model.means.detach().clone()
+    far[2] = 1e6
+    model.start(model.weights.detach(), far, model.covariances.detach())
+    stats = model.expect(x)
+    model.maximize(stats)
+    standard = (x - model.shift) / model.unit
+    r = model.expect(x).counts  # the third component explains nothing
+    assert float(r[2]) < 1e-90
+    means = model.locations.detach()
+    spread = standard.T @ standard - sum(n * torch.outer(m, m) for n, m in zip(stats.counts, means[:2], strict=False))
+    expected = spread / len(x)
+    torch.testing.assert_close(model.covariance.dense()[0].detach(), expected, rtol=1e-10, atol=1e-10)
 
 
 @pytest.mark.parametrize("covariance", SHAPES)

@@ -8,7 +8,7 @@ from loglik.spaces import Integer, Real
 MODEL = Reach.MODEL
 PLANE = Real((2,))
 VAE, VAES = "models/latent/vae.py", ("tests/models/test_vae.py",)
-GMM, GMMS = "models/latent/gmm.py", ("tests/models/test_gmm.py",)
+GMM, GMMS = "models/latent/gmm/model.py", ("tests/models/test_gmm.py",)
 PPCA, PPCAS = "models/latent/ppca.py", ("tests/models/test_ppca.py",)
 GAUSSIAN, GAUSSIANS = "models/baselines/gaussian.py", ("tests/models/test_gaussian.py",)
 COUNTING = ("tests/models/test_uniform_and_histogram.py",)
@@ -74,7 +74,7 @@ MUTATIONS = (
     ),
     Mutation(
         "gmm-transposed-factor", "gmm", "samples of a component have the covariance L^T L",
-        "models/latent/triangular.py", "return self.lower[k % len(self.scale)] @ z",
+        "models/latent/gmm/covariances.py", "return self.lower[k % len(self.scale)] @ z",
         "return self.lower[k % len(self.scale)].mT @ z", MODEL, GMMS, "gmm", Case("gmm", PLANE, {"components": 3}),
     ),
     Mutation(
@@ -84,9 +84,8 @@ MUTATIONS = (
     ),
     Mutation(
         "gmm-spherical-sum-of-dimensions", "gmm", "a spherical variance is the sum over dimensions, not the mean",
-        "models/latent/diagonal.py", "return second / (self.dims * counts[:, None])",
-        "return second / counts[:, None]", MODEL, GMMS, "gmm",
-        Case("gmm", PLANE, {"components": 3, "covariance": "spherical"}),
+        "models/latent/gmm/covariances.py", "return self.dims * counts[:, None]", "return counts[:, None]", MODEL,
+        GMMS, "gmm", Case("gmm", PLANE, {"components": 3, "covariance": "spherical"}),
     ),
     Mutation(
         "ppca-posterior-without-variance", "ppca", "the posterior's covariance is M^-1, without sigma^2", PPCA,

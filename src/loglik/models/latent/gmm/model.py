@@ -1,6 +1,10 @@
-"""The Gaussian mixture, fitted by EM.   Dempster, Laird & Rubin 1977, J. R. Statist. Soc. B 39, 1-38."""
+"""The Gaussian mixture, fitted by EM.
 
-from collections.abc import Iterator
+Dempster, Laird & Rubin 1977, Maximum likelihood from incomplete data via the EM algorithm, J. R. Statist. Soc. B 39,
+1-38, section 4.3. Bishop 2006, Pattern Recognition and Machine Learning, equations (9.7) and (9.23) to (9.28).
+"""
+
+from collections.abc import Callable, Iterator
 
 import torch
 from torch import Tensor, nn
@@ -13,16 +17,14 @@ from loglik.densities import LOG_2PI
 from loglik.errors import EmptyData, NotFinite, UnknownName, UsageError
 from loglik.models.dequantized import density_space
 from loglik.models.flows.gaussianized import gaussianized
-from loglik.models.latent.covariances import Covariance
-from loglik.models.latent.diagonal import Diagonal, Spherical
-from loglik.models.latent.expectation import MixtureStats, expectation
-from loglik.models.latent.kmeans import lloyd, plus_plus
-from loglik.models.latent.triangular import Full, Tied, Triangular
+from loglik.models.latent.gmm.covariances import Covariance, Diagonal, Full, Spherical, Tied
+from loglik.models.latent.gmm.fast_expectation import MixtureStats, expectation
+from loglik.models.latent.gmm.kmeans import lloyd, plus_plus
 from loglik.models.normals import MixtureOfNormals, Normals
 from loglik.scales import centre_and_scale
 from loglik.spaces import Real, Space
 
-COVARIANCES: dict[str, type[Diagonal] | type[Full] | type[Spherical] | type[Tied]] = {
+COVARIANCES: dict[str, Callable[[int, int, float], Covariance]] = {
     "full": Full,
     "tied": Tied,
     "diagonal": Diagonal,
@@ -38,18 +40,19 @@ NO_EVENTS = 1e-100  # a component that explains less than this keeps its mean an
 
 
 class GaussianMixture(MixtureOfNormals, EMModel):
-    """p(x) = sum_k pi_k N(x|mu_k, Sigma_k)
+    """p(x) = sum_k pi_k N(x|mu_k, Sigma_k)                                                           (9.7)
 
     computed as p(y) / prod unit with y = (x - shift) / unit, which has mean 0 and variance 1 over the data `initialize`
     saw, but for values far out: whatever their place and scale, no digits are lost. `locations` (K, D) and `covariance`
-    are those of y, in float64; `means` and `covariances` are those of x. Expectation streams over slices of events:
+    are those of y, in float64; `means` and `covariances` are those of x.
 
-        expect      r_nk = pi_k N(y_n|mu_k, Sigma_k) / p(y_n),   n_k = sum_n r_nk
-        maximize    pi_k = n_k / N,   mu_k = sum_n r_nk y_n / n_k,
-                    Sigma_k = sum_n r_nk (y_n - mu_k)(y_n - mu_k)^T / n_k,   its eigenvalues raised to the floor
+        expect      r_nk = pi_k N(y_n|mu_k, Sigma_k) / p(y_n),   n_k = sum_n r_nk               (9.23), (9.27)
+        maximize    mu_k = sum_n r_nk y_n / n_k,   pi_k = n_k / N,                               (9.24), (9.26)
+                    Sigma_k = sum_n r_nk (y_n - mu_k)(y_n - mu_k)^T / n_k                                (9.25)
 
-    The floor is a share of the data's variance (see `covariances`): EM maximises the likelihood over all mixtures with
-    no component narrower than that, and never lowers it.
+    with the eigenvalues of Sigma_k raised to the floor, a share of the data's variance (see `covariances`): EM
+    maximises the likelihood over all mixtures with no component narrower than that, and never lowers it. `expect`
+    streams over slices of events, the fast way: `fast_expectation`.
 
     >>> mixture = GaussianMixture(Real(1), Full(components=2, dims=1, floor=1e-6))
     >>> mixture.start(torch.tensor([0.5, 0.5]), torch.tensor([[-1.0], [1.0]]), torch.ones(2, 1, 1))
@@ -67,48 +70,6 @@ class GaussianMixture(MixtureOfNormals, EMModel):
         self.register_buffer("shift", torch.zeros(space.dims, dtype=torch.float64))
         self.register_buffer("unit", torch.ones(space.dims, dtype=torch.float64))
 
-    @property
-    def components(self) -> int:
-        return self.covariance.components
-
-    @property
-    def fitted_by(self) -> FittedBy:
-        return FittedBy.CLOSED_FORM if self.components == 1 else FittedBy.EM
-
-    @property
-    def remark(self) -> str:
-        """Where the floor decides the density: n events leave all but n - 1 directions without variance.
-
-        So it does in all directions where there are fewer events than components.
-        """
-        rows, dims = self.started_from, self.space.dims
-        if 0 < rows < self.components:
-            return (
-                f"The mixture has {self.components} components and started from {rows} rows: most components stand on "
-                f"single rows, and their covariances follow from the floor. Take components={max(1, rows // 10)} or so."
-            )
-        if not 0 < rows <= dims or not isinstance(self.covariance, Triangular):
-            return ""
-        return (
-            f"The mixture was fitted to {rows} rows of {dims} columns. In most directions its covariances follow from "
-            "the floor, not from the data; take covariance='diagonal', fewer columns, or ppca."
-        )
-
-    @property
-    def weights(self) -> Tensor:
-        """(K,): pi."""
-        return self.logits.softmax(0)
-
-    @property
-    def means(self) -> Tensor:
-        """(K, *event)"""
-        return (self.shift + self.unit * self.locations).reshape(self.components, *self.space.shape)
-
-    @property
-    def covariances(self) -> Tensor:
-        """(K, D, D)"""
-        return self.covariance.dense() * torch.outer(self.unit, self.unit)
-
     def log_prob(self, x: Tensor, context: Tensor | None = None) -> Tensor:
         x = self.checked(x, context)
         return torch.cat([self.joint(part).logsumexp(0) for part in self.slices(x)])
@@ -118,14 +79,27 @@ class GaussianMixture(MixtureOfNormals, EMModel):
         return torch.cat([self.joint(part).softmax(0).T for part in self.slices(self.checked(x, None))])
 
     def joint(self, x: Tensor) -> Tensor:
-        """(B, *event) -> (K, B): log p(k, x)."""
+        """(B, *event) -> (K, B): log p(k, x) = log pi_k + log N(x|mu_k, Sigma_k)."""
         z = self.covariance.whitener(self.locations)(self.standardized(x))
         volume = self.covariance.log_det() + self.unit.log().sum() + 0.5 * self.space.dims * LOG_2PI
         return (self.logits.log_softmax(0) - volume)[:, None] - 0.5 * z.square().sum(1)
 
-    def normals(self) -> Normals:
-        means = self.shift + self.unit * self.locations
-        return Normals(self.logits.log_softmax(0), means, self.covariances)
+    def expect(self, x: Tensor, context: Tensor | None = None) -> MixtureStats:
+        return self.statistics(self.checked(x, context))
+
+    @torch.no_grad()
+    def maximize(self, stats: MixtureStats) -> None:
+        if not bool(torch.isfinite(stats.log_likelihood)):
+            raise NotFinite("Expected finite values; got NaN or an infinity in the data of this pass.")
+        alive = stats.counts > NO_EVENTS
+        counts = torch.where(alive, stats.counts, 0.0)
+        step = torch.where(alive[:, None], stats.first / counts[:, None], 0.0)  # from the means that `stats` are about
+        moved = (counts.sqrt()[:, None] * step)[:, :, None]
+        second = stats.second - self.covariance.outer(moved, moved)  # about the new means
+        self.covariance.assign(second, counts)
+        self.locations.add_(step)
+        # No logarithm of 0: an empty component has the weight 1e-100, and may come back.
+        self.logits.copy_((stats.counts.clamp(min=NO_EVENTS) / stats.events).log())
 
     @torch.no_grad()
     def sample(self, n: int, context: Tensor | None = None) -> Tensor:
@@ -137,6 +111,23 @@ class GaussianMixture(MixtureOfNormals, EMModel):
             drawn = k == j
             y[drawn] = self.covariance.colour(y[drawn].T, j).T + self.locations[j]
         return (self.shift + self.unit * y).reshape(n, *self.space.shape)
+
+    @property
+    def infers(self) -> bool:
+        return True
+
+    def infer(self, x: Tensor, context: Tensor | None = None) -> tuple[Tensor, Tensor]:
+        """The component k ~ p(k|x), (B,), and log p(k|x)."""
+        x = self.checked(x, context)
+        log_r = torch.cat([self.joint(part).log_softmax(0).T for part in self.slices(x)])
+        k = torch.multinomial(log_r.exp(), 1) if len(x) else torch.zeros(0, 1, dtype=torch.int64, device=self.device)
+        return k[:, 0], log_r.gather(1, k)[:, 0]
+
+    def log_joint(self, x: Tensor, z: Tensor, context: Tensor | None = None) -> Tensor:
+        """log pi_k + log N(x|mu_k, Sigma_k) at the components k = z, (B,)."""
+        x = self.checked(x, context)
+        joint = torch.cat([self.joint(part).T for part in self.slices(x)])
+        return joint.gather(1, z[:, None])[:, 0]
 
     @torch.no_grad()
     def initialize(self, x: Tensor, context: Tensor | None = None) -> None:
@@ -170,10 +161,9 @@ class GaussianMixture(MixtureOfNormals, EMModel):
         self.logits.copy_(weights.to(self.logits).clamp(min=NO_EVENTS).log())
         self.locations.copy_((means.to(self.locations).reshape(self.components, -1) - self.shift) / self.unit)
         dense = covariances.to(self.locations) / torch.outer(self.unit, self.unit)
-        self.covariance.assign(self.covariance.reduce(dense), torch.ones_like(weights, dtype=torch.bool))
-
-    def expect(self, x: Tensor, context: Tensor | None = None) -> MixtureStats:
-        return self.statistics(self.checked(x, context))
+        values, vectors = torch.linalg.eigh(dense)
+        root = vectors * values.clamp(min=0.0).sqrt()[:, None]
+        self.covariance.assign(self.covariance.outer(root, root), torch.ones_like(self.logits))
 
     @torch.no_grad()
     def statistics(self, x: Tensor, responsibilities: Tensor | None = None) -> MixtureStats:
@@ -181,23 +171,9 @@ class GaussianMixture(MixtureOfNormals, EMModel):
         sums = expectation(self.covariance, self.locations.detach(), self.logits.log_softmax(0) - self.unit.log().sum())
         for start in range(0, len(x), sums.rows):
             part = slice(start, start + sums.rows)
-            self.standardized(x[part], sums.room(len(x[part])))
+            self.standardized(x[part], sums.buffer(len(x[part])))
             sums.add(None if responsibilities is None else responsibilities[part].T.to(self.dtype))
         return sums.stats()
-
-    @torch.no_grad()
-    def maximize(self, stats: MixtureStats) -> None:
-        if not bool(torch.isfinite(stats.log_likelihood)):
-            raise NotFinite("Expected finite values; got NaN or an infinity in the data of this pass.")
-        alive = stats.counts > NO_EVENTS
-        counts = torch.where(alive, stats.counts, torch.ones_like(stats.counts))
-        step = torch.where(alive[:, None], stats.first / counts[:, None], torch.zeros_like(stats.first))
-        moved = (counts.sqrt()[:, None] * step)[:, :, None]
-        second = stats.second - self.covariance.outer(moved, moved)  # about the new means
-        self.covariance.assign(self.covariance.mean(second, counts), alive)
-        self.locations.add_(step)
-        # No logarithm of 0: an empty component has the weight 1e-100, and may come back.
-        self.logits.copy_((stats.counts.clamp(min=NO_EVENTS) / stats.events).log())
 
     def standardized(self, x: Tensor, out: Tensor | None = None) -> Tensor:
         """(B, *event) -> y (D, B)"""
@@ -217,6 +193,52 @@ class GaussianMixture(MixtureOfNormals, EMModel):
         """Parts of x that stay in the cache; one empty part if x is empty."""
         rows = max(256, SLICE_VALUES // self.locations.numel())
         return (x[start : start + rows] for start in range(0, max(1, len(x)), rows))
+
+    @property
+    def components(self) -> int:
+        return self.covariance.components
+
+    @property
+    def fitted_by(self) -> FittedBy:
+        return FittedBy.CLOSED_FORM if self.components == 1 else FittedBy.EM
+
+    @property
+    def weights(self) -> Tensor:
+        """(K,): pi."""
+        return self.logits.softmax(0)
+
+    @property
+    def means(self) -> Tensor:
+        """(K, *event)"""
+        return (self.shift + self.unit * self.locations).reshape(self.components, *self.space.shape)
+
+    @property
+    def covariances(self) -> Tensor:
+        """(K, D, D)"""
+        return self.covariance.dense() * torch.outer(self.unit, self.unit)
+
+    def normals(self) -> Normals:
+        means = self.shift + self.unit * self.locations
+        return Normals(self.logits.log_softmax(0), means, self.covariances)
+
+    @property
+    def remark(self) -> str:
+        """Where the floor decides the density: n events leave all but n - 1 directions without variance.
+
+        So it does in all directions where there are fewer events than components.
+        """
+        rows, dims = self.started_from, self.space.dims
+        if 0 < rows < self.components:
+            return (
+                f"The mixture has {self.components} components and started from {rows} rows: most components stand on "
+                f"single rows, and their covariances follow from the floor. Take components={max(1, rows // 10)} or so."
+            )
+        if not 0 < rows <= dims or not self.covariance.correlated:
+            return ""
+        return (
+            f"The mixture was fitted to {rows} rows of {dims} columns. In most directions its covariances follow from "
+            "the floor, not from the data; take covariance='diagonal', fewer columns, or ppca."
+        )
 
     def flaw(self) -> str:
         return "" if bool((self.unit > 0).all()) else "a unit is not above 0"

@@ -1,4 +1,4 @@
-"""The E-step of a Gaussian mixture as a stream of cache-sized slices: responsibilities and the moments they weigh.
+"""The fast E-step of a Gaussian mixture: a stream of cache-sized slices, responsibilities and the moments they weigh.
 
     log p(y) = logsumexp_k [log pi_k + log N(y|mu_k, Sigma_k)]        r_nk = p(k|y_n)
     counts n_k = sum_n r_nk    first sum_n r_nk (y_n - mu_k)    second sum_n r_nk (y_n - mu_k)(y_n - mu_k)^T
@@ -18,7 +18,8 @@ from torch import Tensor
 
 from loglik.contract import Stats
 from loglik.densities import LOG_2PI
-from loglik.models.latent.covariances import Covariance
+from loglik.models.latent.gmm.covariances import Covariance
+from loglik.models.latent.gmm.fast_features import FEATURES, Features
 
 # Values at work in one slice. The many small operations on features want long rows, 8 MB in a shared cache; whitened
 # values fit a core's own cache in 2 MB, for a shared one may be busy with others, which costs a factor of 2.
@@ -43,7 +44,7 @@ class MixtureStats(Stats):
 
 
 class Expectation(ABC):
-    """Sums over slices of events. Ask for `room`, write y there, then `add` it. `log_prior` (K,) holds log pi_k.
+    """Sums over slices of events. Ask for a `buffer`, write y there, then `add` it. `log_prior` (K,) holds log pi_k.
 
     The memory of a slice is allocated once: fresh pages for every slice would cost as much as the arithmetic.
     """
@@ -56,7 +57,7 @@ class Expectation(ABC):
         self.log_likelihood = torch.zeros((), dtype=torch.float64, device=means.device)
 
     @abstractmethod
-    def room(self, n: int) -> Tensor:
+    def buffer(self, n: int) -> Tensor:
         """(D, n), n <= rows: where the next slice is to be written."""
 
     @abstractmethod
@@ -80,33 +81,33 @@ class Expectation(ABC):
 class ByFeatures(Expectation):
     """log p(k, y) = <c_k, phi(y)>: two GEMMs with the features phi (F, n) of a slice."""
 
-    def __init__(self, covariance: Covariance, means: Tensor, log_prior: Tensor) -> None:
-        features, dims = covariance.feature_count, covariance.dims
-        by_event = covariance.any_layout and dims >= LONG_EVENT
+    def __init__(self, covariance: Covariance, means: Tensor, log_prior: Tensor, features: Features) -> None:
+        components, count = features.coefficients.shape
+        dims = covariance.dims
+        by_event = features.by_event and dims >= LONG_EVENT
         values = FEATURE_VALUES // 2 if by_event else FEATURE_VALUES
-        super().__init__(covariance, means, log_prior, values // (features + 2 * covariance.components))
-        self.coefficients = covariance.coefficients(means)
+        super().__init__(covariance, means, log_prior, values // (count + 2 * components))
+        self.features, self.coefficients = features, features.coefficients.clone()
         self.coefficients[:, :1] += self.constant
         self.totals = torch.zeros_like(self.coefficients)
-        self.scatter = means.new_zeros(dims, dims) if covariance.scatters else means.new_zeros(0, 0)
-        self.complete = covariance.writer()
+        self.scatter = means.new_zeros(dims, dims) if features.scatters else means.new_zeros(0, 0)
         # Events with few values are transposed as they are written; long ones lie as they come, and BLAS transposes.
-        self.all_phi = means.new_empty(self.rows, features).T if by_event else means.new_empty(features, self.rows)
+        self.all_phi = means.new_empty(self.rows, count).T if by_event else means.new_empty(count, self.rows)
         self.all_phi[0] = 1.0
 
-    def room(self, n: int) -> Tensor:
+    def buffer(self, n: int) -> Tensor:
         self.phi = self.all_phi[:, :n]
         return self.phi[1 : 1 + self.covariance.dims]
 
     def add(self, responsibilities: Tensor | None = None) -> None:
-        self.complete(self.phi)
+        self.features.complete(self.phi)
         self.totals.addmm_(self.respond(self.coefficients @ self.phi, responsibilities), self.phi.T)
-        if self.covariance.scatters:
+        if self.features.scatters:
             linear = self.phi[1 : 1 + self.covariance.dims]
             self.scatter.addmm_(linear, linear.T)
 
     def stats(self) -> MixtureStats:
-        first, second = self.covariance.collect(self.totals, self.scatter, self.means)
+        first, second = self.features.moments(self.totals, self.scatter)
         events = torch.full_like(self.log_likelihood, self.events)
         counts = self.totals[:, 0].clone()
         return MixtureStats(
@@ -128,7 +129,7 @@ class ByWhitening(Expectation):
         self.mixed = torch.zeros_like(covariance.scale)
         self.memory = means.new_empty((2 * len(means) + 1) * covariance.dims * self.rows)
 
-    def room(self, n: int) -> Tensor:
+    def buffer(self, n: int) -> Tensor:
         components, dims = self.covariance.components, self.covariance.dims
         parts = self.memory[: (2 * components + 1) * dims * n].view(-1, dims, n)
         self.y, self.z, self.squares = parts[0], parts[1 : 1 + components], parts[1 + components :]
@@ -155,8 +156,12 @@ class ByWhitening(Expectation):
 
 def expectation(covariance: Covariance, means: Tensor, log_prior: Tensor) -> Expectation:
     """The faster of the two, unless it would lose digits."""
-    few = covariance.feature_count <= max(FEATURES_PER_COMPONENT * covariance.components, 2 * covariance.dims + 1)
-    largest = (covariance.precision() * (1.0 + means.square().sum(1))).amax()
-    if few and float(largest) < LARGEST_TERM:
-        return ByFeatures(covariance, means, log_prior)
+    kind = FEATURES.get(type(covariance))
+    most = max(FEATURES_PER_COMPONENT * covariance.components, 2 * covariance.dims + 1)
+    if kind is None or kind.count(covariance.dims) > most:
+        return ByWhitening(covariance, means, log_prior)
+    features = kind(covariance, means)
+    largest = (features.precision * (1.0 + means.square().sum(1))).amax()
+    if float(largest) < LARGEST_TERM:
+        return ByFeatures(covariance, means, log_prior, features)
     return ByWhitening(covariance, means, log_prior)
