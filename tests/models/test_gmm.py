@@ -418,3 +418,9 @@ def test_fewer_rows_than_columns_are_remarked_on() -> None:
     ):
         loglik.fit(fine, rows, steps=2)
         assert fine.remark == ""
+
+
+def test_far_more_components_than_rows_are_refused_before_a_start() -> None:
+    x = torch.randn(20, 3)
+    with pytest.raises(UsageError, match="at most 200 components for 20 rows; got 100000"):
+        loglik.fit(gmm(Real((3,)), components=100_000), x)

@@ -19,17 +19,19 @@ def plus_plus(y: Tensor, components: int) -> Tensor:
     centre so far. Of several candidates the one that lowers the sum of these most is taken, as the paper's end advises.
     """
     candidates = 2 + int(math.log(components))
-    centres = y[torch.randint(len(y), (1,), device=y.device)]
-    nearest = squared_distances(y, centres)[:, 0]
-    while len(centres) < components:
-        # Once every event is a centre itself all distances are 0, and any event will do.
-        weight = nearest if bool(nearest.sum() > 0) else torch.ones_like(nearest)
-        cumulative = weight.cumsum(0)  # searched, since multinomial refuses more than 2^24 rows
+    centres = y.new_empty(components, y.shape[1])
+    centres[0] = y[torch.randint(len(y), (), device=y.device)]
+    nearest = squared_distances(y, centres[:1])[:, 0]
+    for k in range(1, components):
+        if not bool(nearest.sum() > 0):  # every event is a centre itself: any will do for the others
+            centres[k:] = y[torch.randint(len(y), (components - k,), device=y.device)]
+            break
+        cumulative = nearest.cumsum(0)  # searched, since multinomial refuses more than 2^24 rows
         u = torch.rand(candidates, dtype=y.dtype, device=y.device) * cumulative[-1]
         drawn = y[torch.searchsorted(cumulative, u, right=True).clamp(max=len(y) - 1)]
         distances = torch.minimum(nearest[:, None], squared_distances(y, drawn))
         best = distances.sum(0).argmin()
-        centres = torch.cat([centres, drawn[best : best + 1]])
+        centres[k] = drawn[best]
         nearest = distances[:, best]
     return centres
 

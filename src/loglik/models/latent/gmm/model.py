@@ -36,6 +36,7 @@ LLOYD_STEPS = 8
 SOFTNESS = 0.02  # of each event is shared among all components at the start, so none begins on a single event
 FULL_DIMS = 1024  # covariances are full by default up to so many dimensions
 WORKING = 5.0  # matrices of a pass for each one that is kept: factor, whitening, products, second moments, their mean
+MOST_FOR_EACH = 10  # components for each row; beyond, a start alone would take minutes and say nothing
 NO_EVENTS = 1e-100  # a component that explains less than this keeps its mean and covariance
 
 
@@ -134,6 +135,10 @@ class GaussianMixture(MixtureOfNormals, EMModel):
         """The unit and centre of the data, then the clusters of k-means, softened."""
         self.standardize(x)
         self.started_from = len(x)
+        if self.components > (most := MOST_FOR_EACH * len(x)):
+            raise UsageError(
+                f"Expected at most {most} components for {len(x)} rows; got {self.components}. Set fewer components."
+            )
         some = x if len(x) <= START_EVENTS else x[torch.randperm(len(x), device=x.device)[:START_EVENTS]]
         y = self.standardized(some).T
         nearest = lloyd(y, plus_plus(y, self.components), LLOYD_STEPS)
