@@ -6,8 +6,8 @@ import pytest
 import torch
 
 from loglik.data import catalog, open_dataset, open_source
-from loglik.data.builtin.binary import SETS, read_bits
-from loglik.data.builtin.places import BINARY, FILES
+from loglik.data.builtin.binary import BINARY, read_bits
+from loglik.data.catalog import CATALOG
 from loglik.errors import DataError, DataNotFound, EmptyData, ShapeMismatch, UnreadableData
 from loglik.spaces import Integer
 
@@ -17,7 +17,7 @@ def nltcs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Five, three and two rows in the place of the official files."""
     monkeypatch.setenv("LOGLIK_DATA", str(tmp_path))
     generator = torch.Generator().manual_seed(0)
-    for file, rows in zip(FILES["nltcs"], (5, 3, 2), strict=True):
+    for file, rows in zip(CATALOG["nltcs"].files, (5, 3, 2), strict=True):
         path = tmp_path / file
         path.parent.mkdir(parents=True, exist_ok=True)
         bits = torch.randint(2, (rows, 16), generator=generator).tolist()
@@ -39,8 +39,7 @@ def test_official_parts(nltcs: Path) -> None:
 
 def test_every_set_is_in_the_catalog_with_its_source(nltcs: Path) -> None:
     listed = {row.name: row for row in catalog()}
-    assert set(SETS) == set(BINARY)
-    for name in SETS:
+    for name in BINARY:
         assert "201" in listed[name].about
         assert listed[name].available == (name == "nltcs")
     with pytest.raises(DataNotFound, match=r"dna\.train\.data"):

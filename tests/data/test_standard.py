@@ -10,8 +10,8 @@ import pytest
 import torch
 
 from loglik.data import open_dataset, open_source
-from loglik.data.builtin.images import load_binarized_mnist, official, read_amat
-from loglik.data.builtin.places import FILES, missing
+from loglik.data.builtin.images import BINARIZED_MNIST, CIFAR10, load_binarized_mnist, official, read_amat
+from loglik.data.builtin.places import missing
 from loglik.data.formats.cifar_pickle import read_batch
 from loglik.data.formats.idx import read_idx
 from loglik.errors import DataNotFound, UnreadableData
@@ -58,7 +58,7 @@ def test_mnist_plain_and_gzipped_with_labels(root: Path) -> None:
 def test_cifar10(root: Path) -> None:
     folder = root / "cifar-10-batches-py"
     folder.mkdir()
-    for seed, file in enumerate(FILES["cifar10"]):
+    for seed, file in enumerate(CIFAR10.files):
         (root / file).write_bytes(batch(1001, seed))
     data = open_dataset("cifar10")
     assert (data.train.rows, data.valid.rows, data.test.rows) == (5, 5000, 1001)
@@ -70,7 +70,7 @@ def test_cifar10(root: Path) -> None:
 
 def test_binarized_mnist(root: Path) -> None:
     (root / "binarized_mnist").mkdir()
-    for file in FILES["binarized-mnist"]:
+    for file in BINARIZED_MNIST.files:
         (root / file).write_text(("1 " * 783 + "0 \n") * 2)
     data = load_binarized_mnist()
     assert data.space == Integer((1, 28, 28), 2)
@@ -84,7 +84,7 @@ def test_missing_variable_and_file_say_what_was_expected_where(root: Path, monke
     monkeypatch.delenv("LOGLIK_DATA")
     with pytest.raises(DataNotFound, match="not set"):
         open_dataset("cifar10")
-    assert missing("binarized-mnist")
+    assert missing(BINARIZED_MNIST.files)
 
 
 @pytest.mark.parametrize("cut", [2, 10, 20])

@@ -8,8 +8,8 @@ import pytest
 import torch
 
 from loglik.data import open_dataset
-from loglik.data.builtin.places import FILES
 from loglik.data.builtin.uci import NOISE, UCI
+from loglik.data.catalog import CATALOG
 from loglik.errors import UnreadableData
 from loglik.spaces import Real
 
@@ -20,7 +20,7 @@ COLUMNS = UCI["bike"][0]
 def bike(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Where the table should be."""
     monkeypatch.setenv("LOGLIK_DATA", str(tmp_path))
-    path = tmp_path / f"{FILES['bike'][0]}.gz"
+    path = tmp_path / f"{CATALOG['bike'].files[0]}.gz"
     path.parent.mkdir(parents=True)
     return path
 

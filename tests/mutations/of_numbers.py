@@ -58,8 +58,8 @@ MUTATIONS = (
         "data/formats/tables/dialect.py", "if named else rows.starts[title]", "if named else rows.ends[title]", FILES,
     ),
     mistake(
-        "levels-wrap-around", "data", "300 levels are stored in a byte", "data/checks.py",
-        "torch.uint8 if space.levels <= 256", "torch.uint8 if space.levels <= 65536", ("tests/data/test_levels.py",),
+        "levels-wrap-around", "data", "300 levels are stored in a byte", "spaces.py",
+        "torch.uint8 if self.levels <= 256", "torch.uint8 if self.levels <= 65536", ("tests/data/test_levels.py",),
     ),
     mistake(
         "contexts-of-other-rows", "data", "rows taken by number come with the contexts of the first rows",

@@ -1,99 +1,44 @@
 """The built-in data sets by name, and the two doors to all data: `open_dataset` to fit, `open_source` to score."""
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 
 import torch
 
-from loglik.data.builtin.binary import SETS, load_binary
-from loglik.data.builtin.bsds300 import load_bsds300
-from loglik.data.builtin.digits import load_digits
-from loglik.data.builtin.fsdd import load_fsdd
-from loglik.data.builtin.images import load_binarized_mnist, load_cifar10, load_freyfaces, load_idx
-from loglik.data.builtin.places import FILES, missing
-from loglik.data.builtin.uci import UCI, load_uci
+from loglik.data.builtin.binary import BINARY_SETS
+from loglik.data.builtin.bsds300 import BSDS300, BSDS300_COLOUR
+from loglik.data.builtin.digits import DIGITS
+from loglik.data.builtin.entry import Builtin
+from loglik.data.builtin.freyfaces import FREYFACES
+from loglik.data.builtin.fsdd import FSDD
+from loglik.data.builtin.images import IMAGE_SETS
+from loglik.data.builtin.tinyshakespeare import TINYSHAKESPEARE
+from loglik.data.builtin.uci import UCI_SETS
 from loglik.data.files import open_file
-from loglik.data.formats.text import load_tinyshakespeare
 from loglik.data.infer import stated_space
 from loglik.data.parts import dataset_at
 from loglik.data.reading import Reading
 from loglik.data.source import Dataset, Memory, Source
 from loglik.data.splits import PARTS, joined_groups
-from loglik.data.synthetic.dead_leaves import load_dead_leaves
-from loglik.data.synthetic.ising import load_ising
-from loglik.data.synthetic.markov import load_markov
-from loglik.data.synthetic.toys import TOYS, load_toy
+from loglik.data.synthetic.dead_leaves import DEAD_LEAVES
+from loglik.data.synthetic.ising import ISING
+from loglik.data.synthetic.markov import MARKOV
+from loglik.data.synthetic.toys import TOY_SETS
 from loglik.errors import ContextError, ShapeMismatch, UnknownName, UsageError
 from loglik.spaces import Space
 
 Context = bool | str | Sequence[str] | None
 
 
-@dataclass(frozen=True)
-class Entry:
-    """One line of the catalog; `labelled` loads the data with its labels as contexts, where it has labels.
-
-    Both take `window=` if the data are cut into windows: T of a text or of sound, the side of crops of photographs.
-    """
-
-    load: Callable[..., Dataset]
-    space: str
-    about: str
-    labelled: Callable[..., Dataset] | None = None
-    windowed: bool = False
-
-
-GREY, BINARY = "Integer(1, 28, 28) with 256 levels", "Integer(1, 28, 28) with 2 levels"
-CATALOG: dict[str, Entry] = {
-    "digits": Entry(
-        load_digits,
-        "Integer(1, 8, 8) with 17 levels",
-        "handwritten digits 8x8, shipped with scikit-learn",
-        partial(load_digits, context=True),
-    ),
-    **{name: Entry(partial(load_toy, name), "Real(2,)", f"{about}; log p known") for name, (_, about) in TOYS.items()},
-    "markov": Entry(load_markov, "Category(32,) with 12 levels", "random text; log p and entropy known"),
-    "ising": Entry(load_ising, "Integer(1, 8, 8) with 2 levels", "magnetic spins; log p and entropy known"),
-    "dead-leaves": Entry(
-        load_dead_leaves, "Integer(1, 16, 16) with 256 levels", "discs that occlude each other, as things do"
-    ),
-    "mnist": Entry(partial(load_idx, "mnist"), GREY, "handwritten digits", partial(load_idx, "mnist", context=True)),
-    "fashion-mnist": Entry(
-        partial(load_idx, "fashion-mnist"), GREY, "clothes", partial(load_idx, "fashion-mnist", context=True)
-    ),
-    "binarized-mnist": Entry(load_binarized_mnist, BINARY, "handwritten digits in black and white"),
-    "cifar10": Entry(
-        load_cifar10,
-        "Integer(3, 32, 32) with 256 levels",
-        "small colour photographs",
-        partial(load_cifar10, context=True),
-    ),
-    "tinyshakespeare": Entry(
-        load_tinyshakespeare, "Category(128,) with 66 levels", "plays of Shakespeare, 1.1 MB of text", windowed=True
-    ),
-    "fsdd": Entry(
-        load_fsdd,
-        "Integer(1024,) with 65536 levels",
-        "spoken digits, 8 kHz",
-        partial(load_fsdd, context=True),
-        windowed=True,
-    ),
-    "bsds300": Entry(load_bsds300, "Integer(1, 16, 16) with 256 levels", "crops of grey photographs", windowed=True),
-    "bsds300-colour": Entry(
-        partial(load_bsds300, colour=True),
-        "Integer(3, 16, 16) with 256 levels",
-        "crops of colour photographs",
-        windowed=True,
-    ),
-    "freyfaces": Entry(load_freyfaces, "Integer(1, 28, 20) with 256 levels", "the face of one man, from a video"),
-    **{
-        name: Entry(partial(load_binary, name), f"Integer({dims},) with 2 levels", f"{what} ({origin})")
-        for name, (dims, what, origin) in SETS.items()
-    },
-    **{name: Entry(partial(load_uci, name), "Real(D,)", f"{what} (UCI)") for name, (_, what) in UCI.items()},
-}
+CATALOG: dict[str, Builtin] = {
+    entry.name: entry
+    for entry in (
+        DIGITS, *TOY_SETS, MARKOV, ISING, DEAD_LEAVES, *IMAGE_SETS, TINYSHAKESPEARE, FSDD, BSDS300, BSDS300_COLOUR,
+        FREYFACES, *BINARY_SETS, *UCI_SETS,
+    )
+}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -108,8 +53,7 @@ class Listing:
 
 def catalog() -> list[Listing]:
     """All built-in data sets, without loading any; the standard ones are available if their files are there."""
-    there = {name: name not in FILES or not missing(name) for name in CATALOG}
-    return [Listing(name, entry.space, entry.about, there[name]) for name, entry in CATALOG.items()]
+    return [Listing(name, entry.space, entry.about, entry.available) for name, entry in CATALOG.items()]
 
 
 def open_dataset(
@@ -144,10 +88,13 @@ def open_dataset(
     entry = _entry(name_or_path)
     if entry is None:
         place = os.fspath(name_or_path)
-        return dataset_at(place, seed, _of_path(context), space, columns, window, keep_equal_rows_together)
+        return dataset_at(
+            place, seed, context=_of_path(context), space=space, columns=columns, window=window,
+            keep_equal_rows_together=keep_equal_rows_together,
+        )  # fmt: skip
     if keep_equal_rows_together:
         raise UsageError(f"The split of the built-in data set {name_or_path!r} is fixed, equal rows or not.")
-    return _built_in(entry, str(name_or_path), context, space, columns, window)
+    return _built_in(entry, context=context, space=space, columns=columns, window=window)
 
 
 def open_source(
@@ -175,14 +122,14 @@ def open_source(
         return open_file(
             name_or_path, context=_of_path(context), space=space, columns=columns, window=window, reading=reading
         )
-    data = _built_in(entry, str(name_or_path), context, space, columns, window)
+    data = _built_in(entry, context=context, space=space, columns=columns, window=window)
     if reading is not None:
         _check_reading(str(name_or_path), Reading.of(data), reading)
     chosen = {"train": data.train, "valid": data.valid, "test": data.test, None: data.test}
     return _all_parts(data) if part == "all" else chosen[part]
 
 
-def _entry(name: str | os.PathLike[str]) -> Entry | None:
+def _entry(name: str | os.PathLike[str]) -> Builtin | None:
     """The catalog's entry, or None for what is, or looks like, a path."""
     if not isinstance(name, (str, os.PathLike)):
         raise UsageError(
@@ -198,24 +145,25 @@ def _entry(name: str | os.PathLike[str]) -> Entry | None:
 
 
 def _built_in(
-    entry: Entry,
-    name: str,
+    entry: Builtin,
+    *,
     context: Context,
     space: Space | str | None,
     columns: Sequence[str] | None,
     window: int | None,
 ) -> Dataset:
+    name = entry.name
     if columns is not None:
         raise UsageError(f"Columns are chosen in files; the built-in data set {name!r} has none.")
     if context not in (None, True, False):
         raise UsageError(f"The contexts of {name!r} are its labels: expected context=True; got {context!r}.")
-    if context and entry.labelled is None:
+    if context and not entry.labelled:
         raise ContextError(f"The built-in data set {name!r} has no labels; got context=True. Leave it out.")
     if window is not None and (not entry.windowed or window < 1):
         raise UsageError(f"Expected a window of at least 1, of data cut into windows; got {window} for {name!r}.")
-    load = entry.labelled if context and entry.labelled is not None else entry.load
     if isinstance(space, Space) and space.shape:
         window = window or space.shape[-1]
+    load = partial(entry.load, context=True) if context else entry.load
     data = load(window=window) if entry.windowed else load()
     if space is not None and stated_space(space, data.space.shape, name) != data.space:
         raise UsageError(f"The built-in data set {name!r} holds {data.space}; got space={space!s}.")

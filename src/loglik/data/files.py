@@ -40,7 +40,7 @@ def open_file(
         or other sizes. ContextError: no such classes. UsageError: a space or a window where there can be none.
     """
     kind, place, known = kind_of(path), os.fspath(path), reading or Reading()
-    check_options(kind, place, context, space, window)
+    check_options(kind, place, context=context, space=space, window=window)
     if kind == "table":
         assert not isinstance(context, bool)
         return open_table(place, context, space, columns)
@@ -76,7 +76,7 @@ def kind_of(path: str | os.PathLike[str]) -> str:
 
 
 def check_options(
-    kind: str, path: str, context: Sequence[str] | bool, space: Space | str | None, window: int | None
+    kind: str, path: str, *, context: Sequence[str] | bool, space: Space | str | None, window: int | None
 ) -> None:
     """Raises UsageError or ContextError for what a table, text, recording or image cannot have."""
     if kind == "table" and isinstance(context, bool) and context:

@@ -12,10 +12,13 @@ from pathlib import Path
 from loglik.arguments.memory import in_bytes, memory_at_hand
 from loglik.data.files import check_options, kind_of, open_file
 from loglik.data.formats.folders import files_of, label_space, subfolder_labels
-from loglik.data.formats.sound.recordings import WINDOW, Recordings
-from loglik.data.formats.text import load_text
-from loglik.data.source import Dataset
-from loglik.data.splits import check_length, split_source
+from loglik.data.formats.sound.recordings import WINDOW as SOUND_WINDOW
+from loglik.data.formats.sound.recordings import Recordings
+from loglik.data.formats.text import SHARED, open_text
+from loglik.data.formats.text import WINDOW as TEXT_WINDOW
+from loglik.data.formats.text_file import read_text
+from loglik.data.source import Dataset, Memory
+from loglik.data.splits import PARTS, check_length, split_source
 from loglik.errors import EmptyData, TooLarge, UsageError
 from loglik.spaces import Space
 
@@ -23,6 +26,7 @@ from loglik.spaces import Space
 def dataset_at(
     path: str,
     seed: int,
+    *,
     context: Sequence[str] | bool,
     space: Space | str | None,
     columns: Sequence[str] | None,
@@ -31,13 +35,13 @@ def dataset_at(
 ) -> Dataset:
     """What is at a path, cut into three parts; see `open_dataset`."""
     kind = kind_of(path)
-    check_options(kind, path, context, space, window)
+    check_options(kind, path, context=context, space=space, window=window)
     if kind in ("text", "sound"):
         if keep_equal_rows_together:
             raise UsageError(f"Equal rows are kept together in tables and images; {path} holds windows. Leave it out.")
         if columns is not None:
             raise UsageError(f"Columns are those of tables; got some for {path}. Leave them out.")
-        data = load_text(path, window) if kind == "text" else _sound(path, seed, bool(context), window or WINDOW)
+        data = _text(path, window) if kind == "text" else _sound(path, seed, bool(context), window)
         data = replace(data, read_as=data.train.read_as)
         if space is not None and space != data.space:
             raise UsageError(f"{path} holds {data.space}; got space={space!s}.")
@@ -50,6 +54,37 @@ def dataset_at(
             data.split["labels"] = list(subfolder_labels(files_of(path), Path(path))[1])
         data = replace(data, read_as=whole.read_as, remark=whole.remark)
     return replace(data, name=_name(path), about=path)
+
+
+def _text(path: str, window: int | None) -> Dataset:
+    """A text, 90 / 5 / 5 % in order; the vocabulary is that of the training windows.
+
+    Raises:
+        EmptyData: too short for a window in each part. UnreadableData: see `read_text`.
+    """
+    text, T = read_text(path).characters, window or TEXT_WINDOW
+    if text.isspace():
+        raise EmptyData(f"Expected a text; got {path}, which holds only blanks. Name a text with words.")
+    check_length(len(text), T, "characters", path)
+    whole = open_text(path, window=T)
+    data = split_source(Path(path).name, whole)
+    unseen = {key: _unseen(getattr(data, key)) for key in PARTS}
+    for key, count in unseen.items():
+        getattr(data, key).remark = SHARED.format(count) if count else ""
+    data.split.update(
+        {
+            "window": T,
+            "characters that fill no window": len(text) - whole.x.numel(),
+            "characters that the training part lacks": unseen,
+        }
+    )
+    return data
+
+
+def _unseen(part: Memory) -> int:
+    """How many characters of a part are at the level that stands for all others."""
+    assert part.vocabulary is not None
+    return int((part.x == len(part.vocabulary) - 1).sum())
 
 
 def _check_size(path: str) -> None:
@@ -66,7 +101,8 @@ def _check_size(path: str) -> None:
         )
 
 
-def _sound(path: str, seed: int, labelled: bool, T: int) -> Dataset:
+def _sound(path: str, seed: int, labelled: bool, window: int | None) -> Dataset:
+    T = window or SOUND_WINDOW
     paths = files_of(path)
     labels, names = subfolder_labels(paths, Path(path)) if labelled else (None, ())
     source = Recordings(paths, T, None, labels, label_space(names) if labelled else None)

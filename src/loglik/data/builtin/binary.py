@@ -10,12 +10,14 @@ The collection's files of dna hold 1600 / 400 / 1186 rows; Larochelle and Murray
 test. What a file holds is read as it is, and stated in `split`.
 """
 
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 import torch
 from torch import Tensor
 
+from loglik.data.builtin.entry import Builtin
 from loglik.data.builtin.places import find
 from loglik.data.formats.idx import read_bytes
 from loglik.data.source import Dataset, Memory
@@ -23,7 +25,7 @@ from loglik.errors import EmptyData, ShapeMismatch, UnreadableData
 from loglik.spaces import Integer
 
 HAAREN, LAROCHELLE, BEKKER = "Van Haaren and Davis 2012", "Larochelle and Murray 2011", "Bekker et al. 2015"
-SETS: dict[str, tuple[int, str, str]] = {  # the number D of values, what they are, who made the parts
+BINARY: dict[str, tuple[int, str, str]] = {  # the number D of values, what they are, who made the parts
     "nltcs": (16, "disabilities of elderly people", HAAREN),
     "dna": (180, "splice junctions of DNA, one-hot", f"{HAAREN}; {LAROCHELLE} cut 1400 / 600 / 1186 instead"),
     "mushrooms": (112, "properties of mushrooms, one-hot", LAROCHELLE),
@@ -43,12 +45,16 @@ def load_binary(name: str) -> Dataset:
     Raises:
         DataNotFound: a file is not there. UnreadableData, ShapeMismatch, EmptyData: a damaged one.
     """
-    dims, _, origin = SETS[name]
+    dims, _, origin = BINARY[name]
     space = Integer((dims,), levels=2)
-    train, valid, test = (Memory(space, read_bits(path, dims)) for path in find(name))
+    train, valid, test = (Memory(space, read_bits(path, dims)) for path in find(_files(name)))
     how = f"official files ({origin})"
     rows = {"train": train.rows, "valid": valid.rows, "test": test.rows}
     return Dataset(name, train, valid, test, {"how": how, **rows})
+
+
+def _files(name: str) -> tuple[str, ...]:
+    return tuple(f"density_estimation_binary/{name}/{name}.{part}.data" for part in ("train", "valid", "test"))
 
 
 def read_bits(path: Path, dims: int) -> Tensor:
@@ -67,3 +73,9 @@ def read_bits(path: Path, dims: int) -> Tensor:
     if not commas or int(bits.max()) > 1:
         raise UnreadableData(f"Expected lines of {dims} zeros and ones with commas between; got others in {path}.")
     return torch.from_numpy(bits.copy())
+
+
+BINARY_SETS = tuple(
+    Builtin(name, partial(load_binary, name), f"Integer({dims},) with 2 levels", f"{what} ({origin})", _files(name))
+    for name, (dims, what, origin) in BINARY.items()
+)

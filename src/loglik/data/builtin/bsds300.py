@@ -6,18 +6,21 @@ resemble the 8x8 patches of D. Zoran, Y. Weiss 2011 that papers score on, but ar
 numbers.
 """
 
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 import torch
 from torch import Tensor
 
+from loglik.data.builtin.entry import Builtin
 from loglik.data.builtin.places import find
 from loglik.data.formats.images.file import read_image
 from loglik.data.source import Dataset, Memory
 from loglik.errors import EmptyData, UnreadableData, UsageError
 from loglik.spaces import Integer
 
+FOLDERS = ("BSDS300/images/train", "BSDS300/images/test")
 SIDE = 16
 SEED = 0
 CROPS = {"train": 500, "valid": 500, "test": 100}  # of each photograph
@@ -30,8 +33,8 @@ def load_bsds300(colour: bool = False, window: int | None = None) -> Dataset:
     The official parts; the last 20 training photographs validate. Grey is 0.299 R + 0.587 G + 0.114 B, rounded (ITU-R
     BT.601, as Pillow computes it).
     """
-    name, side = "bsds300-colour" if colour else "bsds300", window or SIDE
-    train, test = (sorted(folder.glob("*.jpg")) for folder in find(name))
+    entry, side = BSDS300_COLOUR if colour else BSDS300, window or SIDE
+    train, test = (sorted(folder.glob("*.jpg")) for folder in find(entry.files))
     if len(train) <= VALID_PHOTOGRAPHS or not test:
         raise EmptyData(
             f"Expected the photographs of BSDS300, *.jpg; got {len(train)} to train and {len(test)} to test."
@@ -51,7 +54,7 @@ def load_bsds300(colour: bool = False, window: int | None = None) -> Dataset:
         "photographs": {key: len(paths) for key, paths in photographs.items()},
         **{key: memory.rows for key, memory in part.items()},
     }
-    return Dataset(name, part["train"], part["valid"], part["test"], split)
+    return Dataset(entry.name, part["train"], part["valid"], part["test"], split)
 
 
 def _crops(paths: list[Path], count: int, space: Integer, random: np.random.Generator) -> Tensor:
@@ -80,3 +83,21 @@ def _photograph(path: Path, channels: int) -> Tensor:
         return image
     grey = Image.fromarray(image.permute(1, 2, 0).numpy()).convert("L")
     return torch.from_numpy(np.array(grey))[None]
+
+
+BSDS300 = Builtin(
+    "bsds300",
+    load_bsds300,
+    "Integer(1, 16, 16) with 256 levels",
+    "crops of grey photographs",
+    files=FOLDERS,
+    windowed=True,
+)
+BSDS300_COLOUR = Builtin(
+    "bsds300-colour",
+    partial(load_bsds300, colour=True),
+    "Integer(3, 16, 16) with 256 levels",
+    "crops of colour photographs",
+    files=FOLDERS,
+    windowed=True,
+)

@@ -6,6 +6,7 @@ Each value counts the black pixels of a 4x4 block, 0..16. scikit-learn ships the
 
 import torch
 
+from loglik.data.builtin.entry import Builtin
 from loglik.data.source import Dataset, Memory
 from loglik.data.splits import split_source
 from loglik.spaces import Category, Integer
@@ -22,4 +23,7 @@ def load_digits(context: bool = False) -> Dataset:
     images, classes = shipped(return_X_y=True)
     x = torch.from_numpy(images).to(torch.uint8).reshape(-1, *SPACE.shape)
     whole = Memory(SPACE, x, torch.from_numpy(classes), LABELS) if context else Memory(SPACE, x)
-    return split_source("digits", whole, SEED)
+    return split_source(DIGITS.name, whole, SEED)
+
+
+DIGITS = Builtin("digits", load_digits, str(SPACE), "handwritten digits 8x8, shipped with scikit-learn", labelled=True)

@@ -6,6 +6,7 @@ Z. Jackson et al. 2018, Jakobovski/free-spoken-digit-dataset, DOI 10.5281/zenodo
 
 import re
 
+from loglik.data.builtin.entry import Builtin
 from loglik.data.builtin.places import find
 from loglik.data.formats.sound.recordings import WINDOW, Recordings
 from loglik.data.source import Dataset, Memory
@@ -24,7 +25,7 @@ def load_fsdd(window: int | None = None, context: bool = False) -> Dataset:
     The shortest recording has 1149 samples, so every one gives at least one window of 1024. What is left of each, less
     than a window, is left out and counted.
     """
-    (folder,) = find("fsdd")
+    (folder,) = find(FSDD.files)
     named = [(path, NAME.fullmatch(path.name)) for path in sorted(folder.glob("*.wav"))]
     chosen = [(path, int(m[1]), m[2], int(m[3])) for path, m in named if m]
     part: dict[str, Memory] = {}
@@ -43,9 +44,20 @@ def load_fsdd(window: int | None = None, context: bool = False) -> Dataset:
         **{key: memory.rows for key, memory in part.items()},
         "recordings": facts,
     }
-    return Dataset("fsdd", part["train"], part["valid"], part["test"], split)
+    return Dataset(FSDD.name, part["train"], part["valid"], part["test"], split)
 
 
 def _part_of(index: int) -> str:
     """The part that a recording belongs to, by its index."""
     return "test" if index < 5 else "valid" if index < 10 else "train"
+
+
+FSDD = Builtin(
+    "fsdd",
+    load_fsdd,
+    "Integer(1024,) with 65536 levels",
+    "spoken digits, 8 kHz",
+    files=("fsdd/recordings",),
+    labelled=True,
+    windowed=True,
+)

@@ -5,11 +5,13 @@ how they were rounded. So constant columns are left out, columns are brought to 
 gets Gaussian noise of a hundredth of that, once and for all. What is modelled is then a density, the same for everyone.
 """
 
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 import torch
 
+from loglik.data.builtin.entry import Builtin
 from loglik.data.builtin.places import find
 from loglik.data.formats.tables.csv import CsvReader
 from loglik.data.source import Dataset, Memory
@@ -33,7 +35,7 @@ def load_uci(name: str) -> Dataset:
     Raises:
         DataNotFound: the file is not there. UnreadableData, EmptyData: a damaged one, or one of other columns.
     """
-    (path,) = find(name)
+    (path,) = find(_files(name))
     values = read_numbers(path, UCI[name][0])
     scale = values.std(0)
     varies = scale > 1e-12 * np.abs(values).max(0)
@@ -43,6 +45,10 @@ def load_uci(name: str) -> Dataset:
     data = split_source(name, Memory(Real((x.shape[1],)), x), seed=SEED)
     data.split["noise"] = f"N(0, {NOISE}^2) on standardised columns, seed {SEED}; {int((~varies).sum())} constant ones"
     return data
+
+
+def _files(name: str) -> tuple[str, ...]:
+    return (f"uci_regression/{name}/data.csv",)
 
 
 def read_numbers(path: Path, columns: int) -> np.ndarray[tuple[int, int], np.dtype[np.float64]]:
@@ -58,3 +64,8 @@ def read_numbers(path: Path, columns: int) -> np.ndarray[tuple[int, int], np.dty
     if not np.isfinite(values).all():
         raise UnreadableData(f"Expected finite numbers in {path}; got others. Fetch it again.")
     return values
+
+
+UCI_SETS = tuple(
+    Builtin(name, partial(load_uci, name), "Real(D,)", f"{what} (UCI)", _files(name)) for name, (_, what) in UCI.items()
+)

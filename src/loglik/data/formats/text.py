@@ -11,10 +11,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from loglik.data.builtin.places import find
 from loglik.data.formats.text_file import read_text
-from loglik.data.source import Dataset, Memory
-from loglik.data.splits import LEAST_WINDOWS, PARTS, check_length, split_source, split_stream
+from loglik.data.source import Memory
+from loglik.data.splits import LEAST_WINDOWS, split_stream
 from loglik.data.windows import windows
 from loglik.errors import EmptyData, OutsideSpace, ShapeMismatch, UsageError
 from loglik.spaces import Category, Space
@@ -23,50 +22,6 @@ WINDOW = 128
 UNSEEN = "\ufffd"  # what Unicode replaces the unknown by
 SHARED = "{} characters that the training text lacks share one level"
 AT_ONCE = 1 << 20
-
-
-def load_text(path: str | Path, window: int | None = None) -> Dataset:
-    """A text, 90 / 5 / 5 % in order; the vocabulary is that of the training windows.
-
-    Raises:
-        EmptyData: too short for a window in each part. UnreadableData: see `read_text`.
-    """
-    text, T = read_text(path).characters, window or WINDOW
-    if text.isspace():
-        raise EmptyData(f"Expected a text; got {path}, which holds only blanks. Name a text with words.")
-    check_length(len(text), T, "characters", path)
-    whole = open_text(path, window=T)
-    data = split_source(Path(path).name, whole)
-    unseen = {key: _unseen(getattr(data, key)) for key in PARTS}
-    for key, count in unseen.items():
-        getattr(data, key).remark = SHARED.format(count) if count else ""
-    data.split.update(
-        {
-            "window": T,
-            "characters that fill no window": len(text) - whole.x.numel(),
-            "characters that the training part lacks": unseen,
-        }
-    )
-    return data
-
-
-def load_tinyshakespeare(window: int | None = None) -> Dataset:
-    """Karpathy's tiny Shakespeare: the last 10 % to test, as char-rnn and nanoGPT validate on; 85.5 / 4.5 / 10 %.
-
-    The part to validate on keeps a window's distance from the others.
-    """
-    (path,) = find("tinyshakespeare")
-    text, T = read_text(path).characters, window or WINDOW
-    kept = len(text) * 9 // 10
-    begin = kept * 95 // 100
-    parts = {"train": slice(0, begin), "valid": slice(begin + T, kept - T), "test": slice(kept, len(text))}
-    how = (
-        "in order: the last 10 % to test (what nanoGPT validates on); of the first 90 %, the last 5 % to validate, but "
-        "for a window at either end"
-    )
-    if min(begin, kept - begin - 2 * T) < T:
-        raise EmptyData(f"Expected a window of {T} characters in each part of {path}; got a shorter one.")
-    return _parts("tinyshakespeare", text, parts, T, how)
 
 
 def open_text(
@@ -117,12 +72,6 @@ def _training_text(text: str, T: int) -> str:
     return text if count < LEAST_WINDOWS else text[: len(split_stream(count)["train"]) * T]
 
 
-def _unseen(part: Memory) -> int:
-    """How many characters of a part are at the level that stands for all others."""
-    assert part.vocabulary is not None
-    return int((part.x == len(part.vocabulary) - 1).sum())
-
-
 def vocabulary_of(text: str) -> tuple[str, ...]:
     """The distinct characters in the order of Unicode, then the one that stands for all others."""
     return (*sorted(set(text) - {UNSEEN}), UNSEEN)
@@ -164,23 +113,3 @@ def decode(x: Tensor, vocabulary: tuple[str, ...]) -> list[str]:
             "The record of the run does not belong to its weights; restore it."
         )
     return ["".join(vocabulary[level] for level in row) for row in x.reshape(len(x), -1).tolist()]
-
-
-def _parts(name: str, text: str, parts: dict[str, slice], T: int, how: str) -> Dataset:
-    vocabulary = vocabulary_of(text[parts["train"]])
-    space = Category((T,), len(vocabulary))
-    part: dict[str, Memory] = {}
-    left, unseen = {}, {}
-    for key, where in parts.items():
-        levels, unseen[key] = encode(text[where], vocabulary, name)
-        part[key] = Memory(space, windows(levels, T), stream=True, vocabulary=vocabulary)
-        part[key].remark = SHARED.format(unseen[key]) if unseen[key] else ""
-        left[key] = len(levels) % T
-    split = {
-        "how": how,
-        "window": T,
-        **{key: memory.rows for key, memory in part.items()},
-        "characters that fill no window": left,
-        "characters that the training part lacks": unseen,
-    }
-    return Dataset(name, part["train"], part["valid"], part["test"], split)

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 import torch
 from torch import Generator, Tensor
 
+from loglik.data.builtin.entry import Builtin
 from loglik.data.source import Dataset, Memory
 from loglik.data.synthetic.drawn import SEEDS
 from loglik.errors import UsageError
@@ -101,4 +102,12 @@ def load_dead_leaves() -> Dataset:
         for key, rows in ROWS.items()
     }
     split = {"how": "drawn with torch's generator, one seed per part", "seeds": SEEDS, **ROWS}
-    return Dataset("dead-leaves", part["train"], part["valid"], part["test"], split)
+    return Dataset(DEAD_LEAVES.name, part["train"], part["valid"], part["test"], split)
+
+
+DEAD_LEAVES = Builtin(
+    "dead-leaves",
+    load_dead_leaves,
+    "Integer(1, 16, 16) with 256 levels",
+    "discs that occlude each other, as things do",
+)

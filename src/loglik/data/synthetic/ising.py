@@ -3,6 +3,7 @@
 import torch
 from torch import Generator, Tensor
 
+from loglik.data.builtin.entry import Builtin
 from loglik.data.source import Dataset
 from loglik.data.synthetic.drawn import drawn
 from loglik.errors import UsageError
@@ -84,4 +85,7 @@ class Ising:
 def load_ising() -> Dataset:
     """20 000 / 2000 / 10 000 grids of 8 x 8 at the critical coupling log(1 + sqrt 2) / 2 of the endless grid."""
     grid = Ising(8, 8, coupling=0.44068679350977147)
-    return drawn("ising", grid.space, grid.sample, grid.log_prob, grid.entropy)
+    return drawn(ISING.name, grid.space, grid.sample, grid.log_prob, grid.entropy)
+
+
+ISING = Builtin("ising", load_ising, "Integer(1, 8, 8) with 2 levels", "magnetic spins; log p and entropy known")

@@ -7,10 +7,12 @@ usual sampler has no computable density. All lie within about [-4, 4]^2.
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 
 import torch
 from torch import Generator, Tensor
 
+from loglik.data.builtin.entry import Builtin
 from loglik.data.source import Dataset
 from loglik.data.synthetic.drawn import drawn
 from loglik.data.synthetic.plane import LOG_TAU, Blurred, Toy, direction, normal, rotate
@@ -150,3 +152,8 @@ def load_toy(name: str) -> Dataset:
     """100 000 / 2000 / 10 000 draws, computed in float64 and stored as float32, with their exact log density."""
     toy = TOYS[name][0]()
     return drawn(name, Real((2,)), toy.sample, toy.log_density, toy.entropy, TRAIN)
+
+
+TOY_SETS = tuple(
+    Builtin(name, partial(load_toy, name), "Real(2,)", f"{about}; log p known") for name, (_, about) in TOYS.items()
+)
