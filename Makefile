@@ -11,7 +11,7 @@ ONE_THREAD := OMP_NUM_THREADS=1 NUMBA_NUM_THREADS=1
 # Numbers are to be right on every processor: what computes them is tested with the instructions of older ones too. Each
 # setting has its own compiled loops: numba keys its cache by the name and the features of the processor.
 NUMERICAL := tests/laws tests/nets tests/bijections tests/heads tests/ode tests/models tests/inference \
-	tests/training/test_streams.py tests/training/test_precision.py tests/test_storage.py
+	tests/training/test_streams.py tests/training/test_precision.py tests/test_storage.py tests/test_examples.py
 SSE := ATEN_CPU_CAPABILITY=default ONEDNN_MAX_CPU_ISA=SSE41 NUMBA_CPU_NAME=generic
 AVX2 := ATEN_CPU_CAPABILITY=avx2 ONEDNN_MAX_CPU_ISA=AVX2
 

@@ -61,3 +61,21 @@ def test_linked_files_exist(name: str) -> None:
         assert path.exists(), link
         headings = re.findall(r"^#+ (.*)$", path.read_text(), flags=re.MULTILINE) if anchor else []
         assert not anchor or anchor in [heading.lower().replace(" ", "-") for heading in headings], f"{link}#{anchor}"
+
+
+def test_the_rooms_of_the_readme_are_there() -> None:
+    rooms = PAGES["README.md"].read_text().partition("## Where things are")[2]
+    lines = [line.split("  ")[2] for line in rooms.splitlines() if line.startswith("    src/loglik/")]
+    assert lines
+    for line in lines:
+        first, *others = line.split()
+        assert (ROOT / first).exists(), first
+        for other in others:
+            assert (ROOT / "src" / "loglik" / other).exists(), other
+
+
+def test_the_readme_opens_with_what_to_run_and_says_what_is_in_it_in_a_few_lines() -> None:
+    text = PAGES["README.md"].read_text()
+    assert re.findall(r"^    (make \w+)", text, flags=re.MULTILINE)[:2] == ["make demo", "make test"]
+    inside = text.partition("## What is in it\n")[2].partition("\n## ")[0]
+    assert len([line for line in inside.splitlines() if line]) <= 15

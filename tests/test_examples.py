@@ -1,4 +1,4 @@
-"""Every example in a docstring runs and prints what it says; every public function, space and builder has one."""
+"""Every example in a docstring runs and prints what it says; public functions, spaces and builders have one."""
 
 import ast
 import doctest
@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 import loglik
-from loglik.spaces import Space
+from loglik import Category, Entry, Integer, Real
 from loglik.zoo import ZOO
 
 SOURCE = Path(loglik.__file__).parent
@@ -54,12 +54,16 @@ def test_every_public_function_has_an_example(name: str) -> None:
     assert f"{function.__module__}:{function.__name__}" in EXAMPLES
 
 
-def test_every_public_space_has_an_example() -> None:
-    public = [getattr(loglik, name) for name in loglik.__all__]
-    spaces = [kind for kind in public if inspect.isclass(kind) and issubclass(kind, Space) and kind is not Space]
-    assert spaces
-    for kind in spaces:
-        assert f"{kind.__module__}:{kind.__name__}" in EXAMPLES
+@pytest.mark.parametrize("kind", [Category, Entry, Integer, Real])
+def test_every_public_class_that_a_user_calls_has_an_example(kind: type) -> None:
+    assert f"{kind.__module__}:{kind.__name__}" in EXAMPLES
+
+
+@pytest.mark.parametrize("name", ZOO)
+def test_every_builder_has_an_example(name: str) -> None:
+    builder = ZOO[name].load()
+    example = EXAMPLES[f"{builder.__module__}:{builder.__name__}"]
+    assert f'loglik.build("{name}"' in example
 
 
 def test_a_wrong_example_fails() -> None:

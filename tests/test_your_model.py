@@ -1,10 +1,12 @@
-"""docs/your-model.md is followed to the letter: its file, line and case in a copy of the package, and the laws run."""
+"""docs/your-model.md is followed to the letter: in a copy of the package, and as a package of the user's own."""
 
 import os
 import re
 import shutil
 import subprocess
 import sys
+import tomllib
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -14,16 +16,17 @@ import loglik
 ROOT = Path(__file__).parent.parent
 SOURCE = Path(loglik.__file__).parent
 PAGE = (ROOT / "docs" / "your-model.md").read_text()
-FILE, LINE, CASES = re.findall(r"```(?:python|text)\n(.*?)```", PAGE, flags=re.DOTALL)[:3]
+FILE, LINE, CASES, ENTRY, PROJECT = re.findall(r"```(?:python|text|toml)\n(.*?)```", PAGE, flags=re.DOTALL)
 LAWS = re.findall(r"^    python (-m pytest .*)$", PAGE, flags=re.MULTILINE)[0].split()
+COMMANDS = re.findall(r"^    (loglik .*)$", PAGE, flags=re.MULTILINE)
 PLACE = re.findall(r"the file `(src/loglik/models/\S+\.py)`", PAGE)[0]
 COPIED = ("cases.py", "conftest.py", "laws/conftest.py", "laws/test_laws.py")
 
 
-def run(*words: str, folder: Path, source: Path) -> subprocess.CompletedProcess[str]:
-    """`python WORDS` in a folder, with the packages in `source`; it inherits nothing from the test that runs."""
+def run(*words: str, folder: Path, sources: Sequence[Path]) -> subprocess.CompletedProcess[str]:
+    """`python WORDS` in a folder, with the packages in `sources`; it inherits nothing from the test that runs."""
     ours = {key: value for key, value in os.environ.items() if not key.startswith("PYTEST_")}
-    environment = {**ours, "PYTHONPATH": str(source)}
+    environment = {**ours, "PYTHONPATH": os.pathsep.join(map(str, sources))}
     command = [sys.executable, *words]
     return subprocess.run(command, check=False, cwd=folder, env=environment, capture_output=True, text=True)
 
@@ -51,7 +54,7 @@ def copy(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_one_file_one_line_one_case_and_the_laws_hold(copy: Path) -> None:
-    done = run(*LAWS, "-rA", folder=copy, source=copy / "src")
+    done = run(*LAWS, "-rA", folder=copy, sources=[copy / "src"])
     assert done.returncode == 0, done.stdout + done.stderr
     assert len(re.findall(r"^PASSED .*test_laws_hold\[student-t", done.stdout, flags=re.MULTILINE)) == 2
 
@@ -60,19 +63,46 @@ def test_the_mistake_of_the_page_is_found(copy: Path) -> None:
     wrong = FILE.replace("tail = -(nu + dims) / 2", "tail = -nu / 2")
     assert wrong != FILE
     (copy / PLACE).write_text(wrong)
-    done = run(*LAWS, folder=copy, source=copy / "src")
+    done = run(*LAWS, folder=copy, sources=[copy / "src"])
     (copy / PLACE).write_text(FILE)
     assert done.returncode == 1
     assert "total mass" in done.stdout
 
 
-def test_the_model_has_every_command(copy: Path) -> None:
-    """Heavy tails are told from light ones, and the hyperparameter is listed."""
+def test_the_model_is_in_the_zoo(copy: Path) -> None:
+    """Heavy tails are told from light ones, where no models are named."""
     code = (
-        "import torch, loglik; x = torch.distributions.StudentT(3.0).sample((500, 2));"
-        "print(loglik.compare(['gaussian', 'student-t'], x, budget='10s', steps=100))"
+        "import torch, loglik; from loglik.zoo import models_for;"
+        "x = torch.distributions.StudentT(3.0).sample((500, 2));"
+        "names = [name for name in models_for(loglik.Real((2,))) if name in ('gaussian', 'student-t')];"
+        "print(loglik.compare(names, x, budget='10s', steps=100))"
     )
-    board = run("-c", code, folder=copy, source=copy / "src")
+    board = run("-c", code, folder=copy, sources=[copy / "src"])
     assert re.search(r"^1 +student-t", board.stdout, flags=re.MULTILINE), board.stdout + board.stderr
-    assert re.search(r"^nu +5\.0", run("-m", "loglik", "models", "student-t", folder=copy, source=copy / "src").stdout,
-                     flags=re.MULTILINE)  # fmt: skip
+
+
+def test_a_package_of_the_users_own(tmp_path: Path) -> None:
+    """What pip would install of it: the package, and the entry points of its metadata."""
+    place = tmp_path / "installed"
+    (place / "my_models").mkdir(parents=True)
+    (place / "my_models" / "student_t.py").write_text(FILE)
+    (place / "my_models" / "__init__.py").write_text(ENTRY)
+    project = tomllib.loads(PROJECT)["project"]
+    about = place / f"my_models-{project['version']}.dist-info"
+    about.mkdir()
+    (about / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {project['name']}\nVersion: {project['version']}\n")
+    lines = [
+        f"[{group}]\n" + "".join(f"{name} = {value}\n" for name, value in points.items())
+        for group, points in project["entry-points"].items()
+    ]
+    (about / "entry_points.txt").write_text("\n".join(lines))
+    told = []
+    for command in COMMANDS:
+        done = run("-m", *command.split(), folder=tmp_path, sources=[place, SOURCE.parent])
+        assert done.returncode == 0, command + done.stdout + done.stderr
+        told.append(done.stdout)
+    listed, _, checked, board = told
+    assert re.search(r"^nu +5\.0", listed, flags=re.MULTILINE)
+    assert "student-t on Real(2,)" in checked
+    assert "FAILED" not in checked
+    assert "student-t" in board

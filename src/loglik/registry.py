@@ -78,6 +78,11 @@ class Entry:
     scoring, sampling: what one event costs
     offered: the kinds of data for which `compare` takes the model where none is named
     source: the paper
+
+    >>> from loglik.models.baselines.gaussian import gaussian
+    >>> mine = Entry(gaussian, spaces=(Real,), fitted_by=FittedBy.CLOSED_FORM)
+    >>> mine.takes(Real((3,))), mine.takes(Category((3,), levels=2))
+    (True, False)
     """
 
     builder: str | Builder

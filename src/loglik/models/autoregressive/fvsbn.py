@@ -26,6 +26,12 @@ def fvsbn(
     features (Wager, Wang, Liang 2013, Dropout Training as Adaptive Regularization, arXiv:1307.1493).
 
     `order` is "natural" (first to last) or "random" (one fixed permutation). Reals are standardised inside the model.
+
+    >>> import itertools, torch, loglik
+    >>> model = loglik.build("fvsbn", loglik.Integer((3,), levels=2), seed=0)
+    >>> every = torch.tensor(list(itertools.product(range(2), repeat=3)))
+    >>> round(model.log_prob(every).exp().sum().item(), 4)
+    1.0
     """
     return made(
         space, hidden=(), input_dropout=input_dropout, order=order, head=head, components=components, context=context

@@ -239,6 +239,12 @@ def gated_pixelcnn(
     The first layer's kernel reaches `kernel` // 2 pixels, the others' one. `width` must be a multiple of C and defaults
     to 32, or 16 C in colour. Reals are standardised inside the model. `head` names what is said of a value where it
     should not follow from the space; `components` are a mixture's.
+
+    >>> import loglik
+    >>> label = loglik.Category((1,), levels=10)
+    >>> model = loglik.build("gated-pixelcnn", loglik.Integer((3, 3), levels=2), width=4, layers=1, context=label)
+    >>> loglik.sample(model, 2, context=[[7], [3]]).shape
+    torch.Size([2, 3, 3])
     """
     colours, columns, width = image_size(space, "gated-pixelcnn", width, kernel, per_colour=16)
     if layers < 1:

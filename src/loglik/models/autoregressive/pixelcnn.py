@@ -133,6 +133,11 @@ def pixelcnn(
     by default as large as the image, up to 27 x 27; the paper's is 7 x 7, which sees little of a large image and leaves
     the rest to the blocks. Reals are standardised inside the model. `head` names what is said of a value where it
     should not follow from the space; `components` are a mixture's.
+
+    >>> import loglik
+    >>> model = loglik.build("pixelcnn", loglik.Integer((3, 3), levels=2), width=4, layers=1, seed=0)
+    >>> loglik.sample(model, 2, given=[[[1, 0, 1]]])[:, 0].tolist()  # the first row is given
+    [[1, 0, 1], [1, 0, 1]]
     """
     kernel = first_kernel(space.shape) if kernel is None else kernel
     colours, columns, width = image_size(space, "pixelcnn", width, kernel, per_colour=16)

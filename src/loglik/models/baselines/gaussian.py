@@ -93,6 +93,12 @@ def gaussian(space: Space, *, floor: Share | None = None) -> Model:
     """Full covariance, closed form. `floor`, a share of each column's variance, keeps it regular.
 
     It defaults to 1e-6 on reals, and to 0 on integers, whose noise is a floor.
+
+    >>> import loglik
+    >>> model = loglik.build("gaussian", loglik.Real((1,)))
+    >>> history = loglik.fit(model, [[1.0], [3.0]])
+    >>> round(model.log_prob([[2.0]]).item(), 3)
+    -0.919
     """
     real = density_space(space, "gaussian")
     if space.limits is not None:

@@ -85,7 +85,14 @@ class Histogram(ExactModel, EMModel):
 
 
 def histogram(space: Space, *, smoothing: Positive = 0.1) -> Histogram:
-    """Independent histograms of the dimensions, fitted in closed form."""
+    """Independent histograms of the dimensions, fitted in closed form.
+
+    >>> import loglik
+    >>> model = loglik.build("histogram", loglik.Category((1,), levels=3))
+    >>> history = loglik.fit(model, [[0], [0], [0], [2]])
+    >>> [round(p, 2) for p in model.log_prob([[0], [1], [2]]).exp().tolist()]
+    [0.72, 0.02, 0.26]
+    """
     if not isinstance(space, Discrete):
         raise UsageError(f"`histogram` models Integer and Category data; got {space}. Use gaussian or gmm for reals.")
     if not smoothing > 0:

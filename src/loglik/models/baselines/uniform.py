@@ -44,7 +44,13 @@ class Uniform(ExactModel):
 
 
 def uniform(space: Space, *, context: Space | None = None) -> Uniform:
-    """Every event equally likely; nothing to fit."""
+    """Every event equally likely; nothing to fit.
+
+    >>> import loglik
+    >>> model = loglik.build("uniform", loglik.Integer((2,), levels=4))
+    >>> round(model.log_prob([[0, 3]]).exp().item(), 4)
+    0.0625
+    """
     if not isinstance(space, Discrete):
         raise UsageError(f"`uniform` needs a space of finitely many events, Integer or Category; got {space}.")
     return Uniform(space, context)

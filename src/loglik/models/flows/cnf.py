@@ -39,6 +39,14 @@ def cnf(
     "backprop" through the solver, by the "adjoint" or "checkpointed", and may charge for ways: `kinetic` |f|^2 and
     `jacobian` |df/dx|_F^2. Scores are solved as sharply as the numbers allow, whatever the tolerance. Integers are
     dequantised and rescaled inside the model, as in `realnvp`; reals are standardised.
+
+    >>> import torch, loglik
+    >>> x = torch.randn(200, 3, generator=torch.Generator().manual_seed(0)).cumsum(1)
+    >>> model = loglik.build("cnf", loglik.Real((3,)), hidden=(8,), seed=0)
+    >>> history = loglik.fit(model, x, steps=3)
+    >>> score = loglik.evaluate(model, x)
+    >>> str(score.claim), score.tolerance, score.evaluations > 0
+    ('exact', 1e-06, True)
     """
     condition = context.width if context else 0
     real = density_space(space, "cnf")

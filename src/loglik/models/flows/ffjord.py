@@ -63,6 +63,13 @@ def ffjord(
     With `images` the fields are convolutional nets of `hidden` channels, two at each of `scales` resolutions and one at
     the last; by default an image is squeezed as long as its sizes are even. The exact trace of such a field takes as
     many directions as there are values in what it moves. Their `gain` is 1.5 by default.
+
+    >>> import torch, loglik
+    >>> x = torch.randn(200, 3, generator=torch.Generator().manual_seed(0)).cumsum(1)
+    >>> model = loglik.build("ffjord", loglik.Real((3,)), hidden=(8,), exact=False, seed=0)
+    >>> history = loglik.fit(model, x, steps=3)
+    >>> str(loglik.evaluate(model, x).claim)  # by default the trace of three dimensions is exact
+    'estimate'
     """
     if noise not in NOISE:
         raise UsageError(f"Expected noise {' or '.join(map(repr, NOISE))}; got {noise!r}.")

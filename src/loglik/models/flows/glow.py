@@ -98,6 +98,11 @@ def glow(
 
     Raises:
         UsageError: a space that is not of images; an unknown transform, rescale or dequantization; no layers.
+
+    >>> import loglik
+    >>> model = loglik.build("glow", loglik.Real((3, 4, 4)), width=4, layers=1)
+    >>> loglik.sample(model, 2).shape
+    torch.Size([2, 3, 4, 4])
     """
     real = density_space(space, "glow")
     shape = image_shape(space, "glow")

@@ -54,6 +54,14 @@ def maf(
 
     Raises:
         UsageError: no layer, an unknown order, base, norm, rescale or dequantization.
+
+    >>> import torch, loglik
+    >>> label = torch.arange(100)[:, None] % 2
+    >>> x = torch.randn(100, 2, generator=torch.Generator().manual_seed(0)) + 5 * label
+    >>> model = loglik.build("maf", loglik.Real((2,)), hidden=(8,), context=loglik.Category((1,), levels=2), seed=0)
+    >>> history = loglik.fit(model, x, context=label, steps=20)
+    >>> loglik.sample(model, 4, context=[[1]]).shape
+    torch.Size([4, 2])
     """
     dims = density_space(space, "maf").dims
     orders = _orders(dims, layers, order)
@@ -81,6 +89,13 @@ def iaf(
 
     Raises:
         UsageError: no layer, an unknown order, base, norm, rescale or dequantization.
+
+    >>> import torch, loglik
+    >>> x = torch.randn(200, 3, generator=torch.Generator().manual_seed(0)).cumsum(1)
+    >>> model = loglik.build("iaf", loglik.Real((3,)), hidden=(8,), layers=2, seed=0)
+    >>> history = loglik.fit(model, x, steps=5)
+    >>> loglik.sample(model, 1000).shape  # one pass
+    torch.Size([1000, 3])
     """
     dims = density_space(space, "iaf").dims
     orders = _orders(dims, layers, order)

@@ -59,6 +59,13 @@ def nice(
 
     Raises:
         UsageError: an unknown prior, rescale or dequantization; fewer than 2 layers.
+
+    >>> import torch, loglik
+    >>> x = torch.randn(200, 3, generator=torch.Generator().manual_seed(0)).cumsum(1)
+    >>> model = loglik.build("nice", loglik.Real((3,)), hidden=(8,), seed=0)
+    >>> history = loglik.fit(model, x, steps=5)
+    >>> loglik.sample(model, 4).shape, str(loglik.evaluate(model, x).claim)
+    (torch.Size([4, 3]), 'exact')
     """
     real = density_space(space, "nice")
     if layers < 2:

@@ -53,6 +53,14 @@ def nsf(
 
     Raises:
         UsageError: bins or a bound that cannot be, an unknown rescale or dequantization.
+
+    >>> import torch, loglik
+    >>> x = torch.randn(200, 3, generator=torch.Generator().manual_seed(0)).cumsum(1)
+    >>> model = loglik.build("nsf", loglik.Real((3,)), hidden=(8,), layers=2, bins=4, seed=0)
+    >>> history = loglik.fit(model, x, steps=5)
+    >>> score = loglik.evaluate(model, x)
+    >>> str(score.claim), score.events
+    ('exact', 200)
     """
     dims = density_space(space, "nsf").dims
     condition = context.width if context else 0
@@ -84,6 +92,13 @@ def nsf_coupling(
 
     Raises:
         UsageError: bins or a bound that cannot be, an unknown rescale or dequantization.
+
+    >>> import torch, loglik
+    >>> x = torch.randint(17, (100, 4), generator=torch.Generator().manual_seed(0))
+    >>> model = loglik.build("nsf-coupling", loglik.Integer((4,), levels=17), hidden=(8,), layers=2, bins=4, seed=0)
+    >>> history = loglik.fit(model, x, steps=5)
+    >>> str(loglik.evaluate(model, x).claim)
+    'lower bound'
     """
     dims = density_space(space, "nsf-coupling").dims
     condition = context.width if context else 0

@@ -117,6 +117,14 @@ def realnvp(
 
     Raises:
         UsageError: an unknown transform, norm, rescale or dequantization; with `images` a space that is not of images.
+
+    >>> import torch, loglik
+    >>> x = torch.randint(4, (100, 3), generator=torch.Generator().manual_seed(0))
+    >>> model = loglik.build("realnvp", loglik.Integer((3,), levels=4), hidden=(8,), layers=2, seed=0)
+    >>> history = loglik.fit(model, x, steps=5)
+    >>> score = loglik.evaluate(model, x, samples=8)
+    >>> str(score.claim), score.samples, score.bits_per_dim < 3
+    ('lower bound', 8, True)
     """
     real = density_space(space, "realnvp")
     condition = context.width if context else 0

@@ -204,6 +204,14 @@ def ppca(
     The model has one noise variance for all columns. So reals are standardised column by column first, and their units
     do not matter; with `standardize=False` it is the textbook's, for columns in one unit. Integer data are seen through
     Gaussianised marginals. `floor` is a share of the data's variance.
+
+    >>> import torch, loglik
+    >>> z = torch.randn(200, 1, generator=torch.Generator().manual_seed(0))
+    >>> x = torch.cat([z, 2 * z], 1) + 0.1 * torch.randn(200, 2, generator=torch.Generator().manual_seed(1))
+    >>> model = loglik.build("ppca", loglik.Real((2,)), latents=1)
+    >>> history = loglik.fit(model, x)
+    >>> history.method, str(loglik.evaluate(model, x).claim)
+    ('closed form', 'exact')
     """
     real = density_space(space, "ppca")
     if real.dims < 2:

@@ -115,6 +115,14 @@ def vae(
     """Encoder and decoder have `hidden` widths (reversed in the decoder); `latents` defaults to D / 2, at most 32.
 
     The likelihood of discrete data is a probability, by the head of their space; reals are standardised.
+
+    >>> import torch, loglik
+    >>> x = torch.randint(2, (100, 6), generator=torch.Generator().manual_seed(0))
+    >>> model = loglik.build("vae", loglik.Integer((6,), levels=2), hidden=(8,), latents=2, seed=0)
+    >>> history = loglik.fit(model, x, steps=20)
+    >>> one, many = (loglik.evaluate(model, x, samples=k) for k in (1, 64))
+    >>> many.nats > one.nats, str(many.claim)  # more samples tighten the bound
+    (True, 'lower bound')
     """
     head = head_for(space)
     latents = max(1, min(32, space.dims // 2)) if latents is None else latents

@@ -34,6 +34,13 @@ def char_rnn(
     the next, in training (truncated backpropagation through time) and in scores. Reals are standardised inside the
     model; images are read value by value in raster order. The `head` follows from the space unless named; `components`
     are those of a mixture.
+
+    >>> import torch, loglik
+    >>> model = loglik.build("char-rnn", loglik.Category((4,), levels=3), width=8, seed=0).eval()
+    >>> log_p, state = model.log_likelihood_from(torch.tensor([[0, 1, 2, 0]]), None)
+    >>> log_p, state = model.log_likelihood_from(torch.tensor([[1, 1, 2, 0]]), state)  # given the four before
+    >>> log_p.shape
+    torch.Size([1])
     """
     if cell not in CELLS:
         raise UsageError(f"Expected cell 'lstm', 'gru' or 'rnn'; got {cell!r}.")

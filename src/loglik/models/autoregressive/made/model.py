@@ -47,6 +47,12 @@ def made(
 
     Raises:
         UsageError: an unknown order, fewer than one mask, any order with one mask, a head that is not for this space.
+
+    >>> import itertools, torch, loglik
+    >>> model = loglik.build("made", loglik.Integer((3,), levels=2), hidden=(8,), masks=2, order="agnostic", seed=0)
+    >>> every = torch.tensor(list(itertools.product(range(2), repeat=3)))
+    >>> round(model.log_prob(every).exp().sum().item(), 4)
+    1.0
     """
     if order not in ORDERS:
         raise UsageError(f"Expected order 'natural', 'random' or 'agnostic'; got {order!r}.")

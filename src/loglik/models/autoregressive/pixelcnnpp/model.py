@@ -33,6 +33,12 @@ def pixelcnnpp(
     For integer images (H, W) or (C, H, W) of any number of levels; the C colours of a pixel share one of `components`
     mixture components. The paper has layers=5, width=160, dropout=0.5 and 3 `resolutions`, each half the one before;
     by default there are as many as leave 4 pixels to the shorter side.
+
+    >>> import torch, loglik
+    >>> model = loglik.build("pixelcnn++", loglik.Integer((1, 1), levels=256), width=4, layers=1, seed=0)
+    >>> every = torch.arange(256).reshape(256, 1, 1)
+    >>> round(model.log_prob(every).exp().sum().item(), 4)
+    1.0
     """
     if not isinstance(space, Integer) or len(space.shape) not in (2, 3):
         raise UsageError(

@@ -36,6 +36,12 @@ def row_lstm(
     States sweep over the image row by row. `width` must be a multiple of C and defaults to 16, or 24 in colour;
     `kernel` is the first convolution's. The head is called by name, or follows from the space. Reals are standardised
     inside the model.
+
+    >>> import itertools, torch, loglik
+    >>> model = loglik.build("row-lstm", loglik.Integer((2, 2), levels=2), width=4, layers=1, seed=0)
+    >>> every = torch.tensor(list(itertools.product(range(2), repeat=4))).reshape(-1, 2, 2)
+    >>> round(model.log_prob(every).exp().sum().item(), 4)
+    1.0
     """
     return pixel_rnn("row-lstm", RowLSTM, space, layers, width, kernel, dropout, head, components, context)
 
@@ -56,6 +62,12 @@ def diagonal_bilstm(
     States sweep over the image from both upper corners, and see all of the past. `width` must be a multiple of C and
     defaults to 16, or 24 in colour; `kernel` is the first convolution's. The head is called by name, or follows from
     the space. Reals are standardised inside the model.
+
+    >>> import itertools, torch, loglik
+    >>> model = loglik.build("diagonal-bilstm", loglik.Integer((2, 2), levels=2), width=4, layers=1, seed=0)
+    >>> every = torch.tensor(list(itertools.product(range(2), repeat=4))).reshape(-1, 2, 2)
+    >>> round(model.log_prob(every).exp().sum().item(), 4)
+    1.0
     """
     return pixel_rnn(
         "diagonal-bilstm", DiagonalBiLSTM, space, layers, width, kernel, dropout, head, components, context

@@ -151,6 +151,13 @@ def ride(
     half of a `kernel` x `kernel` window that comes before it, and through the LSTMs from all pixels above and to the
     left. With `extended` the gates see the memory cells too. Three channels are taken for red, green and blue, and
     modelled as Y, then Cb and Cr. Integers are dequantised: the likelihood is then a lower bound.
+
+    >>> import torch, loglik
+    >>> model = loglik.build("ride", loglik.Integer((2, 3), levels=256), width=4, components=2)
+    >>> x = torch.randint(256, (50, 2, 3), generator=torch.Generator().manual_seed(0))
+    >>> history = loglik.fit(model, x, steps=2)
+    >>> str(loglik.evaluate(model, x).claim)  # integers are dequantised
+    'lower bound'
     """
     real = density_space(space, "ride")
     if len(space.shape) not in (2, 3):

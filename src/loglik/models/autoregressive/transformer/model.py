@@ -34,6 +34,11 @@ def transformer(
 
     Values come in their order, those of colour images (C, H, W) pixel by pixel with the colours innermost; attention
     costs the square of their number. Reals are standardised inside the model.
+
+    >>> import loglik
+    >>> model = loglik.build("transformer", loglik.Category((5,), levels=3), width=8, heads=2, layers=1, seed=0)
+    >>> loglik.sample(model, 2, given=[[2, 1]])[:, :2].tolist()
+    [[2, 1], [2, 1]]
     """
     if width % heads:
         raise UsageError(f"Expected heads that divide the width; got {heads} heads and width {width}.")

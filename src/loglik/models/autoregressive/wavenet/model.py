@@ -40,6 +40,11 @@ def wavenet(
 
     A context of shape (F, C) is local: features that change F times over the sequence, F a divisor of T. Any other
     context is global. Reals are standardised inside the model.
+
+    >>> import loglik
+    >>> model = loglik.build("wavenet", loglik.Integer((6,), levels=65_536), width=4, skip=8, seed=0)
+    >>> loglik.sample(model, 2, given=[[100, 200]])[:, :2].tolist()
+    [[100, 200], [100, 200]]
     """
     if len(space.shape) != 1:
         raise UsageError(f"`wavenet` models sequences of shape (T,); got {space}. Use pixelcnn for images.")

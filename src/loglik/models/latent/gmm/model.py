@@ -264,6 +264,14 @@ def gmm(space: Space, *, components: Count = 10, covariance: str | None = None, 
 
     Raises:
         TooLarge: full covariances that do not fit into memory.
+
+    >>> import torch, loglik
+    >>> side = 10.0 * (torch.arange(200)[:, None] % 2)
+    >>> x = side + torch.randn(200, 1, generator=torch.Generator().manual_seed(0))
+    >>> model = loglik.build("gmm", loglik.Real((1,)), components=2, seed=0)
+    >>> history = loglik.fit(model, x)
+    >>> sorted(round(mean) for mean in model.means.flatten().tolist())
+    [0, 10]
     """
     real = density_space(space, "gmm")
     if covariance is None:
