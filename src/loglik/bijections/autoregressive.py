@@ -45,7 +45,7 @@ class MaskedAutoregressive(Bijection):
     def inverse(self, z: Tensor, context: Tensor | None = None) -> tuple[Tensor, Tensor]:
         if not torch.is_grad_enabled():
             return self.solved(z, context)
-        return Solution.apply(self, z, context, *self.net.parameters())  # type: ignore[no-any-return, no-untyped-call]
+        return Solution.apply(self, z, context, *self.net.parameters())  # type: ignore[no-any-return]
 
     def read(self, net: MaskedMLP, x: Tensor, context: Tensor | None) -> Tensor:
         """h(x), (B, D, params), without dropout."""

@@ -43,7 +43,7 @@ class BatchNorm(Bijection):
         mean, variance = self._measured(x)
         self.mean.copy_(mean)
         self.variance.copy_(variance)
-        return self(x)[0]  # type: ignore[no-any-return]
+        return self(x)[0]
 
     def forward(self, x: Tensor, context: Tensor | None = None) -> tuple[Tensor, Tensor]:
         log_slope = self._log_slope()

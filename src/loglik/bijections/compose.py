@@ -95,4 +95,4 @@ class Inverse(Bijection):
         return self.bijection.inverse(x, context)
 
     def inverse(self, z: Tensor, context: Tensor | None = None) -> tuple[Tensor, Tensor]:
-        return self.bijection(z, context)  # type: ignore[no-any-return]
+        return self.bijection(z, context)

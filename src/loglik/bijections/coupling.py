@@ -32,7 +32,7 @@ class Coupling(Bijection):
         self.register_buffer("passes", passes)
         self.register_buffer("moves", moves)
         self.register_buffer("back", torch.cat([passes, moves]).argsort(), persistent=False)
-        self.register_load_state_dict_post_hook(_renew_places)  # type: ignore[no-untyped-call]
+        self.register_load_state_dict_post_hook(_renew_places)
 
     def forward(self, x: Tensor, context: Tensor | None = None) -> tuple[Tensor, Tensor]:
         layers = self.net.layers_at_once() if isinstance(self.net, MLP) and context is None else None

@@ -37,7 +37,7 @@ class Standardize(KeepsFloat64, Bijection):
         centre, scale = centre_and_scale(pooled)
         self.centre.copy_(centre.reshape(self.centre.shape))
         self.scale.copy_(torch.where(scale > 0, scale, 1.0).reshape(self.scale.shape))
-        return self(x)[0]  # type: ignore[no-any-return]
+        return self(x)[0]
 
     def forward(self, x: Tensor, context: Tensor | None = None) -> tuple[Tensor, Tensor]:
         return (x.double() - self.centre) / self.scale, self._log_det(x)

@@ -40,7 +40,7 @@ class Steered:
 
     def __call__(self, x: Tensor) -> tuple[Tensor, Tensor]:
         layers = self.layers
-        return Step.apply(x, layers.onto, layers.onto_out, self, *layers.weights)  # type: ignore[no-any-return, no-untyped-call]
+        return Step.apply(x, layers.onto, layers.onto_out, self, *layers.weights)  # type: ignore[no-any-return]
 
     def in_steps(
         self, x: Tensor, onto: Tensor | None, onto_out: Tensor | None, *weights: Tensor

@@ -42,7 +42,7 @@ class WrittenOut(Transform):
     def forward(self, x: Tensor, h: Tensor) -> tuple[Tensor, Tensor]:
         if torch.compiler.is_compiling():
             return self.in_steps(x, h)
-        return Moved.apply(x, h, self)  # type: ignore[no-any-return, no-untyped-call]
+        return Moved.apply(x, h, self)  # type: ignore[no-any-return]
 
     @abstractmethod
     def in_steps(self, x: Tensor, h: Tensor) -> tuple[Tensor, Tensor]:

@@ -8,7 +8,7 @@ from loglik.ops import FAR
 
 
 @njit(nogil=True, cache=True)
-def draw(values, out, noise, kind, limit):  # type: ignore[no-untyped-def]
+def draw(values, out, noise, kind, limit):
     """Values (n,) for outputs (params, n), which are used up, and noise (n,)."""
     params, n = out.shape
     one = out.dtype.type(1)
@@ -32,7 +32,7 @@ def draw(values, out, noise, kind, limit):  # type: ignore[no-untyped-def]
 
 
 @njit(nogil=True, cache=True)
-def encode(x, values, kind, levels):  # type: ignore[no-untyped-def]
+def encode(x, values, kind, levels):
     """What the net reads of values (n,): x (inputs, n), zeros before."""
     top, far = values.dtype.type(levels - 1), values.dtype.type(FAR)
     for r in range(len(values)):

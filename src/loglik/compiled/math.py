@@ -13,7 +13,7 @@ CONTRACT = {"contract", "nsz"}  # products may be fused with sums; infinities an
 
 
 @njit(nogil=True, cache=True, fastmath=CONTRACT)
-def add_product(y, x, weight):  # type: ignore[no-untyped-def]
+def add_product(y, x, weight):
     """y += x @ weight: (M,), (K,), (K, M). Eight rows at a time, so that y is read and written less often."""
     eights = len(x) - len(x) % 8
     for k in range(0, eights, 8):
@@ -28,7 +28,7 @@ def add_product(y, x, weight):  # type: ignore[no-untyped-def]
 
 
 @njit(nogil=True, cache=True, inline="always", error_model="numpy", fastmath={"contract"})
-def exp(x):  # type: ignore[no-untyped-def]
+def exp(x):
     """e^x to 3e-14, relatively, for |x| <= 64 and held there beyond: loops of it vectorise, those of libm's do not.
 
     e^x = (e^(x / 256))^256, the inner one by its Taylor series to the 11th power.
@@ -57,10 +57,10 @@ def exp(x):  # type: ignore[no-untyped-def]
 
 
 @intrinsic
-def as_float32(context, bits):  # type: ignore[no-untyped-def]
+def as_float32(context, bits):
     """The float32 with the bits of an int32."""
 
-    def generate(context, builder, signature, arguments):  # type: ignore[no-untyped-def]
+    def generate(context, builder, signature, arguments):
         return builder.bitcast(arguments[0], context.get_value_type(types.float32))
 
     return types.float32(types.int32), generate
@@ -81,11 +81,11 @@ EXPONENT_OF_1, MANTISSA_BITS = np.int32(127), np.int32(23)
 
 
 @overload(own_exp, inline="always")
-def _own_exp(x):  # type: ignore[no-untyped-def]
-    def exact(x):  # type: ignore[no-untyped-def]
+def _own_exp(x):
+    def exact(x):
         return exp(x)
 
-    def in_float32(x):  # type: ignore[no-untyped-def]
+    def in_float32(x):
         y = LOWEST if x < LOWEST else x  # so that NaN stays
         n = np.floor(y * LOG2_E + HALF)
         f = (y - n * LN2_HIGH) - n * LN2_REST

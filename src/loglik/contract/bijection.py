@@ -1,6 +1,7 @@
 """An invertible map of data to noise, with the log-determinants of both directions."""
 
 from abc import ABC, abstractmethod
+from collections.abc import Callable
 
 from torch import Tensor, nn
 
@@ -13,6 +14,8 @@ class Bijection(nn.Module, ABC):
 
     A subclass implements both directions; `initialize` may set its parameters from the first data it sees.
     """
+
+    __call__: Callable[..., tuple[Tensor, Tensor]]  # that of nn.Module, which returns what `forward` does
 
     @property
     def claim(self) -> Claim:
@@ -31,7 +34,7 @@ class Bijection(nn.Module, ABC):
 
         Called without gradients.
         """
-        return self(x, context)[0]  # type: ignore[no-any-return]
+        return self(x, context)[0]
 
     def training_forward(self, x: Tensor, context: Tensor | None = None) -> tuple[Tensor, Tensor]:
         """The training version of `forward`, called by the objectives of models; never used for a reported number.
@@ -39,7 +42,7 @@ class Bijection(nn.Module, ABC):
         Running statistics are updated from this batch, only when gradients are on. Equations are solved with a wider
         tolerance, and penalties may be subtracted from the log_det.
         """
-        return self(x, context)  # type: ignore[no-any-return]
+        return self(x, context)
 
     def preimage(self, z: Tensor, context: Tensor | None = None) -> Tensor:
         """The x of `inverse` alone, for parts whose log-determinant has a cost of its own."""

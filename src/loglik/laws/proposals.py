@@ -48,10 +48,10 @@ class Normals(Proposal):
         self.density = MixtureSameFamily(Categorical(probs=weights), parts, validate_args=False)
 
     def log_prob(self, x: Tensor) -> Tensor:
-        return self.density.log_prob(x.double().flatten(1))  # type: ignore[no-any-return, no-untyped-call]
+        return self.density.log_prob(x.double().flatten(1))  # type: ignore[no-any-return]
 
     def sample(self, n: int) -> Tensor:
-        return self.density.sample((n,)).reshape(n, *self.shape)  # type: ignore[no-any-return, no-untyped-call]
+        return self.density.sample((n,)).reshape(n, *self.shape)  # type: ignore[no-any-return]
 
 
 class Histograms(Proposal):

@@ -81,7 +81,7 @@ def only_once(gradients: Sequence[Tensor | None], depends: Sequence[Tensor], ins
     if not torch.is_grad_enabled():
         return list(gradients)
     of = [t for t in depends if t.requires_grad]
-    return [t if t is None else FirstDerivative.apply(t.detach(), instead, *of) for t in gradients]  # type: ignore[no-untyped-call]
+    return [t if t is None else FirstDerivative.apply(t.detach(), instead, *of) for t in gradients]
 
 
 def adjoint_field(field: Field, shape: torch.Size, theta: Sequence[Tensor]) -> Field:

@@ -72,7 +72,7 @@ class Adjoint(Gradient):
 
     def states(self, problem: Problem, y: Tensor, field: UserField) -> list[Tensor]:
         theta = [p for p in self._theta(field) if p.requires_grad]
-        states: Tensor = AdjointSolve.apply(problem, self.steps or problem.steps, theta, y, *theta)  # type: ignore[no-untyped-call]
+        states: Tensor = AdjointSolve.apply(problem, self.steps or problem.steps, theta, y, *theta)
         return list(states.unbind(0))
 
     def _theta(self, field: UserField) -> Sequence[Tensor]:

@@ -99,7 +99,7 @@ def combined(y: Tensor, h: float, weights: Sequence[float], k: Sequence[Tensor])
         return y
     scaled, slopes = zip(*used, strict=True)
     if torch.is_grad_enabled():
-        return Combination.apply(scaled, y, *slopes)  # type: ignore[no-untyped-call, no-any-return]
+        return Combination.apply(scaled, y, *slopes)  # type: ignore[no-any-return]
     return total(scaled, y, slopes)
 
 

@@ -165,7 +165,7 @@ class GradientTraining:
         if not math.isfinite(float(nats.detach())):
             raise Diverged(self._not_finite(x, context), self.step)
         self.optimizer.zero_grad(set_to_none=True)
-        (-nats / self.model.space.dims).backward()  # type: ignore[no-untyped-call]
+        (-nats / self.model.space.dims).backward()
         norm = clipped(self.parameters, self.options.clip)
         if not math.isfinite(norm):
             raise Diverged(self._infinite_gradient(), self.step)

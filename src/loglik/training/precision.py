@@ -45,4 +45,4 @@ def _try(model: Model, x: Tensor, context: Tensor | None, *, half: bool) -> None
         with torch.autocast(x.device.type, torch.bfloat16, enabled=half):
             nats = model.objective(x, context).mean()
         if nats.requires_grad:
-            nats.backward()  # type: ignore[no-untyped-call]
+            nats.backward()

@@ -40,7 +40,7 @@ class Autoregressive(ExactModel):
         self.net = net
         self.head = head
         self.register_buffer("order", order, persistent=False)  # that of the net, which keeps it where it was drawn
-        self.register_load_state_dict_post_hook(_renew_order)  # type: ignore[no-untyped-call]
+        self.register_load_state_dict_post_hook(_renew_order)
 
     @property
     def sites(self) -> Tensor:

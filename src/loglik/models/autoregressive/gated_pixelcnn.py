@@ -24,7 +24,7 @@ from loglik.spaces import Space
 
 def gate(a: Tensor, groups: int = 1) -> Tensor:
     """tanh(f) * sigmoid(g), (B, 2h, ...) -> (B, h, ...), where every group of features is [f, g]."""
-    f, g = a.unflatten(1, (groups, 2, -1)).unbind(2)  # type: ignore[no-untyped-call]
+    f, g = a.unflatten(1, (groups, 2, -1)).unbind(2)
     return (torch.tanh(f) * torch.sigmoid(g)).flatten(1, 2)
 
 

@@ -41,7 +41,7 @@ def _by_onednn(x: Tensor, w: Tensor) -> bool:
 @functools.cache
 def onednn_is_faster() -> bool:
     """Whether torch has both libraries, and the processor is of AMD."""
-    both = torch.backends.mkl.is_available() and torch.backends.mkldnn.is_available()  # type: ignore[no-untyped-call]
+    both = torch.backends.mkl.is_available() and torch.backends.mkldnn.is_available()
     return bool(both and _maker() == "AuthenticAMD" and hasattr(torch.ops.mkldnn, "_linear_pointwise"))
 
 

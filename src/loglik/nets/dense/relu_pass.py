@@ -47,7 +47,7 @@ class Layers:
         return self.quarters[layer] if layer < len(self.quarters) else None
 
     def __call__(self, x: Tensor) -> Tensor:
-        out: Tensor = ReluPass.apply(x, self.onto, self.onto_out, self, *self.weights)  # type: ignore[no-untyped-call]
+        out: Tensor = ReluPass.apply(x, self.onto, self.onto_out, self, *self.weights)
         return out
 
 

@@ -31,7 +31,7 @@ class CompiledMotion(FieldMotion):
 
     def __call__(self, t: Tensor, state: Tensor) -> Tensor:
         if torch.is_grad_enabled():
-            return Evaluation.apply(self, float(t), state, *self.tensors)  # type: ignore[no-untyped-call, no-any-return]
+            return Evaluation.apply(self, float(t), state, *self.tensors)  # type: ignore[no-any-return]
         return evaluated(self, float(t), state)
 
     def reference(self, t: Tensor, state: Tensor) -> Tensor:
@@ -56,7 +56,7 @@ def compiled_trajectory(
 
     And the error (B,): the largest of any step and value, as a share of 1 + |value|; without a gradient.
     """
-    return Trajectory.apply(motion, x, times, method, *motion.tensors)  # type: ignore[no-untyped-call, no-any-return]
+    return Trajectory.apply(motion, x, times, method, *motion.tensors)  # type: ignore[no-any-return]
 
 
 def evaluated(motion: CompiledMotion, t: float, state: Tensor) -> Tensor:

@@ -27,11 +27,11 @@ def tanh(x: float) -> float:
 
 
 @overload(tanh, inline="always")
-def _tanh(x):  # type: ignore[no-untyped-def]
+def _tanh(x):
     if x != types.float32:
         return lambda x: 1.0 - 2.0 / (exp(2.0 * x) + 1.0)
 
-    def rational(x):  # type: ignore[no-untyped-def]
+    def rational(x):
         # Lambert's continued fraction x / (1 + x^2 / (3 + x^2 / (5 + ...))), to 25, as one fraction.
         f = np.float32
         x = np.minimum(np.maximum(x, f(-9.0)), f(9.0))
@@ -65,7 +65,7 @@ def _lambert(last: int) -> tuple[list[float], list[float]]:
 
 
 @njit(nogil=True, cache=True)
-def matrix(buffer, start, rows, columns):  # type: ignore[no-untyped-def]
+def matrix(buffer, start, rows, columns):
     return buffer[start : start + rows * columns].reshape(rows, columns)
 
 
@@ -73,7 +73,7 @@ def matrix(buffer, start, rows, columns):  # type: ignore[no-untyped-def]
 
 
 @njit(nogil=True, cache=True, error_model="numpy", fastmath=CONTRACT)
-def activate(s, bias, h):  # type: ignore[no-untyped-def]
+def activate(s, bias, h):
     """h = tanh(s + bias)"""
     for r in range(len(s)):
         for j in range(len(bias)):
@@ -81,47 +81,47 @@ def activate(s, bias, h):  # type: ignore[no-untyped-def]
 
 
 @njit(nogil=True, cache=True)
-def fill(out, value):  # type: ignore[no-untyped-def]
+def fill(out, value):
     for i in range(len(out)):
         out[i] = value
 
 
 @njit(nogil=True, cache=True)
-def copy(a, out):  # type: ignore[no-untyped-def]
+def copy(a, out):
     for r in range(len(a)):
         for j in range(a.shape[1]):
             out[r, j] = a[r, j]
 
 
 @njit(nogil=True, cache=True, fastmath=CONTRACT)
-def add(a, total):  # type: ignore[no-untyped-def]
+def add(a, total):
     for i in range(len(a)):
         total[i] += a[i]
 
 
 @njit(nogil=True, cache=True, fastmath=CONTRACT)
-def add_times(a, b, total):  # type: ignore[no-untyped-def]
+def add_times(a, b, total):
     """total += a b"""
     for i in range(len(a)):
         total[i] += a[i] * b[i]
 
 
 @njit(nogil=True, cache=True, fastmath=CONTRACT)
-def steep(h, a, out):  # type: ignore[no-untyped-def]
+def steep(h, a, out):
     """out = tanh' a, with tanh' = 1 - h^2"""
     for i in range(len(h)):
         out[i] = (1 - h[i] * h[i]) * a[i]
 
 
 @njit(nogil=True, cache=True, fastmath=CONTRACT)
-def steep_and_bent(h, a, b, out):  # type: ignore[no-untyped-def]
+def steep_and_bent(h, a, b, out):
     """out = tanh' a + tanh'' b, with tanh'' = -2 h tanh'"""
     for i in range(len(h)):
         out[i] = (1 - h[i] * h[i]) * (a[i] - 2 * h[i] * b[i])
 
 
 @njit(nogil=True, cache=True, fastmath=SUMS)
-def dot(a, b):  # type: ignore[no-untyped-def]
+def dot(a, b):
     total = a[0] * b[0]
     for i in range(1, len(a)):
         total += a[i] * b[i]
@@ -129,13 +129,13 @@ def dot(a, b):  # type: ignore[no-untyped-def]
 
 
 @njit(nogil=True, cache=True, fastmath=CONTRACT)
-def add_scaled(a, factor, total):  # type: ignore[no-untyped-def]
+def add_scaled(a, factor, total):
     for i in range(len(a)):
         total[i] += factor * a[i]
 
 
 @njit(nogil=True, cache=True, fastmath=CONTRACT)
-def add_product(x, p, product, total, at):  # type: ignore[no-untyped-def]
+def add_product(x, p, product, total, at):
     """total[at :] += x^T p"""
     rows, columns = x.shape[1], p.shape[1]
     np.dot(x.T, p, matrix(product, 0, rows, columns))
@@ -143,7 +143,7 @@ def add_product(x, p, product, total, at):  # type: ignore[no-untyped-def]
 
 
 @njit(nogil=True, cache=True, fastmath=CONTRACT)
-def add_bias(p, t, total, at):  # type: ignore[no-untyped-def]
+def add_bias(p, t, total, at):
     """The gradients of b and w, which enter as b + t w."""
     columns = p.shape[1]
     for r in range(len(p)):
@@ -152,7 +152,7 @@ def add_bias(p, t, total, at):  # type: ignore[no-untyped-def]
 
 
 @njit(nogil=True, cache=True)
-def climb(t, z, first, net, x, s, room):  # type: ignore[no-untyped-def]
+def climb(t, z, first, net, x, s, room):
     """h_l and T_l of the rows z into x, what comes before the nonlinearity into s; `room` rows for each layer."""
     theta, widths, shift, e = net[0], net[1], net[2], net[3]
     R, K = len(z), len(e)
@@ -183,7 +183,7 @@ def climb(t, z, first, net, x, s, room):  # type: ignore[no-untyped-def]
 
 
 @njit(nogil=True, cache=True)
-def evaluate(t, z, first, net, scratch, f, trace):  # type: ignore[no-untyped-def]
+def evaluate(t, z, first, net, scratch, f, trace):
     """f (R, D) and trace (R,) of a block of rows z, which begins at row `first`."""
     theta, widths, _, e, v, scale, rows = net
     R, K, D, H = len(z), len(e), widths[0], widths[-2]
@@ -200,7 +200,7 @@ def evaluate(t, z, first, net, scratch, f, trace):  # type: ignore[no-untyped-de
 
 
 @njit(nogil=True, cache=True)
-def pull(t, z, first, net, turned, scratch, df, dtrace, dz, totals):  # type: ignore[no-untyped-def]
+def pull(t, z, first, net, turned, scratch, df, dtrace, dz, totals):
     """dz (R, D) for given df and dtrace of a block; what it adds to the gradients of theta, shift, e and v."""
     _, widths, shift, e, v, scale, rows = net
     x, s, dx, p, product, bend = scratch
@@ -251,7 +251,7 @@ def pull(t, z, first, net, turned, scratch, df, dtrace, dz, totals):  # type: ig
 
 
 @njit(nogil=True, cache=True)
-def space(net):  # type: ignore[no-untyped-def]
+def space(net):
     """Room for what a block of rows leaves behind: x, s, dx, p, a product of matrices, and the bends of one layer."""
     theta, widths, _, e, _, _, rows = net
     room, widest, units = (1 + len(e)) * rows, widths[0], 0
@@ -263,7 +263,7 @@ def space(net):  # type: ignore[no-untyped-def]
 
 
 @njit(nogil=True, cache=True)
-def transposed(theta, widths):  # type: ignore[no-untyped-def]
+def transposed(theta, widths):
     """theta with W (outputs, inputs) in the place of W^T."""
     turned, at = np.empty_like(theta), 0
     for layer in range(1, len(widths)):
@@ -274,7 +274,7 @@ def transposed(theta, widths):  # type: ignore[no-untyped-def]
 
 
 @njit(nogil=True, cache=True)
-def forward(t, z, net, first, last, f, trace):  # type: ignore[no-untyped-def]
+def forward(t, z, net, first, last, f, trace):
     """Rows first to last of f (B, D) and trace (B,)."""
     scratch, rows = space(net), net[6]
     for low in range(first, last, rows):
@@ -283,7 +283,7 @@ def forward(t, z, net, first, last, f, trace):  # type: ignore[no-untyped-def]
 
 
 @njit(nogil=True, cache=True)
-def backward(t, z, net, first, last, df, dtrace, dz, totals):  # type: ignore[no-untyped-def]
+def backward(t, z, net, first, last, df, dtrace, dz, totals):
     """Rows first to last of dz, and what they add to the totals: of theta (P,), shift, e and v."""
     scratch, rows, turned = space(net), net[6], transposed(net[0], net[1])
     for low in range(first, last, rows):

@@ -13,7 +13,7 @@ from loglik.nets.fields.kernel import add_scaled, copy, evaluate, fill, pull, sp
 
 
 @njit(nogil=True, cache=True)
-def forward(times, a, b, c, bad, net, first, last, path, log_det, error):  # type: ignore[no-untyped-def]
+def forward(times, a, b, c, bad, net, first, last, path, log_det, error):
     """Rows first to last: from path[0] (B, D) through the places of all stages to the end, path[-1]; log_det (B,).
 
     error (B,): the largest of any step and value, as a share of 1 + |value|.
@@ -45,7 +45,7 @@ def forward(times, a, b, c, bad, net, first, last, path, log_det, error):  # typ
 
 
 @njit(nogil=True, cache=True)
-def note_errors(k, trace, bad, h, z, log_det, error):  # type: ignore[no-untyped-def]
+def note_errors(k, trace, bad, h, z, log_det, error):
     """error (R,) becomes at least that of a step to z (R, D) and log_det (R,)."""
     for r in range(len(error)):
         off = k.dtype.type(0)
@@ -60,7 +60,7 @@ def note_errors(k, trace, bad, h, z, log_det, error):  # type: ignore[no-untyped
 
 
 @njit(nogil=True, cache=True)
-def backward(times, a, b, c, net, first, last, path, dend, dlog_det, dstart, totals):  # type: ignore[no-untyped-def]
+def backward(times, a, b, c, net, first, last, path, dend, dlog_det, dstart, totals):
     """Rows first to last of dL/dpath[0] for given dL/dpath[-1] and dL/dlog_det, and what they add to the totals."""
     S, rows, D = len(b), net[6], path.shape[2]
     scratch, turned = space(net), transposed(net[0], net[1])
@@ -88,7 +88,7 @@ def backward(times, a, b, c, net, first, last, path, dend, dlog_det, dstart, tot
 
 
 @njit(nogil=True, cache=True)
-def move(z, k, weights, h, count):  # type: ignore[no-untyped-def]
+def move(z, k, weights, h, count):
     """z += h sum_j w_j k_j, j < count"""
     for j in range(count):
         if weights[j] != 0:

@@ -15,7 +15,7 @@ from loglik.compiled.math import CONTRACT
 
 
 @njit(nogil=True, cache=True, fastmath=CONTRACT)
-def add_products(out, first, count, weight, h, width):  # type: ignore[no-untyped-def]
+def add_products(out, first, count, weight, h, width):
     """out[first + u] += weight[u, :width] @ h[:width] for u < count, in tiles of 2 units x 4 inputs."""
     n = h.shape[1]
     even, fours = count - count % 2, width - width % 4
@@ -46,7 +46,7 @@ def add_products(out, first, count, weight, h, width):  # type: ignore[no-untype
 
 
 @njit(nogil=True, cache=True)
-def put(out, first, count, bias, place):  # type: ignore[no-untyped-def]
+def put(out, first, count, bias, place):
     """out[first + u] = bias[place + u], which has one column for all events, or one for each."""
     n = out.shape[1]
     for u in range(count):
@@ -55,7 +55,7 @@ def put(out, first, count, bias, place):  # type: ignore[no-untyped-def]
 
 
 @njit(nogil=True, cache=True)
-def generate(  # type: ignore[no-untyped-def]
+def generate(
     values, log_scales, noise, known, weights, sizes, units, first_bias, biases, direct, last, out_bias, inputs, params,
     kind, limit,
 ):  # fmt: skip

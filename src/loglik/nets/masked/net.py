@@ -200,7 +200,7 @@ class MaskedMLP(CausalNet):
         if not shared:
             for i, mask in enumerate(weights.masks(degrees)):
                 self.register_buffer(f"mask_{i}", mask.to(weights.out_bias.dtype), persistent=False)
-            self.register_load_state_dict_post_hook(_renew_masks)  # type: ignore[no-untyped-call]
+            self.register_load_state_dict_post_hook(_renew_masks)
 
     @property
     def weights(self) -> MaskedWeights:

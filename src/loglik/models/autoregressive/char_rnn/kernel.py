@@ -16,7 +16,7 @@ LSTM, GRU, TANH = 0, 1, 2
 
 
 @njit(nogil=True, cache=True, fastmath=CONTRACT)
-def add_rows(y, x, weight):  # type: ignore[no-untyped-def]
+def add_rows(y, x, weight):
     """The same for an x of which few are not 0: a one-hot value picks its row, the embedding."""
     for k in range(len(x)):
         if x[k] != 0:
@@ -25,13 +25,13 @@ def add_rows(y, x, weight):  # type: ignore[no-untyped-def]
 
 
 @njit(nogil=True, cache=True)
-def sigmoid(x):  # type: ignore[no-untyped-def]
+def sigmoid(x):
     one = x * 0 + 1  # in the precision of x
     return one / (one + math.exp(-x))
 
 
 @njit(nogil=True, cache=True)
-def update(cell, gates, own, h, c):  # type: ignore[no-untyped-def]
+def update(cell, gates, own, h, c):
     """h and c <- the next ones, from the gates as `steps` orders them; `own` are a GRU's U h + b."""
     H = len(h)
     for j in range(H):
@@ -47,7 +47,7 @@ def update(cell, gates, own, h, c):  # type: ignore[no-untyped-def]
 
 
 @njit(nogil=True, cache=True)
-def generate(  # type: ignore[no-untyped-def]
+def generate(
     values, noise, known, cell, first, reads, recurs, first_bias, bias_in, bias_own, last, last_bias, kind, limit
 ):
     """Fill values (T,) of one stream from step `known` on, with noise (T,).

@@ -38,9 +38,9 @@ class DiagonalBiLSTM(ImageLayer):
 
     def forward(self, x: Tensor) -> Tensor:
         pixels = x.flatten(1, 2)
-        both = Skew.apply(pixels, self.order, self.place)  # type: ignore[no-untyped-call]
+        both = Skew.apply(pixels, self.order, self.place)
         states = sweep(both, self.kernel().squeeze(3), self.bias(), self.state, self.fronts)
-        left, right = Unskew.apply(states, self.order, self.place).view(2, -1, *x.shape[1:])  # type: ignore[no-untyped-call]
+        left, right = Unskew.apply(states, self.order, self.place).view(2, -1, *x.shape[1:])
         return self.joined(left, right)
 
     def joined(self, left: Tensor, right: Tensor) -> Tensor:
@@ -95,7 +95,7 @@ class Unskew(torch.autograd.Function):
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, None, None]:
         order, place = ctx.saved_tensors
         # Reading by the inverse of a permutation undoes it.
-        return Unskew.apply(grad, place, order), None, None  # type: ignore[no-untyped-call]
+        return Unskew.apply(grad, place, order), None, None
 
 
 class DiagonalMemory(Memory):

@@ -16,7 +16,7 @@ SQRT_2_PI = math.sqrt(2.0 / math.pi)
 
 
 @njit(nogil=True, cache=True, fastmath=CONTRACT)
-def normalize(y, x, weight, bias, eps):  # type: ignore[no-untyped-def]
+def normalize(y, x, weight, bias, eps):
     """y <- weight (x - mean) / sqrt(variance + eps) + bias: layer normalisation of one vector."""
     mean = x.sum() / len(x)
     square = x[0] * 0
@@ -29,14 +29,14 @@ def normalize(y, x, weight, bias, eps):  # type: ignore[no-untyped-def]
 
 
 @njit(nogil=True, cache=True, error_model="numpy", fastmath=CONTRACT)
-def gelu(x):  # type: ignore[no-untyped-def]
+def gelu(x):
     """x <- x (1 + tanh(sqrt(2 / pi) (x + 0.044715 x^3))) / 2 = x sigmoid(2 sqrt(2 / pi) (x + 0.044715 x^3))."""
     for i in range(len(x)):
         x[i] = x[i] / (1.0 + exp(-2.0 * SQRT_2_PI * (x[i] + 0.044715 * x[i] * x[i] * x[i])))
 
 
 @njit(nogil=True, cache=True, error_model="numpy", fastmath=CONTRACT)
-def attend(out, query, keys, values, scores):  # type: ignore[no-untyped-def]
+def attend(out, query, keys, values, scores):
     """out (d,) <- softmax(query . keys / sqrt(d)) . values, with keys (d, t) and values (t, d); scores (t,) is room."""
     scores[:] = 0
     add_product(scores, query, keys)
@@ -53,7 +53,7 @@ def attend(out, query, keys, values, scores):  # type: ignore[no-untyped-def]
 
 
 @njit(nogil=True, cache=True, fastmath=CONTRACT)
-def generate(  # type: ignore[no-untyped-def]
+def generate(
     values, noise, known, heads, start, always, places, read, split, mix, up, down, norms, biases, last, final, eps,
     kind, limit,
 ):  # fmt: skip
