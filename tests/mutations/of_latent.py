@@ -20,8 +20,8 @@ LEARNED_NOISE = Case("nice", Integer((1,), 4), NARROW | {"dequantization": "vari
 MUTATIONS = (
     Mutation(
         "uniform-one-level-short", "uniform", "log of levels - 1, the largest level, in place of levels",
-        "models/baselines/uniform.py", "math.log(self.space.levels)", "math.log(self.space.levels - 1)", MODEL,
-        COUNTING, "uniform", Case("uniform", LABELS),
+        "models/baselines/uniform.py", "dims * math.log(self.space.levels)",
+        "dims * math.log(self.space.levels - 1)", MODEL, COUNTING, "uniform", Case("uniform", LABELS),
     ),
     Mutation(
         "uniform-never-the-top", "uniform", "samples never take the highest level", "models/baselines/uniform.py",
@@ -115,7 +115,8 @@ MUTATIONS = (
     ),
     Mutation(
         "vae-variance-for-deviation", "vae", "q's density reads log scale as log variance, its draws do not", VAE,
-        "normal_log_prob(z, mean, log_scale)", "normal_log_prob(z, mean, 0.5 * log_scale)", MODEL, VAES, "vae",
+        "-sum_event(normal_log_prob(z, mean, log_scale))", "-sum_event(normal_log_prob(z, mean, 0.5 * log_scale))",
+        MODEL, VAES, "vae",
         Case("vae", PLANE, {"hidden": (8,), "latents": 1}, REAL_CONTEXT),
     ),
     Mutation(
@@ -134,7 +135,7 @@ MUTATIONS = (
     ),
     Mutation(
         "bound-contexts-misaligned", "bounds",
-        "in a K-sample bound, copies of rows and copies of contexts are in two orders", "contract.py",
+        "in a K-sample bound, copies of rows and copies of contexts are in two orders", "contract/capabilities.py",
         "repeat_rows(context, k)", "(None if context is None else context.repeat(k, *[1] * (context.ndim - 1)))",
         MODEL, ("tests/models/test_vae.py", "tests/inference/test_evaluate.py"), "vae and given",
         Case("vae", PLANE, {"hidden": (8,), "latents": 1}, REAL_CONTEXT),
@@ -156,8 +157,9 @@ MUTATIONS = (
     ),
     Mutation(
         "dequantisation-half-noise", "dequantisation",
-        "noise fills half of each level: density there is learned twice as high", DEQUANTIZED, "torch.rand(x.shape",
-        "0.5 * torch.rand(x.shape", MODEL, DEQUANTISING, "realnvp-Integer-2-3", Case("realnvp", LEVELS, COUPLINGS),
+        "noise fills half of each level: density there is learned twice as high", "ops.py",
+        "return torch.rand(x.shape", "return 0.5 * torch.rand(x.shape", MODEL, DEQUANTISING,
+        "realnvp-Integer-2-3", Case("realnvp", LEVELS, COUPLINGS),
     ),
     Mutation(
         "dequantised-samples-rounded", "dequantisation",
@@ -187,12 +189,12 @@ MUTATIONS = (
     ),
     Mutation(
         "logit-range-unpaid", "rescaling", "the logit's log-determinant leaves out the range of the levels",
-        ELEMENTWISE, "return z, sum_event(math.log(self.slope) + ", "return z, sum_event(", MODEL, BIJECTIONS,
+        ELEMENTWISE, "return z, math.log(self.slope) + ", "return z, ", MODEL, BIJECTIONS,
         "realnvp-Integer-2-5", Case("realnvp", Integer((2,), 5), COUPLINGS | {"rescale": "logit"}),
     ),
     Mutation(
         "gaussianising-wrong-sign", "rescaling", "log N(z) is added to the log-determinant of Gaussianising",
-        ELEMENTWISE, "log_det = (mass.log() - normal_log_prob(z))", "log_det = (mass.log() + normal_log_prob(z))",
+        ELEMENTWISE, "(mass.log() - normal_log_prob(z)).reshape", "(mass.log() + normal_log_prob(z)).reshape",
         MODEL, BIJECTIONS, "realnvp-Integer-1x2x2", Case("realnvp", Integer((1, 2, 2), 2), IMAGES),
     ),
 )  # fmt: skip

@@ -187,8 +187,8 @@ MUTATIONS = (
         "evaluate(entrant.model, data.valid, samples=k, seed=seed)", COMPARED,
     ),
     mistake(
-        "truth-of-other-rows", "compare", "the source's own score is that of the validation rows", "tasks/compare.py",
-        "self.data.log_density(test.x)", "self.data.log_density(self.data.valid.x)", COMPARED,
+        "truth-of-other-rows", "compare", "the source's own score is that of the validation rows",
+        "tasks/comparison.py", "self.data.log_density(test.x)", "self.data.log_density(self.data.valid.x)", COMPARED,
     ),
     # Storage.
     mistake(
