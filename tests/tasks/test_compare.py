@@ -10,7 +10,7 @@ from loglik import Claim, Integer, Model, Real, build, compare, fit
 from loglik.data import Memory, split_source
 from loglik.errors import UnknownName, UsageError
 from loglik.models.baselines.histogram import Histogram
-from loglik.models.latent.gmm import GaussianMixture
+from loglik.models.latent.gmm.model import GaussianMixture
 from loglik.tasks.comparison import Entrant
 
 
