@@ -94,7 +94,9 @@ def _mass_of_bound(model: LatentModel, x: Tensor, row: Tensor | None) -> Result:
     effective = mean**2 / float(w.square().mean()) * n if mean > 0 else 0.0
     how = f"importance sampling, {model.space.dims} dims, ESS {effective:.0f}"
     outside = mass_outside(model, row)
-    return _total(mean, float(w.std()) / n**0.5, float(w.max()) / n, outside, f"{n} weights", how)
+    return _total(
+        mean, float(w.std()) / n**0.5, largest=float(w.max()) / n, outside=outside, said=f"{n} weights", how=how
+    )
 
 
 def _sum(model: Model, row: Tensor | None) -> Result:
@@ -133,10 +135,11 @@ def _judged(found: Weights, volumes: Tensor, outside: Share, how: str) -> Result
     elbo = float((volumes * found.log_weight.exp()).sum())
     stderr = float((volumes.square() * found.variance).sum().sqrt())
     said = f"the ELBO alone accounts for {elbo:.4f}"
-    return _total(total, stderr, float((volumes * found.largest).sum()), outside, said, how)
+    largest = float((volumes * found.largest).sum())
+    return _total(total, stderr, largest=largest, outside=outside, said=said, how=how)
 
 
-def _total(total: float, stderr: float, largest: float, outside: Share, said: str, how: str) -> Result:
+def _total(total: float, stderr: float, *, largest: float, outside: Share, said: str, how: str) -> Result:
     """The total of the weights against one.
 
     Weights may have heavy tails, whose rare large values are missing from the mean and from its standard error alike.
