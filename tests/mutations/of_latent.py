@@ -193,6 +193,6 @@ MUTATIONS = (
     Mutation(
         "gaussianising-wrong-sign", "rescaling", "log N(z) is added to the log-determinant of Gaussianising",
         ELEMENTWISE, "log_det = (mass.log() - normal_log_prob(z))", "log_det = (mass.log() + normal_log_prob(z))",
-        MODEL, BIJECTIONS, "realnvp-Integer-1x2x2", Case("realnvp", Integer((1, 2, 2), 2), IMAGES),
+        MODEL, BIJECTIONS, "realnvp-images-Integer-1x2x2", Case("realnvp-images", Integer((1, 2, 2), 2), IMAGES),
     ),
 )  # fmt: skip
