@@ -70,7 +70,6 @@ TELLING = (
     "em",
     "covariance",
     "rescale",
-    "images",
     "components",
     "latents",
     "head",
@@ -100,8 +99,8 @@ NARROW = {"hidden": (8,)}
 SMALL = {"hidden": (12, 12)}
 COUPLINGS = {"hidden": (8,), "layers": 3}
 CONTINUOUS = {"hidden": (6, 5), "gain": 0.5}
-CONVOLVED = {"images": True, "hidden": (3,), "exact": False}
-IMAGES = {"images": True, "width": 4, "layers": 1}
+CONVOLVED = {"hidden": (3,), "exact": False}
+IMAGES = {"width": 4, "layers": 1}
 SPLINES = {"hidden": (8,), "layers": 2, "bins": 4}
 CONVOLUTIONS = {"width": 4, "layers": 1}
 RECURRENT = {"width": 6}
@@ -189,12 +188,12 @@ CASES = [
     Case("realnvp", Real((2,)), COUPLINGS),
     Case("realnvp", Real((2,)), COUPLINGS, LABEL_CONTEXT),
     Case("realnvp", Real((7,)), COUPLINGS | {"norm": "batch"}),
-    Case("realnvp", Real((1, 4, 4)), IMAGES),
-    Case("realnvp", Real((2, 4, 4)), IMAGES, LABEL_CONTEXT),
-    Case("realnvp", Real((3, 3)), IMAGES | {"norm": "batch"}),
+    Case("realnvp-images", Real((1, 4, 4)), IMAGES),
+    Case("realnvp-images", Real((2, 4, 4)), IMAGES, LABEL_CONTEXT),
+    Case("realnvp-images", Real((3, 3)), IMAGES | {"norm": "batch"}),
     Case("realnvp", LEVELS, COUPLINGS),
     Case("realnvp", Integer((2,), 5), COUPLINGS | {"rescale": "logit"}),
-    Case("realnvp", Integer((1, 2, 2), 2), IMAGES, LABEL_CONTEXT),
+    Case("realnvp-images", Integer((1, 2, 2), 2), IMAGES, LABEL_CONTEXT),
     Case("nice", Real((1,)), NARROW, REAL_CONTEXT),
     Case("nice", Real((2,)), SMALL),
     Case("nice", Real((7,)), NARROW | {"prior": "gaussian"}, LABEL_CONTEXT),
@@ -244,7 +243,7 @@ CASES = [
     Case("ffjord", Real((7,)), CONTINUOUS | {"noise": "gaussian"}),
     Case("ffjord", Real((3,)), CONTINUOUS | {"exact": False}),
     Case("ffjord", Integer((3,), 5), CONTINUOUS | {"rescale": "logit", "exact": False}),
-    Case("ffjord", Real((1, 3)), CONVOLVED | {"kinetic": 0.05, "jacobian": 0.05}, LABEL_CONTEXT),
+    Case("ffjord-images", Real((1, 3)), CONVOLVED | {"kinetic": 0.05, "jacobian": 0.05}, LABEL_CONTEXT),
     Case("gmm", Real((1,)), {"components": 3}),
     Case("gmm", Real((2,)), {"components": 3, "covariance": "full"}),
     Case("gmm", Real((2,)), {"components": 3, "covariance": "tied"}),

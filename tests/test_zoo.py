@@ -190,6 +190,13 @@ def test_values_that_cannot_be(name: str, given: dict[str, object]) -> None:
         build(name, Integer((4,), 3), **given)
 
 
+@pytest.mark.parametrize("name", ["realnvp", "ffjord"])
+@pytest.mark.parametrize("images", [True, False, "true"])
+def test_a_model_of_images_is_no_hyperparameter(name: str, images: object) -> None:
+    with pytest.raises(UsageError, match=f"Expected the model `{name}-images` for images; got images of"):
+        build(name, Integer((4, 4), 3), images=images)
+
+
 def test_text_from_a_command_line_is_converted() -> None:
     model = build("made", Integer((4,), 3), hidden="16,8", dropout="0.5")
     assert model.recipe == {

@@ -9,6 +9,8 @@ from torch import Tensor
 import loglik
 from loglik import Category, Integer, Model, Real, Space
 
+FORMER = {"realnvp-images": "realnvp", "ffjord-images": "ffjord"}  # in other commits: with images=True
+
 
 @dataclass(frozen=True)
 class Problem:
@@ -31,7 +33,12 @@ class Problem:
         return self.model + self.note
 
     def build(self) -> Model:
-        return loglik.build(self.model, self.space, seed=0, **self.hyperparameters)
+        try:
+            return loglik.build(self.model, self.space, seed=0, **self.hyperparameters)
+        except LookupError:
+            if self.model not in FORMER:
+                raise
+            return loglik.build(FORMER[self.model], self.space, seed=0, images=True, **self.hyperparameters)
 
     def data(self) -> Tensor:
         """(rows, *shape): columns that depend on each other; levels in equal shares."""
@@ -66,6 +73,7 @@ PROBLEMS = [
     Problem("ride", Real((8, 8)), {"width": 16}, rows=32, draws=8),
     Problem("realnvp", TABLE, COUPLINGS),
     Problem("realnvp", TABLE, COUPLINGS, rows=512, by_fit=20, note=" by fit"),
+    Problem("realnvp-images", DIGIT, {"width": 16, "layers": 1}, rows=16, draws=16),
     Problem("nice", TABLE, {"hidden": (64, 64)}),
     Problem("glow", DIGIT, {"width": 16, "layers": 2}, rows=16, draws=16),
     Problem("maf", TABLE, COUPLINGS),
@@ -74,6 +82,7 @@ PROBLEMS = [
     Problem("nsf-coupling", TABLE, SPLINES),
     Problem("cnf", Real((6,)), {"hidden": (32, 32)}, rows=64),
     Problem("ffjord", Real((6,)), {"hidden": (32, 32), "exact": False}, rows=64),
+    Problem("ffjord-images", Real((1, 4, 4)), {"hidden": (8,), "exact": False}, rows=16, draws=16),
     Problem("gmm", TABLE, {"components": 8}, rows=4096, draws=4096, by_fit=1),
     Problem("ppca", Real((64,)), {"latents": 8, "em": True}, rows=1024, draws=1024, by_fit=1),
     Problem("vae", DIGIT, {"hidden": (64,), "latents": 8}),

@@ -74,6 +74,7 @@ ZOO: dict[str, Entry] = {
     "wavenet": _stepwise("wavenet.model:wavenet", "van den Oord et al. 2016", Kind.SOUND, layout=SEQUENCES),
     "ride": _stepwise("ride.model:ride", "Theis & Bethge 2015", spaces=ORDERED, layout=IMAGES),
     "realnvp": _flow("realnvp:realnvp", "Dinh et al. 2017", Kind.REALS, *LEVELS),
+    "realnvp-images": _flow("realnvp:realnvp_images", "Dinh et al. 2017", layout=IMAGES),
     "nice": _flow("nice:nice", "Dinh et al. 2014"),
     "glow": _flow("glow:glow", "Kingma & Dhariwal 2018", layout=IMAGES),
     "maf": _flow("maf:maf", "Papamakarios et al. 2017", sampling=Cost.STEPS),
@@ -82,6 +83,9 @@ ZOO: dict[str, Entry] = {
     "nsf-coupling": _flow("nsf:nsf_coupling", "Durkan et al. 2019", *LEVELS),
     "cnf": _flow("cnf:cnf", "Chen et al. 2018", scoring=Cost.SOLVE, sampling=Cost.SOLVE),
     "ffjord": _flow("ffjord:ffjord", "Grathwohl et al. 2019", scoring=Cost.SOLVE, sampling=Cost.SOLVE),
+    "ffjord-images": _flow(
+        "ffjord:ffjord_images", "Grathwohl et al. 2019", scoring=Cost.SOLVE, sampling=Cost.SOLVE, layout=IMAGES,
+    ),
     "gmm": _latent("gmm.model:gmm", "Dempster et al. 1977", Kind.REALS, *LEVELS),
     "ppca": _latent(
         "ppca:ppca", "Tipping & Bishop 1999", Kind.REALS, Kind.SOUND, *LEVELS, fitted_by=CLOSED_FORM, least_dims=2,
@@ -120,6 +124,9 @@ def build(name: str, space: Space, *, seed: int | None = None, **hyperparameters
         raise UsageError(f"Expected a space, such as loglik.Real((2,)), for the events of {name}; got {shown(space)}.")
     if not space.shape:  # data have none either: N single numbers are read as N events of shape (1,)
         raise UsageError(f"Expected events of at least one axis, such as Real((1,)); got {space}. Add an axis.")
+    for key in hyperparameters:
+        if f"{name}-{key}" in ZOO:
+            raise UsageError(f"Expected the model `{name}-{key}` for {key}; got {key} of {name}. Build that one.")
     values = checked(builder, name, hyperparameters)
     given = ", ".join(f"{key}={value}" for key, value in values.items())
     what = f"{name} for events of {space}" + (f" with {given}" if given else "")

@@ -26,7 +26,7 @@ NICE = Case("nice", Real((2,)), {"hidden": (8,)})
 NICE_LEVELS = Case("nice", Integer((2,), 3), {"hidden": (8,), "rescale": "linear"})
 NOISY = Case("nice", Integer((2,), 3), {"hidden": (8,), "rescale": "linear", "dequantization": "variational"})
 GLOW = Case("glow", Real((1, 4, 2)), SMALL, LABEL_CONTEXT)
-BOARDS = Case("realnvp", Real((1, 3)), {"images": True, **SMALL})
+BOARDS = Case("realnvp-images", Real((1, 3)), SMALL)
 MIXTURE = Case("glow", Real((1, 2, 2)), SMALL | {"transform": "logistic-mixture", "components": 3})
 
 

@@ -27,7 +27,7 @@ def test_log_prob_and_the_claim_of_exactness_go_together(case: Case) -> None:
 def test_the_estimate_of_a_trace_is_no_log_prob() -> None:
     flows = [
         build("ffjord", Real((2,)), hidden=(4,), exact=False),
-        build("ffjord", Real((1, 4, 4)), images=True, hidden=(3,), exact=False),
+        build("ffjord-images", Real((1, 4, 4)), hidden=(3,), exact=False),
         build("ffjord", Real((200,)), hidden=(150,)),  # more directions than an exact trace affords
         build("ffjord", Integer((2,), 4), hidden=(4,), exact=False),
     ]

@@ -11,7 +11,7 @@ from loglik.errors import UsageError
 from loglik.inference.evaluate import evaluate
 from loglik.models.dequantized import Dequantized
 from loglik.models.flows.cnf import cnf
-from loglik.models.flows.ffjord import ffjord
+from loglik.models.flows.ffjord import ffjord, ffjord_images
 from loglik.ops import uniform_like
 from loglik.spaces import Category, Integer, Real, Space
 from loglik.training.fit import fit
@@ -113,7 +113,7 @@ def test_images_move_at_several_scales_and_keep_count_of_their_volume() -> None:
     """The exact trace is autograd's log-determinant; the estimated one is right on average; images come back."""
     space = Real((2, 2))
     torch.manual_seed(0)
-    exact = lively(ffjord(space, images=True, hidden=(3, 4)), space)
+    exact = lively(ffjord_images(space, hidden=(3, 4)), space)
     assert exact.claim is Claim.EXACT
     assert sum(isinstance(part, Continuous) for part in exact.modules()) == 3
     x = data(space)[:2]
@@ -126,7 +126,7 @@ def test_images_move_at_several_scales_and_keep_count_of_their_volume() -> None:
         torch.testing.assert_close(log_det[row], truth, atol=1e-4, rtol=0, check_dtype=False)
     torch.testing.assert_close(flow.preimage(z), y, atol=1e-5, rtol=0)
     assert flow.training_forward(y)[1].shape == log_det.shape
-    estimated = ffjord(space, images=True, hidden=(3, 4), exact=False)
+    estimated = ffjord_images(space, hidden=(3, 4), exact=False)
     estimated.load_state_dict(exact.state_dict())
     assert estimated.claim is Claim.ESTIMATE
     with torch.no_grad():
@@ -137,7 +137,7 @@ def test_images_move_at_several_scales_and_keep_count_of_their_volume() -> None:
 
 def test_integer_images_are_dequantised() -> None:
     space = Integer((1, 4, 4), 5)
-    model = lively(ffjord(space, images=True, hidden=(3,), scales=2), space)
+    model = lively(ffjord_images(space, hidden=(3,), scales=2), space)
     assert model.claim is Claim.LOWER_BOUND
     assert bool(torch.isfinite(model.log_likelihood(data(space)[:4])).all())
     assert model.sample(3).shape == (3, 1, 4, 4)

@@ -14,7 +14,7 @@ FLOWS: dict[str, tuple[str, Space, dict[str, Any]]] = {
     "nice": ("nice", Real((3,)), {"hidden": (8,)}),
     "real nvp": ("realnvp", Real((3,)), SMALL),
     "real nvp, batch norm": ("realnvp", Real((3,)), {**SMALL, "norm": "batch"}),
-    "real nvp on images": ("realnvp", Real((1, 4, 4)), {"images": True, "width": 4, "layers": 1, "norm": "batch"}),
+    "real nvp on images": ("realnvp-images", Real((1, 4, 4)), {"width": 4, "layers": 1, "norm": "batch"}),
     "glow": ("glow", Real((2, 4, 4)), {"width": 4, "layers": 1}),
     "maf": ("maf", Real((3,)), {**SMALL, "norm": "batch", "base": "mixture", "components": 2}),
     "iaf": ("iaf", Real((3,)), {"layers": 2, "hidden": (8,)}),

@@ -13,7 +13,7 @@ from loglik.densities import StandardNormal, normal_log_prob
 from loglik.errors import UsageError
 from loglik.models.dequantized import Dequantized
 from loglik.models.flow import Flow
-from loglik.models.flows.realnvp import checkerboard, realnvp
+from loglik.models.flows.realnvp import checkerboard, realnvp, realnvp_images
 from loglik.ops import sum_event
 from loglik.spaces import Category, Integer, Real
 
@@ -31,7 +31,7 @@ def test_a_new_flow_is_the_standard_normal(dims: int) -> None:
 @pytest.mark.parametrize("shape", [(4, 4), (1, 4, 4), (3, 8, 8), (2, 6, 4), (1, 3, 5), (1, 2, 2)])
 def test_a_new_flow_of_images_is_the_standard_normal(shape: tuple[int, ...]) -> None:
     x = torch.randn(3, *shape)
-    flow = realnvp(Real(shape), images=True, width=4, layers=1)
+    flow = realnvp_images(Real(shape), width=4, layers=1)
     torch.testing.assert_close(flow.log_likelihood(x), sum_event(normal_log_prob(x)))
     assert flow.sample(2).shape == (2, *shape)
 
@@ -61,7 +61,7 @@ def test_each_pair_of_couplings_moves_every_value(dims: int) -> None:
 
 def test_the_scales_of_the_paper() -> None:
     """3 checkerboards, squeeze, 3 channel masks, factor out; at the end 4 checkerboards."""
-    flow = realnvp(Real((1, 8, 8)), images=True, width=4, layers=1)
+    flow = realnvp_images(Real((1, 8, 8)), width=4, layers=1)
     parts = (Coupling, MaskedCoupling, Squeeze, FactorOut)
     kinds = [type(part) for part in flow.modules() if isinstance(part, parts)]
     scale = [*[MaskedCoupling] * 3, Squeeze, *[Coupling] * 3, FactorOut]
@@ -99,6 +99,6 @@ def test_what_cannot_be_is_refused() -> None:
     with pytest.raises(UsageError, match="'marginals', 'logit' or 'linear'"):
         realnvp(Integer((2,), 3), rescale="none")
     with pytest.raises(UsageError, match=r"\(H, W\) or \(C, H, W\)"):
-        realnvp(Real((4,)), images=True)
+        realnvp_images(Real((4,)))
     with pytest.raises(UsageError, match="Category data are"):
         realnvp(Category((4,), 3))

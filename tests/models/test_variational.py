@@ -1,6 +1,7 @@
 """Variational dequantisation: q(u|x) is a density, begins uniform, and can only tighten the bound."""
 
 from itertools import pairwise
+from typing import Any
 
 import numpy
 import pytest
@@ -15,7 +16,7 @@ from loglik.laws.enumeration import all_events
 from loglik.models.dequantized import Dequantized
 from loglik.models.flow import ExactFlow
 from loglik.models.flows.nice import nice
-from loglik.models.flows.realnvp import realnvp
+from loglik.models.flows.realnvp import realnvp, realnvp_images
 from loglik.models.flows.variational import VariationalNoise, image_noise, vector_noise
 from loglik.ops import sum_event
 from loglik.spaces import Integer, Real
@@ -119,9 +120,8 @@ def bound(model: Model, x: Tensor) -> float:
 @pytest.mark.parametrize(("space", "images"), [(Integer((2,), 3), False), (Integer((2, 3), 2), True)], ids=str)
 def test_noise_that_is_learned_is_no_worse_than_uniform_noise(space: Integer, images: bool) -> None:
     """The density stays; all that is gained is the noise's: KL(q | p(u|x)) falls from that of uniform noise."""
-    model = realnvp(
-        space, layers=2, hidden=(8,), width=4, images=images, rescale="linear", dequantization="variational"
-    )
+    learned: dict[str, Any] = {"layers": 2, "rescale": "linear", "dequantization": "variational"}
+    model = realnvp_images(space, width=4, **learned) if images else realnvp(space, hidden=(8,), **learned)
     x = data(space, 60)
     with torch.no_grad():
         model.initialize(x)
@@ -184,9 +184,8 @@ def test_noise_never_reaches_the_next_level() -> None:
 
 
 def test_images_take_it_too() -> None:
-    for name in ("realnvp", "glow"):
-        given = {"images": True} if name == "realnvp" else {}
-        model = loglik.build(name, Integer((2, 2), 4), width=4, layers=1, dequantization="variational", **given)
+    for name in ("realnvp-images", "glow"):
+        model = loglik.build(name, Integer((2, 2), 4), width=4, layers=1, dequantization="variational")
         assert isinstance(model, Dequantized)
         assert isinstance(model.noise, VariationalNoise)
         assert torch.isfinite(model(torch.randint(4, (6, 2, 2)))).all()

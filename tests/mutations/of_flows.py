@@ -27,15 +27,15 @@ NORMED = Case("realnvp", Real((7,)), COUPLINGS | {"norm": "batch"})
 
 MUTATIONS = (
     Mutation(
-        "realnvp-log-slopes-of-all", "realnvp",
+        "realnvp-log-slopes-of-all", "realnvp-images",
         "the log-determinant of a checkerboard counts pixels that are not moved", "bijections/coupling.py",
         "self._chosen(x, z), sum_event(log_slope * (1.0 - self.mask))", "self._chosen(x, z), sum_event(log_slope)",
-        MODEL, BIJECTIONS, "realnvp-Real-1x4x4", Case("realnvp", Real((1, 4, 4)), IMAGES),
+        MODEL, BIJECTIONS, "realnvp-images-Real-1x4x4", Case("realnvp-images", Real((1, 4, 4)), IMAGES),
     ),
     Mutation(
-        "realnvp-net-sees-what-it-moves", "realnvp", "the net of a checkerboard reads all pixels",
+        "realnvp-net-sees-what-it-moves", "realnvp-images", "the net of a checkerboard reads all pixels",
         "bijections/coupling.py", "passed.clamp(-FAR, FAR) * self.mask, context", "passed.clamp(-FAR, FAR), context",
-        MODEL, BIJECTIONS, "realnvp-Real-1x4x4", Case("realnvp", Real((1, 4, 4)), IMAGES),
+        MODEL, BIJECTIONS, "realnvp-images-Real-1x4x4", Case("realnvp-images", Real((1, 4, 4)), IMAGES),
     ),
     Mutation(
         "realnvp-inverse-of-another-map", "realnvp", "samples shift before they scale, as scoring does not undo",
@@ -55,10 +55,10 @@ MUTATIONS = (
         ("tests/bijections/test_batch_norm.py", "tests/models/test_objectives.py"), "realnvp-Real-7", NORMED,
     ),
     Mutation(
-        "batch-norm-of-one-place", "realnvp",
+        "batch-norm-of-one-place", "realnvp-images",
         "batch normalisation of an image counts its channels once, not at every pixel", "bijections/batch_norm.py",
-        "(self.places * log_slope.sum())", "log_slope.sum()", MODEL, BIJECTIONS, "realnvp-Real-3x3",
-        Case("realnvp", Real((3, 3)), IMAGES | {"norm": "batch"}),
+        "(self.places * log_slope.sum())", "log_slope.sum()", MODEL, BIJECTIONS, "realnvp-images-Real-3x3",
+        Case("realnvp-images", Real((3, 3)), IMAGES | {"norm": "batch"}),
     ),
     Mutation(
         "nice-samples-another-base", "nice", "samples start from a standard normal, scores from a logistic",
@@ -199,6 +199,17 @@ MUTATIONS = (
         "bijections/continuous.py", "return z, log_det - penalty", "return z, log_det + penalty", MODEL,
         ("tests/models/test_cnf.py",), "",
         Case("cnf", PLANE, CONTINUOUS | {"kinetic": 0.05, "jacobian": 0.05}, LABEL_CONTEXT),
+    ),
+    Mutation(
+        "image-field-trace-doubled", "ffjord-images", "the field of images counts its divergence twice",
+        "nets/fields/image_field.py", "return self.scale * (self.eps * tangents)",
+        "return 2.0 * self.scale * (self.eps * tangents)", MODEL, ("tests/models/test_cnf.py",), "ffjord-images",
+        Case("ffjord-images", Real((2, 2)), {"hidden": (3, 4)}),
+    ),
+    Mutation(
+        "image-field-slope-forgotten", "ffjord-images", "directions pass a softplus as if it had the slope 1",
+        "nets/fields/image_field.py", "(torch.sigmoid(s) * tangents).flatten(0, 1)", "tangents.flatten(0, 1)", MODEL,
+        ("tests/models/test_cnf.py",), "ffjord-images", Case("ffjord-images", Real((2, 2)), {"hidden": (3, 4)}),
     ),
     Mutation(
         "flow-log-determinant-forgotten", "nice", "a flow gives the density of z for that of x",

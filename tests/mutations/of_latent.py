@@ -195,6 +195,6 @@ MUTATIONS = (
     Mutation(
         "gaussianising-wrong-sign", "rescaling", "log N(z) is added to the log-determinant of Gaussianising",
         ELEMENTWISE, "(mass.log() - normal_log_prob(z)).reshape", "(mass.log() + normal_log_prob(z)).reshape",
-        MODEL, BIJECTIONS, "realnvp-Integer-1x2x2", Case("realnvp", Integer((1, 2, 2), 2), IMAGES),
+        MODEL, BIJECTIONS, "realnvp-images-Integer-1x2x2", Case("realnvp-images", Integer((1, 2, 2), 2), IMAGES),
     ),
 )  # fmt: skip

@@ -9,7 +9,7 @@ NET, COUPLINGS, SPLINES = {"hidden": (10,)}, {"hidden": (8,), "layers": 3}, {"hi
 MASKED = COUPLINGS | {"order": "random"}
 VARIATIONAL = {"dequantization": "variational"}
 CAUSAL, STREAMS = {"width": 6, "layers": 2, "kernel": 3}, {"width": 6, "layers": 2}
-CHANNELS, IMAGES = {"width": 4, "layers": 1}, {"images": True, "width": 4, "layers": 1}
+CHANNELS = {"width": 4, "layers": 1}
 ATTENTION, DILATED = {"width": 8, "heads": 2, "layers": 2}, {"width": 4, "skip": 8}
 FIELD, SPATIAL = {"hidden": (6, 5)}, {"width": 4, "components": 3, "scales": 2, "features": 4}
 ENCODER = {"hidden": (8,), "latents": 2}
@@ -44,7 +44,7 @@ RECORDED = {
     "ride-integer": Case("ride", Integer((1, 3, 2), 5), SPATIAL, LABEL_CONTEXT),
     "realnvp": Case("realnvp", ROW, COUPLINGS | {"norm": "batch"}),
     "realnvp-integer": Case("realnvp", Integer((4,), 5), COUPLINGS | {"rescale": "logit"}),
-    "realnvp-images": Case("realnvp", Integer((1, 4, 4), 5), IMAGES, LABEL_CONTEXT),
+    "realnvp-images": Case("realnvp-images", Integer((1, 4, 4), 5), CHANNELS, LABEL_CONTEXT),
     "nice": Case("nice", ROW, COUPLINGS | {"prior": "gaussian"}, LABEL_CONTEXT),
     "nice-integer": Case("nice", DIGIT, COUPLINGS | {"rescale": "linear"}),
     "glow": Case("glow", Real((2, 4, 4)), CHANNELS, LABEL_CONTEXT),
@@ -60,7 +60,7 @@ RECORDED = {
     "cnf": Case("cnf", PLANE, FIELD | {"kinetic": 0.05, "jacobian": 0.05}, LABEL_CONTEXT),
     "cnf-integer": Case("cnf", Integer((3,), 5), FIELD),
     "ffjord": Case("ffjord", ROW, FIELD | {"exact": False}),
-    "ffjord-images": Case("ffjord", Real((1, 3, 3)), {"images": True, "hidden": (3,), "exact": False}, LABEL_CONTEXT),
+    "ffjord-images": Case("ffjord-images", Real((1, 3, 3)), {"hidden": (3,), "exact": False}, LABEL_CONTEXT),
     "gmm": Case("gmm", ROW, {"components": 3}),
     "gmm-tied": Case("gmm", ROW, {"components": 3, "covariance": "tied"}),
     "gmm-diagonal": Case("gmm", Integer((4,), 5), {"components": 3, "covariance": "diagonal"}),

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from loglik.contract import Bijection, Claim
+from loglik.errors import UsageError
 from loglik.nets.fields.compiled import CompiledMotion, compiled_trajectory
 from loglik.nets.fields.field import Directions, Field
 from loglik.nets.fields.image_field import ImageField
@@ -78,6 +79,8 @@ class Continuous(Bijection):
         jacobian: float = 0.0,
         context: int = 0,
     ) -> None:
+        if probes is not None and probes < 1:
+            raise UsageError(f"Expected at least 1 probe; got {probes}.")
         super().__init__()
         self.field, self.tolerance, self.probes, self.noise = field, tolerance, probes, noise
         self.exact = field.exact_directions <= MOST_DIRECTIONS if exact is None else exact

@@ -34,6 +34,7 @@ from loglik.output.folder import new_folder
 from loglik.output.manifest import Manifest, adopt, check_own, strangers, write_own
 from loglik.promises import check_model
 from loglik.runs.building import AGAIN, TooMany, few_tensors, outline, rebuilt
+from loglik.runs.former import renewed
 from loglik.runs.record import RECORD
 from loglik.spaces import Space
 from loglik.storage.reading import Kind, is_pickle, read_json, read_kinds, read_tensors, read_text
@@ -189,6 +190,7 @@ def read_record(folder: Path) -> dict[str, Any]:
             f"this loglik {__version__} reads format {FORMAT}. Fit again."
         )
     check(record, RECORD, str(folder / RUN))
+    record["model"] = renewed(record["model"])
     _check_columns(record, folder)
     return record
 

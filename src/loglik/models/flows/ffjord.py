@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 
 from loglik.arguments.ranges import Charge, Count, Few, Positive, Tolerance
 from loglik.bijections.compose import Chain, Reshape
-from loglik.bijections.continuous import Continuous, gaussian, rademacher
+from loglik.bijections.continuous import Continuous, Noise, gaussian, rademacher
 from loglik.bijections.multiscale import FactorOut, Squeeze
 from loglik.contract import Bijection, Model
 from loglik.errors import UsageError
@@ -41,8 +41,6 @@ def ffjord(
     space: Space,
     *,
     hidden: Sequence[Count] = (64, 64, 64),
-    images: bool = False,
-    scales: Few | None = None,
     gain: Positive | None = None,
     probes: Few = 1,
     noise: str = "rademacher",
@@ -60,10 +58,6 @@ def ffjord(
     exact trace wherever that takes at most 128 directions, so with `hidden` up to 128 units in the first layer always;
     `exact` = False has them estimated too, and they say so. The rest is as in `cnf`.
 
-    With `images` the fields are convolutional nets of `hidden` channels, two at each of `scales` resolutions and one at
-    the last; by default an image is squeezed as long as its sizes are even. The exact trace of such a field takes as
-    many directions as there are values in what it moves. Their `gain` is 1.5 by default.
-
     >>> import torch, loglik
     >>> x = torch.randn(200, 3, generator=torch.Generator().manual_seed(0)).cumsum(1)
     >>> model = loglik.build("ffjord", loglik.Real((3,)), hidden=(8,), exact=False, seed=0)
@@ -71,19 +65,64 @@ def ffjord(
     >>> str(loglik.evaluate(model, x).claim)  # by default the trace of three dimensions is exact
     'estimate'
     """
-    if noise not in NOISE:
-        raise UsageError(f"Expected noise {' or '.join(map(repr, NOISE))}; got {noise!r}.")
-    if probes < 1:
-        raise UsageError(f"Expected at least 1 probe; got {probes}.")
     real = density_space(space, "ffjord")
     condition = context.width if context else 0
+    flow = Continuous(
+        Field(real.dims, hidden, gain=gain, context=condition),
+        tolerance=tolerance,
+        probes=probes,
+        noise=noise_called(noise),
+        exact=exact,
+        gradient=gradient_called(gradient),
+        kinetic=kinetic,
+        jacobian=jacobian,
+        context=condition,
+    )
+    return continuous_flow(space, Chain([Reshape(real.shape, (real.dims,)), flow]), rescale, context)
 
-    def move(field: Field | ImageField) -> Continuous:
+
+def ffjord_images(
+    space: Space,
+    *,
+    hidden: Sequence[Count] = (64, 64, 64),
+    scales: Few | None = None,
+    gain: Positive | None = None,
+    probes: Few = 1,
+    noise: str = "rademacher",
+    exact: bool | None = None,
+    tolerance: Tolerance = 1e-3,
+    gradient: str = "backprop",
+    kinetic: Charge = 0.0,
+    jacobian: Charge = 0.0,
+    rescale: str = "marginals",
+    context: Space | None = None,
+) -> Model:
+    """Images, (H, W) or (C, H, W), moved by convolutional fields at several resolutions; they train as in `ffjord`.
+
+    The fields have `hidden` channels and stand two at each of `scales` resolutions and one at the last; by default an
+    image is squeezed as long as its sizes are even. The exact trace of such a field takes as many directions as there
+    are values in what it moves: beyond 128, scores are estimates and say so. Their `gain` is 1.5 by default.
+
+    Raises:
+        UsageError: a space that is not of images; an unknown noise, gradient or rescale.
+
+    >>> import torch, loglik
+    >>> x = torch.randn(60, 2, 2, generator=torch.Generator().manual_seed(0))
+    >>> model = loglik.build("ffjord-images", loglik.Real((2, 2)), hidden=(3,), seed=0)
+    >>> history = loglik.fit(model, x, steps=2)
+    >>> str(loglik.evaluate(model, x).claim)  # the exact trace takes few directions
+    'exact'
+    """
+    real = density_space(space, "ffjord-images")
+    shape = image_shape(space, "ffjord-images")
+    condition = context.width if context else 0
+
+    def move(shape: Shape) -> Continuous:
         return Continuous(
-            field,
+            ImageField(shape, hidden, gain=gain, context=condition),
             tolerance=tolerance,
             probes=probes,
-            noise=NOISE[noise],
+            noise=noise_called(noise),
             exact=exact,
             gradient=gradient_called(gradient),
             kinetic=kinetic,
@@ -91,10 +130,12 @@ def ffjord(
             context=condition,
         )
 
-    if images:
-        shape = image_shape(space, "ffjord")
-        moves = image_moves(shape, scales, lambda one: move(ImageField(one, hidden, gain=gain, context=condition)))
-        flow = Chain([Reshape(real.shape, shape), moves])
-    else:
-        flow = Chain([Reshape(real.shape, (real.dims,)), move(Field(real.dims, hidden, gain=gain, context=condition))])
-    return continuous_flow(space, flow, rescale, context)
+    return continuous_flow(
+        space, Chain([Reshape(real.shape, shape), image_moves(shape, scales, move)]), rescale, context
+    )
+
+
+def noise_called(name: str) -> Noise:
+    if name not in NOISE:
+        raise UsageError(f"Expected noise {' or '.join(map(repr, NOISE))}; got {name!r}.")
+    return NOISE[name]

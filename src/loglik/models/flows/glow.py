@@ -47,7 +47,7 @@ def step(shape: Shape, transform: Transform, make: MakeNet, layer: int) -> list[
 
 
 def levels(
-    shape: Shape, layers: int, scales: int | None, transform: Transform, make: MakeNet, learned_prior: bool
+    shape: Shape, layers: int, *, scales: int | None, transform: Transform, make: MakeNet, learned_prior: bool
 ) -> Bijection:
     """(B, C, H, W) -> (B, C H W): squeeze, `layers` steps, half of the channels left behind, and again on the rest.
 
@@ -66,10 +66,17 @@ def levels(
     last = not squeezes or scales == 1 or height % 2 or breadth % 2
     if last:
         return Chain([*parts, Reshape(shape, (channels * height * breadth,))])
-    kept = channels // 2
+    left = channels // 2
     if learned_prior:
-        parts.append(channel_coupling(torch.arange(channels, device=with_numbers()) >= kept, Affine(), make))
-    rest = levels((channels - kept, height, breadth), layers, scales and scales - 1, transform, make, learned_prior)
+        parts.append(channel_coupling(torch.arange(channels, device=with_numbers()) >= left, Affine(), make))
+    rest = levels(
+        (channels - left, height, breadth),
+        layers,
+        scales=scales and scales - 1,
+        transform=transform,
+        make=make,
+        learned_prior=learned_prior,
+    )
     return Chain([*parts, FactorOut(shape, rest)])
 
 
@@ -113,7 +120,8 @@ def glow(
     def make(inputs: int, outputs: int) -> ThreeConvolutions:
         return ThreeConvolutions(inputs, width, outputs, context=condition)
 
-    body = levels(shape, layers, scales, transform_for(transform, components), make, learned_prior)
+    steered = transform_for(transform, components)
+    body = levels(shape, layers, scales=scales, transform=steered, make=make, learned_prior=learned_prior)
     flow = rescaled(
         space, rescale, Chain([Reshape(real.shape, shape), body]), StandardNormal(Real((real.dims,)), context)
     )

@@ -65,8 +65,11 @@ def maf(
     """
     dims = density_space(space, "maf").dims
     orders = _orders(dims, layers, order)
-    steps = [_layer(own, hidden, dropout, context) for own in orders[:-1]]
-    return _flow(space, steps, orders[-1], hidden, base, components, norm, rescale, dequantization, context)
+    condition = context.width if context else 0
+    steps = [_layer(own, hidden, dropout=dropout, context=condition) for own in orders[:-1]]
+    density = base_for(base, dims, order=orders[-1], hidden=hidden, components=components, context=context)
+    flow = rescaled(space, rescale, _chain(space, steps, norm), density)
+    return dequantized(space, flow, dequantization, partial(vector_noise, hidden=hidden, context=condition))
 
 
 def iaf(
@@ -99,8 +102,11 @@ def iaf(
     """
     dims = density_space(space, "iaf").dims
     orders = _orders(dims, layers, order)
-    steps = [Inverse(_layer(own, hidden, 0.0, context)) for own in orders[:-1]]
-    return _flow(space, steps, orders[-1], hidden, base, components, norm, rescale, dequantization, context)
+    condition = context.width if context else 0
+    steps = [Inverse(_layer(own, hidden, dropout=0.0, context=condition)) for own in orders[:-1]]
+    density = base_for(base, dims, order=orders[-1], hidden=hidden, components=components, context=context)
+    flow = rescaled(space, rescale, _chain(space, steps, norm), density)
+    return dequantized(space, flow, dequantization, partial(vector_noise, hidden=hidden, context=condition))
 
 
 def _orders(dims: int, layers: int, order: str) -> list[Tensor]:
@@ -114,31 +120,15 @@ def _orders(dims: int, layers: int, order: str) -> list[Tensor]:
     raise UsageError(f"Expected order 'natural' or 'random'; got {order!r}.")
 
 
-def _layer(order: Tensor, hidden: Sequence[int], dropout: float, context: Space | None) -> MaskedAutoregressive:
+def _layer(order: Tensor, hidden: Sequence[int], *, dropout: float, context: int) -> MaskedAutoregressive:
     transform = Affine()
-    width = context.width if context else 0
-    return MaskedAutoregressive(
-        masked_net(spread(order, hidden), transform.params, context=width, dropout=dropout), transform
-    )
+    net = masked_net(spread(order, hidden), transform.params, context=context, dropout=dropout)
+    return MaskedAutoregressive(net, transform)
 
 
-def _flow(
-    space: Space,
-    steps: Sequence[Bijection],
-    order: Tensor,
-    hidden: Sequence[int],
-    base: str,
-    components: int,
-    norm: str,
-    rescale: str,
-    dequantization: str,
-    context: Space | None,
-) -> Model:
+def _chain(space: Space, steps: Sequence[Bijection], norm: str) -> Chain:
     """Steps with a normalisation between each two."""
-    dims = space.dims
-    parts: list[Bijection] = [Reshape(space.shape, (dims,))]
+    parts: list[Bijection] = [Reshape(space.shape, (space.dims,))]
     for place, step in enumerate(steps):
-        parts += [step] if place == 0 else [normalization_for(norm, (dims,)), step]
-    density = base_for(base, dims, order=order, hidden=hidden, components=components, context=context)
-    noise = partial(vector_noise, hidden=hidden, context=context.width if context else 0)
-    return dequantized(space, rescaled(space, rescale, Chain(parts), density), dequantization, noise)
+        parts += [step] if place == 0 else [normalization_for(norm, (space.dims,)), step]
+    return Chain(parts)

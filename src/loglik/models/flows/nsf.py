@@ -70,7 +70,7 @@ def nsf(
         spline = Spline(bins, bound)
         net = masked_net(spread(order, hidden), spline.params, context=condition, dropout=dropout)
         steps.append(MaskedAutoregressive(net, spline))
-    return _flow(space, steps, rescale, dequantization, hidden, context)
+    return _flow(space, steps, hidden=hidden, rescale=rescale, dequantization=dequantization, context=context)
 
 
 def nsf_coupling(
@@ -109,15 +109,16 @@ def nsf_coupling(
         passed = half if layer % 2 == 0 else ~passed
         spline = Spline(bins, bound)
         steps.append(vector_coupling(passed, spline, hidden, context=condition, dropout=dropout, activation=nn.ReLU))
-    return _flow(space, steps, rescale, dequantization, hidden, context)
+    return _flow(space, steps, hidden=hidden, rescale=rescale, dequantization=dequantization, context=context)
 
 
 def _flow(
     space: Space,
     steps: Sequence[Bijection],
+    *,
+    hidden: Sequence[int],
     rescale: str,
     dequantization: str,
-    hidden: Sequence[int],
     context: Space | None,
 ) -> Model:
     """A linear layer before each step."""

@@ -34,6 +34,7 @@ Normalize = Callable[[tuple[int, ...]], Bijection]
 def vector_couplings(
     dims: int,
     layers: int,
+    *,
     transform: Transform,
     normalize: Normalize,
     hidden: Sequence[int],
@@ -54,6 +55,7 @@ def vector_couplings(
 def image_couplings(
     shape: tuple[int, int, int],
     scales: int | None,
+    *,
     transform: Transform,
     normalize: Normalize,
     make: Callable[[int, int, int], ImageNet],
@@ -84,7 +86,8 @@ def image_couplings(
     for passed in (first, ~first, first):
         parts += [normalize(small), channel_coupling(passed, transform, net)]
     rest = (small[0] - small[0] // 2, *small[1:])
-    return Chain([*parts, FactorOut(small, image_couplings(rest, scales, transform, normalize, make, scale + 1))])
+    beyond = image_couplings(rest, scales, transform=transform, normalize=normalize, make=make, scale=scale + 1)
+    return Chain([*parts, FactorOut(small, beyond)])
 
 
 def realnvp(
@@ -92,23 +95,17 @@ def realnvp(
     *,
     layers: Layers | None = None,
     hidden: Sequence[Count] | None = None,
-    width: Count = 32,
-    scales: Few | None = None,
     transform: str = "affine",
     components: Count = 8,
     norm: str = "act",
     dropout: Share = 0.0,
-    images: bool = False,
     rescale: str = "marginals",
     dequantization: str = "uniform",
     context: Space | None = None,
 ) -> Model:
-    """Affine couplings, on vectors or on images.
+    """z_a = y_a,  z_b = (y_b - shift(y_a)) exp(-log_scale(y_a)) in each of `layers`: affine couplings of vectors.
 
-    Vectors: `layers` couplings with nets of `hidden` widths; by default 8 of 128, 128, and up to 8 dimensions 12 of
-    64, 64. With `images` the multi-scale architecture for (H, W) or (C, H, W): its residual nets have `layers` blocks
-    (default 2) and `width` channels at the first of `scales`, twice as many at each next; by default there are as many
-    scales as the size allows. The paper's CIFAR-10 model has layers=8, width=64, scales=2, rescale="logit".
+    Their nets have `hidden` widths; by default 8 layers of 128, 128, and up to 8 dimensions 12 of 64, 64.
 
     Before each coupling `norm` is "act" (ActNorm), "batch" (running batch normalisation, the paper's) or "none". A
     coupling's `transform` is "additive", "affine" or "logistic-mixture" (Flow++, of `components` logistics). Integers
@@ -116,7 +113,7 @@ def realnvp(
     marginal a standard normal, "logit" is the paper's, "linear" standardises them, as it does reals.
 
     Raises:
-        UsageError: an unknown transform, norm, rescale or dequantization; with `images` a space that is not of images.
+        UsageError: an unknown transform, norm, rescale or dequantization.
 
     >>> import torch, loglik
     >>> x = torch.randint(4, (100, 3), generator=torch.Generator().manual_seed(0))
@@ -128,24 +125,60 @@ def realnvp(
     """
     real = density_space(space, "realnvp")
     condition = context.width if context else 0
-    steered = transform_for(transform, components)
+    low = real.dims <= LOW_DIMENSIONS
+    widths = ((64, 64) if low else (128, 128)) if hidden is None else hidden
+    couplings = vector_couplings(
+        real.dims,
+        (12 if low else 8) if layers is None else layers,
+        transform=transform_for(transform, components),
+        normalize=partial(normalization_for, norm),
+        hidden=widths,
+        dropout=dropout,
+        context=condition,
+    )
     base = StandardNormal(Real((real.dims,)), context)
-    normalize = partial(normalization_for, norm)
-    if images:
-        shape = image_shape(space, "realnvp")
-        blocks = 2 if layers is None else layers
+    flow = rescaled(space, rescale, Chain([Reshape(real.shape, (real.dims,)), *couplings]), base)
+    return dequantized(space, flow, dequantization, partial(vector_noise, hidden=widths, context=condition))
 
-        def make(inputs: int, outputs: int, scale: int) -> ResidualNet:
-            return ResidualNet(inputs, width * 2**scale, outputs, blocks=blocks, context=condition)
 
-        body = image_couplings(shape, scales, steered, normalize, make)
-        flow = rescaled(space, rescale, Chain([Reshape(real.shape, shape), body]), base)
-        noise = partial(image_noise, width=width, context=condition)
-    else:
-        low = real.dims <= LOW_DIMENSIONS
-        depth = (12 if low else 8) if layers is None else layers
-        widths = ((64, 64) if low else (128, 128)) if hidden is None else hidden
-        couplings = vector_couplings(real.dims, depth, steered, normalize, widths, dropout, condition)
-        flow = rescaled(space, rescale, Chain([Reshape(real.shape, (real.dims,)), *couplings]), base)
-        noise = partial(vector_noise, hidden=widths, context=condition)
-    return dequantized(space, flow, dequantization, noise)
+def realnvp_images(
+    space: Space,
+    *,
+    layers: Layers = 2,
+    width: Count = 32,
+    scales: Few | None = None,
+    transform: str = "affine",
+    components: Count = 8,
+    norm: str = "act",
+    rescale: str = "marginals",
+    dequantization: str = "uniform",
+    context: Space | None = None,
+) -> Model:
+    """Images, (H, W) or (C, H, W), by the paper's multi-scale architecture of affine couplings.
+
+    Its residual nets have `layers` blocks and `width` channels at the first of `scales`, twice as many at each next; by
+    default there are as many scales as the size allows. The paper's CIFAR-10 model has layers=8, width=64, scales=2,
+    rescale="logit". The rest is as in `realnvp`.
+
+    Raises:
+        UsageError: a space that is not of images; an unknown transform, norm, rescale or dequantization.
+
+    >>> import torch, loglik
+    >>> x = torch.randint(4, (60, 1, 4, 4), generator=torch.Generator().manual_seed(0))
+    >>> model = loglik.build("realnvp-images", loglik.Integer((1, 4, 4), levels=4), width=4, layers=1, seed=0)
+    >>> history = loglik.fit(model, x, steps=3)
+    >>> loglik.sample(model, 2, seed=0).shape
+    torch.Size([2, 1, 4, 4])
+    """
+    real = density_space(space, "realnvp-images")
+    shape = image_shape(space, "realnvp-images")
+    condition = context.width if context else 0
+
+    def make(inputs: int, outputs: int, scale: int) -> ResidualNet:
+        return ResidualNet(inputs, width * 2**scale, outputs, blocks=layers, context=condition)
+
+    steered, normalize = transform_for(transform, components), partial(normalization_for, norm)
+    body = image_couplings(shape, scales, transform=steered, normalize=normalize, make=make)
+    base = StandardNormal(Real((real.dims,)), context)
+    flow = rescaled(space, rescale, Chain([Reshape(real.shape, shape), body]), base)
+    return dequantized(space, flow, dequantization, partial(image_noise, width=width, context=condition))
