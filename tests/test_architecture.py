@@ -13,7 +13,7 @@ SOURCE = Path(loglik.__file__).parent
 
 # Lowest first. A file imports only from lower layers, or from its own.
 LAYERS: list[tuple[str, ...]] = [
-    ("errors", "ops", "version"),
+    ("errors", "ops", "records", "version"),
     ("compiled",),
     ("arguments", "output", "ode", "uncertainty"),
     ("spaces", "scales"),

@@ -7,6 +7,7 @@ import typer
 
 from loglik.arguments.devices import device_of
 from loglik.cli.console import command_line, progress, say, say_json, talk
+from loglik.cli.opening import Opening, context_of, tell_split
 from loglik.cli.options import (
     ContextWords,
     Data,
@@ -21,9 +22,7 @@ from loglik.cli.options import (
     Window,
     from_home,
     names_of,
-    opened,
     stem_of,
-    tell_split,
 )
 from loglik.errors import WriteFailed
 from loglik.output.folder import new_folder
@@ -63,7 +62,7 @@ def compare(
     """
     from loglik.report import comparison_report
 
-    dataset = opened(data, seed, space, context, window, keep_equal_rows_together)
+    dataset = Opening(data, seed, space, context_of(data, context), window, keep_equal_rows_together).open()
     folder = out or free_place(Path("runs") / f"compare-{stem_of(data)}")
     check_place(folder, overwrite, [Path(data)])
     with new_folder(folder, overwrite=overwrite, inputs=[Path(data)]) as output:

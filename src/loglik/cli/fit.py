@@ -4,12 +4,13 @@ import os
 import shlex
 from functools import partial
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
 from loglik.arguments.devices import device_of
 from loglik.cli.console import command_line, progress, say, say_json, talk
+from loglik.cli.opening import Opening, context_of, tell_split
 from loglik.cli.options import (
     Batch,
     Budget,
@@ -28,51 +29,52 @@ from loglik.cli.options import (
     Steps,
     Window,
     check_words,
-    context_of,
     from_home,
-    opened,
     settings,
     stem_of,
-    tell_split,
     training_options,
 )
-from loglik.data import Dataset, open_dataset
-from loglik.data.splits import TOGETHER
-from loglik.errors import DataError, UsageError
+from loglik.errors import UsageError
+from loglik.records import Record
 from loglik.runs.run import RUN, Run, read_record
-from loglik.spaces import space_from_json
 from loglik.tasks.comparison import SAMPLES
 from loglik.tasks.fitting import INTERRUPTED, fit_run
 from loglik.zoo import default_model
+
+RunOut = Annotated[
+    Path | None, typer.Option("-o", "--out", callback=from_home, help="The run folder; by default runs/DATA-MODEL.")
+]
+Settings = Annotated[
+    list[str] | None, typer.Option("--set", help="A hyperparameter, KEY=VALUE; `loglik models NAME` lists them.")
+]
+TrainingWords = Annotated[
+    list[str] | None, typer.Option("--option", help="Any other option of training, KEY=VALUE, such as ema=0.9995.")
+]
+Resume = Annotated[bool, typer.Option("--resume", help="Continue the run at -o exactly where it was.")]
+Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace the run at -o.")]
 
 
 def fit(
     data: Data,
     model: ModelName = None,
-    out: Annotated[
-        Path | None, typer.Option("-o", "--out", callback=from_home, help="The run folder; by default runs/DATA-MODEL.")
-    ] = None,
+    out: RunOut = None,
     steps: Steps = None,
     epochs: Epochs = None,
     budget: Budget = None,
     seed: Seed = 0,
-    set_: Annotated[
-        list[str] | None, typer.Option("--set", help="A hyperparameter, KEY=VALUE; `loglik models NAME` lists them.")
-    ] = None,
+    set_: Settings = None,
     batch: Batch = None,
     lr: Rate = None,
     precision: Precision = None,
-    option: Annotated[
-        list[str] | None, typer.Option("--option", help="Any other option of training, KEY=VALUE, such as ema=0.9995.")
-    ] = None,
+    option: TrainingWords = None,
     samples: Samples = SAMPLES,
     space: SpaceWords = None,
     context: ContextWords = None,
     window: Window = None,
     keep_equal_rows_together: KeepEqual = False,
     device: Device = "auto",
-    resume: Annotated[bool, typer.Option("--resume", help="Continue the run at -o exactly where it was.")] = False,
-    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace the run at -o.")] = False,
+    resume: Resume = False,
+    overwrite: Overwrite = False,
     json: Json = False,
 ) -> int:
     """Fit one model and keep it as a run: a folder with weights, history and scores.
@@ -93,43 +95,40 @@ def fit(
     given = {"steps": steps, "epochs": epochs, "budget": budget, "batch": batch, "lr": lr, "precision": precision}
     given |= {"seed": None if resume and seed == 0 else seed, **training_options(option)}
     given = {name: value for name, value in given.items() if value is not None}
-    check_words(given, model, settings(set_))
+    hyperparameters = settings(set_)
+    check_words(given, model, hyperparameters)
     if resume and overwrite:
         raise UsageError("Expected --resume, which continues a run, or --overwrite, which replaces it; got both.")
-    if out is None and (model or resume):
-        name = model or default_model(opened(data, seed, space, context, window, keep_equal_rows_together).space)
-        out = Path("runs") / f"{stem_of(data)}-{name}"
+    opening = Opening(data, seed, space, context_of(data, context), window, keep_equal_rows_together)
+    if resume:
+        out = out or _folder(data, model or default_model(opening.open().space))
     before = read_record(out) if resume and out and (out / RUN).exists() else {}
-    if before.get("data"):
-        opened_data = _opened_again(data, before, space, context, window, keep_equal_rows_together)
-    else:
-        opened_data = opened(data, seed, space, context, window, keep_equal_rows_together)
-    name = model or before.get("model", {}).get("name") or default_model(opened_data.space)
-    with progress(opened_data.space) as watcher:
+    dataset = opening.again(before) if before.get("data") else opening.open()
+    name = model or before.get("model", {}).get("name") or default_model(dataset.space)
+    with progress(dataset.space) as watcher:
         run = fit_run(
-            opened_data,
-            out or Path("runs") / f"{stem_of(data)}-{name}",
-            source=data,
-            model=name,
-            hyperparameters=settings(set_),
-            options=given,
-            resume=resume,
-            overwrite=overwrite,
-            samples=samples,
-            command=command_line(),
-            watch=watcher(f"{name} on {opened_data.name}"),
-            begin=partial(tell_split, opened_data),
-            device=device_of(device),
-        )
-    if run.record["status"] == INTERRUPTED:
-        again = {"--samples": samples if samples != SAMPLES else None, "--device": device if device != "auto" else None}
-        _report(run, json)
-        talk(f"Interrupted. Continue with: {_continued(data, run.folder, again)}")
-        return 130
+            dataset, out or _folder(data, name), source=data, model=name, hyperparameters=hyperparameters,
+            options=given, resume=resume, overwrite=overwrite, samples=samples, command=command_line(),
+            watch=watcher(f"{name} on {dataset.name}"), begin=partial(tell_split, dataset), device=device_of(device),
+        )  # fmt: skip
+    again = {"--samples": samples if samples != SAMPLES else None, "--device": device if device != "auto" else None}
+    return _ended(run, before, _continued(data, run.folder, again), json=json)
+
+
+def _folder(data: str, model: str) -> Path:
+    """Where a run is kept unless the user names a folder."""
+    return Path("runs") / f"{stem_of(data)}-{model}"
+
+
+def _ended(run: Run, before: Record, command: str, *, json: bool) -> int:
+    """Print what came of a fit, and the command that continues it if it was interrupted; the exit code."""
     if run.record == before:
         talk(f"{run.folder} is already finished after {_taken(run)}; nothing was done.{_more(run)}")
     _report(run, json)
-    return 0
+    if run.record["status"] != INTERRUPTED:
+        return 0
+    talk(f"Interrupted. Continue with: {command}")
+    return 130
 
 
 def _taken(run: Run) -> str:
@@ -145,40 +144,7 @@ def _more(run: Run) -> str:
     return f" Give a greater total to go on, such as --steps {2 * history['steps']}."
 
 
-def _opened_again(
-    data: str, record: dict[str, Any], space: str | None, context: str | None, window: int | None, together: bool
-) -> Dataset:
-    """The data of a run, opened as they were when it began, in all that is not said otherwise."""
-    about = record["data"]
-    split = about.get("split") or {}
-    seed = ((record.get("fit") or {}).get("options") or {}).get("seed") or 0
-    window = window or split.get("window")
-    together = together or bool(split.get(TOGETHER))
-    wanted = context_of(data, context)
-    if wanted is None and about.get("context") is not None:
-        wanted = tuple(about["context_columns"]) if about.get("context_columns") else True
-    recorded = space_from_json(about["space"]) if about.get("space") else None
-    found: Dataset | None = None
-    try:
-        found = open_dataset(
-            data, seed=seed, space=space, context=wanted, window=window, keep_equal_rows_together=together
-        )
-        if space or recorded in (None, found.space):
-            return found
-    except DataError:
-        if space or recorded is None:
-            raise
-    try:
-        return open_dataset(
-            data, seed=seed, space=recorded, context=wanted, window=window, keep_equal_rows_together=together
-        )
-    except (DataError, UsageError):
-        if found is None:
-            raise
-        return found  # other data: the run refuses them, and names its own
-
-
-def _continued(source: str, folder: Path, again: dict[str, Any]) -> str:
+def _continued(source: str, folder: Path, again: Record) -> str:
     """The command that continues a run, as a shell reads it; what is not here stands in the run."""
     words = ["loglik", "fit", _no_option(source), "-o", _no_option(str(folder)), "--resume"]
     words += [word for name, value in again.items() if value is not None for word in (name, str(value))]

@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from loglik.cli.console import at_work, command_line, say, say_json
+from loglik.cli.opening import remark_on, remarks_on_parts
 from loglik.cli.options import Json, Seed, Window
 from loglik.cli.use import RunFolder
 from loglik.data import catalog, open_dataset
@@ -123,11 +124,13 @@ def data(
     parts = {part: getattr(found, part).rows for part in ("train", "valid", "test")}
     known = {"entropy in nats per event": found.entropy} if found.entropy is not None else {}
     read_as = {"read as": found.read_as} if found.read_as else {}
+    remarks = [remark for remark in (remark_on(found), *remarks_on_parts(found)) if remark]
     facts = {
         "name": found.name,
         "about": found.about,
         "space": str(found.space),
         **read_as,
+        **({"remark": "; ".join(remarks)} if remarks else {}),
         **parts,
         "split": found.split,
         **known,

@@ -7,15 +7,12 @@ for a word that cannot be.
 import os
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
 from loglik.arguments.devices import device_of
 from loglik.arguments.ranges import MANY, SAMPLES, SEEDS, TEMPERATURES, Range, real, shown, whole
-from loglik.cli.console import talk
-from loglik.data import Dataset, open_dataset
-from loglik.data.splits import in_words
 from loglik.errors import ContextError, UsageError
 from loglik.hyperparameters import checked
 from loglik.training.options import REAL, WHOLE, Options, check_precision, seconds
@@ -189,53 +186,6 @@ KeepEqual = Annotated[
 ]
 
 
-def opened(
-    data: str, seed: int, space: str | None, context: str | None, window: int | None = None, together: bool = False
-) -> Dataset:
-    return open_dataset(
-        data, seed=seed, space=space, context=context_of(data, context), window=window,
-        keep_equal_rows_together=together,
-    )  # fmt: skip
-
-
-def tell_split(dataset: Dataset) -> None:
-    """Say on stderr how the rows were split, once nothing speaks against the work: a refusal is a line of its own."""
-    if dataset.read_as:
-        talk(f"{dataset.name} read as: {dataset.read_as}.")
-    if dataset.remark:
-        talk(f"{dataset.name}: {dataset.remark}.")
-    talk(f"Split: {in_words(dataset)}.")
-    for part in ("train", "valid", "test"):
-        remark = getattr(dataset, part).remark
-        if remark:
-            talk(f"{part}: {remark}.")
-
-
-def context_of(data: str, words: str | None) -> bool | tuple[str, ...] | None:
-    """True for the labels of a built-in set or folder, names of columns for a file, None for none."""
-    if words is None:
-        return None
-    if words == "label" and (os.path.isdir(data) or ("." not in data and "/" not in data)):
-        return True
-    return columns_of(words)
-
-
-def contexts_like(about: Mapping[str, Any], given: bool | tuple[str, ...] | None) -> bool | tuple[str, ...] | None:
-    """The context columns of a run, `about` its data; what is given must be the same.
-
-    Raises:
-        ContextError: other columns, or another order.
-    """
-    own = about.get("context_columns")
-    if own is None:
-        return given
-    if given not in (None, tuple(own)):
-        raise ContextError(
-            f"Expected the context columns of the run, {', '.join(own)}; got others. Leave --context out."
-        )
-    return tuple(own)
-
-
 def settings(words: list[str] | None) -> dict[str, str]:
     """["hidden=64,64", "layers=3"] -> {"hidden": "64,64", "layers": "3"}."""
     return _pairs(words, "--set KEY=VALUE, such as --set hidden=64,64")
@@ -252,7 +202,7 @@ def training_options(words: list[str] | None) -> dict[str, float | int]:
     return numbers
 
 
-def check_words(options: Mapping[str, Any], model: str | None, hyperparameters: Mapping[str, str]) -> None:
+def check_words(options: Mapping[str, object], model: str | None, hyperparameters: Mapping[str, str]) -> None:
     """Whether a fit can be told this, before its data are opened; what depends on the data is checked with them."""
     Options.of(**options)
     if model is not None:

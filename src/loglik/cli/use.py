@@ -8,6 +8,7 @@ import typer
 from loglik.arguments.devices import device_of
 from loglik.arguments.ranges import MANY
 from loglik.cli.console import say, say_data, say_json, talk
+from loglik.cli.opening import context_of, contexts_like, tell_reading
 from loglik.cli.options import (
     ContextWords,
     Data,
@@ -16,8 +17,6 @@ from loglik.cli.options import (
     Samples,
     Seed,
     Temperature,
-    context_of,
-    contexts_like,
     from_home,
     within,
 )
@@ -42,19 +41,47 @@ from loglik.tasks.unseen import learnt_from, score_in_words, score_to_json
 
 Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace files that are there already.")]
 RunFolder = Annotated[Path, typer.Argument(help="The folder of a run, as `loglik fit` leaves it.")]
+Part = Annotated[str | None, typer.Option(help="Of a built-in data set: train, valid, test (default) or all.")]
+RowsFile = Annotated[
+    Path | None, typer.Option(callback=from_home, help="Also write log p of every row, to a CSV or NPY file.")
+]
+Count = Annotated[int, typer.Option("-n", help="How many.", callback=within("-n", MANY))]
+SamplesFile = Annotated[
+    Path | None,
+    typer.Option(
+        "-o",
+        "--out",
+        callback=from_home,
+        help="A .npy, .csv, .png, .txt or .wav file; without, text or CSV on stdout. Several texts or "
+        "sounds become OUT-0, OUT-1, ...; missing folders are made.",
+    ),
+]
+Condition = Annotated[str | None, typer.Option(help="The context c of p(x|c): numbers separated by commas.")]
+Beginning = Annotated[
+    str | None,
+    typer.Option(help="How samples begin: a text, a recording (FILE.wav), or the first values, separated by commas."),
+]
+TopK = Annotated[
+    int | None,
+    typer.Option(help="Draw only among the k likeliest levels.", callback=within("--top-k", MANY)),
+]
+Length = Annotated[
+    int | None,
+    typer.Option(
+        help="Length of each sample; models with state can exceed one window.",
+        metavar="T",
+        callback=within("--length", MANY),
+    ),
+]
 
 
 def score(
     run: RunFolder,
     data: Data,
     samples: Samples = SAMPLES,
-    part: Annotated[
-        str | None, typer.Option(help="Of a built-in data set: train, valid, test (default) or all.")
-    ] = None,
+    part: Part = None,
     context: ContextWords = None,
-    rows: Annotated[
-        Path | None, typer.Option(callback=from_home, help="Also write log p of every row, to a CSV or NPY file.")
-    ] = None,
+    rows: RowsFile = None,
     overwrite: Overwrite = False,
     seed: Seed = 0,
     device: Device = "auto",
@@ -82,10 +109,7 @@ def score(
         model = model.beginning(source.space.dims)
     result = evaluate(model, source, samples=samples_for(model, samples), seed=seed)
     learnt = learnt_from(run, source)
-    if source.read_as:
-        talk(f"{data} read as: {source.read_as}.")
-    if source.remark:  # not before: a refusal is a line of its own
-        talk(f"{data}: {source.remark}.")
+    tell_reading(data, source)  # not before: a refusal is a line of its own
     try:
         if rows is not None:
             write_rows(rows, result.values)
@@ -100,38 +124,14 @@ def score(
 
 def sample(
     run: RunFolder,
-    n: Annotated[int, typer.Option("-n", help="How many.", callback=within("-n", MANY))] = 16,
-    out: Annotated[
-        Path | None,
-        typer.Option(
-            "-o",
-            "--out",
-            callback=from_home,
-            help="A .npy, .csv, .png, .txt or .wav file; without, text or CSV on stdout. Several texts or "
-            "sounds become OUT-0, OUT-1, ...; missing folders are made.",
-        ),
-    ] = None,
-    context: Annotated[str | None, typer.Option(help="The context c of p(x|c): numbers separated by commas.")] = None,
-    given: Annotated[
-        str | None,
-        typer.Option(
-            help="How samples begin: a text, a recording (FILE.wav), or the first values, separated by commas."
-        ),
-    ] = None,
+    n: Count = 16,
+    out: SamplesFile = None,
+    context: Condition = None,
+    given: Beginning = None,
     temperature: Temperature = 1.0,
-    top_k: Annotated[
-        int | None,
-        typer.Option(help="Draw only among the k likeliest levels.", callback=within("--top-k", MANY)),
-    ] = None,
+    top_k: TopK = None,
     overwrite: Overwrite = False,
-    length: Annotated[
-        int | None,
-        typer.Option(
-            help="Length of each sample; models with state can exceed one window.",
-            metavar="T",
-            callback=within("--length", MANY),
-        ),
-    ] = None,
+    length: Length = None,
     seed: Seed = 0,
     device: Device = "auto",
 ) -> None:

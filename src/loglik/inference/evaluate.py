@@ -3,7 +3,6 @@
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
 
 import torch
 from torch import Tensor
@@ -24,9 +23,9 @@ ROWS_AT_ONCE = 4096
 
 def evaluate(
     model: Model,
-    data: Any,
+    data: object,
     *,
-    context: Any = None,
+    context: object = None,
     samples: int | None = None,
     seed: int = 0,
     carry: bool = True,
@@ -57,25 +56,18 @@ def evaluate(
     """
     samples = None if samples is None else whole("samples", samples, SAMPLES)
     source = rows_for(model, data, context)
-    weighted = is_weighted(model)
-    if samples is not None and samples > 1 and not model.has_weights:
-        raise UsageError(
-            f"Expected a model with importance weights for samples={samples}; got {type(model).__name__}, which has "
-            "none. Leave samples out."
-        )
+    _check_samples(model, samples)
     carry = carry and source.stream and model.carries
     source = source.read() if carry else source
     digest = RowDigest()
-    parts: list[Tensor] = []
     start = time.perf_counter()
     with seeded(seed), evaluating(model), counting() as solved:
-        for _, values in scored(model, source, samples, carry=carry, digest=digest):
-            parts.append(values)
+        parts = [values for _, values in scored(model, source, samples, carry=carry, digest=digest)]
     return Score(
         torch.cat(parts),
         model.space,
         model.claim,
-        (samples or 1) if weighted else None,
+        (samples or 1) if is_weighted(model) else None,
         digest.hexdigest(),
         time.perf_counter() - start,
         past_in_words(source, carry=carry),
@@ -84,6 +76,14 @@ def evaluate(
         groups=source.groups,
         stream=source.stream,
     )
+
+
+def _check_samples(model: Model, samples: int | None) -> None:
+    if samples is not None and samples > 1 and not model.has_weights:
+        raise UsageError(
+            f"Expected a model with importance weights for samples={samples}; got {type(model).__name__}, which has "
+            "none. Leave samples out."
+        )
 
 
 def is_weighted(model: Model) -> bool:
@@ -96,7 +96,7 @@ def samples_for(model: Model, samples: int) -> int | None:
     return samples if model.has_weights else None
 
 
-def rows_for(model: Model, data: Any, context: Any = None) -> Source:
+def rows_for(model: Model, data: object, context: object = None) -> Source:
     """`data` as rows of the model's space; a Dataset stands for its test part."""
     check_model(model)
     source = as_source(data.test if isinstance(data, Dataset) else data, context, space=model.space)

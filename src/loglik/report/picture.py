@@ -43,7 +43,7 @@ def leaderboard_picture(comparison: Comparison, path: Path) -> Path:
                 _strip(figure.add_subplot(grid[line, 1]), data, exhibit)
         path.parent.mkdir(parents=True, exist_ok=True)
         figure.savefig(
-            path, dpi=INCH * SHARPER, metadata={"Software": None} if path.suffix == ".png" else {"Date": None}
+            path, dpi=INCH * SHARPER, metadata={"Software": None} if path.suffix.lower() == ".png" else {"Date": None}
         )
     return path
 

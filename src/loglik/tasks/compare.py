@@ -83,7 +83,9 @@ def compare(
             if result.interrupted:
                 entrant.error = "not fitted: interrupted before its turn"
             else:
-                _fit(entrant, dataset, seed, share, options, watch(entrant.name) if watch else None)
+                limits = {} if {"steps", "epochs"} & options.keys() else {"budget": share}
+                chosen = Options.of(seed=seed, **limits, **options)
+                _fit(entrant, dataset, chosen, watch(entrant.name) if watch else None)
             left -= entrant.seconds
             _score(entrant, dataset, samples, seed, done)
         for entrant in entrants:
@@ -140,15 +142,12 @@ def _conditions(name: str) -> bool:
     return "context" in hyperparameters(entry(name).load())
 
 
-def _fit(
-    entrant: Entrant, data: Dataset, seed: int, share: float, options: dict[str, Any], watch: Watch | None
-) -> None:
+def _fit(entrant: Entrant, data: Dataset, options: Options, watch: Watch | None) -> None:
     assert entrant.model is not None
-    timed = {} if {"steps", "epochs"} & options.keys() else {"budget": share}
-    entrant.options = Options.of(seed=seed, **timed, **options)
+    entrant.options = options
     started = time.perf_counter()
     try:
-        entrant.history = fit(entrant.model, data, watch=watch, **entrant.options.given())
+        entrant.history = fit(entrant.model, data, watch=watch, **options.given())
     except Exception as error:  # a model may be the user's own, and anything
         entrant.error = in_words(error)
     entrant.seconds = time.perf_counter() - started

@@ -28,6 +28,11 @@ def to_csv(x: Tensor, columns: Sequence[str] | None = None) -> str:
     return "\n".join([",".join(map(_quoted, names)), *(",".join(map(repr, row)) for row in flat.tolist()), ""])
 
 
+def ending(path: Path) -> str:
+    """The ending of a file's name in lower case: a.PNG is a picture too."""
+    return path.suffix.lower()
+
+
 def _quoted(name: str) -> str:
     plain = PLAIN_NAME.fullmatch(name) is not None
     return name if plain else '"' + name.replace('"', '""') + '"'
@@ -51,7 +56,7 @@ def write_samples(
         ".wav": lambda: wavs(x, space, known),
     }
     paths = sample_files(path, len(x))
-    write_all(dict(zip(paths, writers[path.suffix](), strict=True)))
+    write_all(dict(zip(paths, writers[ending(path)](), strict=True)))
 
 
 def sample_files(path: Path, n: int) -> list[Path]:
@@ -60,9 +65,9 @@ def sample_files(path: Path, n: int) -> list[Path]:
     Raises:
         UsageError: another ending.
     """
-    if path.suffix not in (".npy", ".csv", ".png", ".txt", ".wav"):
+    if ending(path) not in (".npy", ".csv", ".png", ".txt", ".wav"):
         raise UsageError(f"Expected a .npy, .csv, .png, .txt or .wav file; got {path}. Let its name end so.")
-    if n == 1 or path.suffix not in (".txt", ".wav"):
+    if n == 1 or ending(path) not in (".txt", ".wav"):
         return [path]
     return [path.with_stem(f"{path.stem}-{number}") for number in range(n)]
 
@@ -74,14 +79,14 @@ def check_samples_file(path: Path, space: Space, reading: Reading) -> None:
         UsageError: an ending that does not suit events of this space.
     """
     channels = space.shape[0] if len(space.shape) == 3 else 1
-    if path.suffix == ".png" and (len(space.shape) not in (2, 3) or channels not in (1, 3)):
+    if ending(path) == ".png" and (len(space.shape) not in (2, 3) or channels not in (1, 3)):
         raise UsageError(
             f"Expected images of 1 or 3 channels for a .png; got events of shape {space.shape}. Write .csv (-o "
             f"{path.with_suffix('.csv')}) or .npy."
         )
-    if path.suffix == ".txt" and reading.vocabulary is None:
+    if ending(path) == ".txt" and reading.vocabulary is None:
         raise UsageError("Expected a run that was fitted to text, for .txt files; got another. Write .csv or .npy.")
-    if path.suffix == ".wav" and (reading.sample_rate is None or space not in _subtypes(space)):
+    if ending(path) == ".wav" and (reading.sample_rate is None or space not in _subtypes(space)):
         raise UsageError("Expected a run that was fitted to sound, for .wav files; got another. Write .npy.")
 
 
@@ -119,7 +124,7 @@ def _subtypes(space: Space) -> dict[Space, str]:
 def write_rows(path: Path, values: Tensor) -> None:
     """log p of every row, in nats, as .csv or .npy."""
     check_rows_file(path)
-    write_atomic(path, npy(values) if path.suffix == ".npy" else to_csv(values[:, None], ["log_likelihood"]).encode())
+    write_atomic(path, npy(values) if ending(path) == ".npy" else to_csv(values[:, None], ["log_likelihood"]).encode())
 
 
 def check_rows_file(path: Path) -> None:
@@ -127,7 +132,7 @@ def check_rows_file(path: Path) -> None:
     Raises:
         UsageError: another ending than those that `write_rows` knows.
     """
-    if path.suffix not in (".csv", ".npy"):
+    if ending(path) not in (".csv", ".npy"):
         raise UsageError(f"Expected a .csv or .npy file; got {path}. Let its name end so.")
 
 

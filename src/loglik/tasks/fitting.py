@@ -3,8 +3,8 @@
 import dataclasses
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import torch
 
@@ -19,6 +19,7 @@ from loglik.output.folder import new_folder
 from loglik.output.lock import locked
 from loglik.output.manifest import remove_own_file
 from loglik.output.place import check_place
+from loglik.records import Record
 from loglik.runs.building import AGAIN, rebuilt
 from loglik.runs.run import (
     RUN,
@@ -59,8 +60,8 @@ def fit_run(
     *,
     source: str,
     model: str | None = None,
-    hyperparameters: Mapping[str, Any] | None = None,
-    options: Mapping[str, Any] | None = None,
+    hyperparameters: Mapping[str, object] | None = None,
+    options: Mapping[str, object] | None = None,
     resume: bool = False,
     overwrite: bool = False,
     samples: int = SAMPLES,
@@ -82,40 +83,78 @@ def fit_run(
         RunMismatch: `folder` holds something already, or a run for other data or options. RunInUse: another process is
         at work on it. Diverged: the last good weights are in the run. WriteFailed: what was written before is there.
     """
-    given = dict(options or {})
+    wanted = _Wanted(source, model, hyperparameters or {}, dict(options or {}), command)
     with ExitStack() as held:  # the folder, against other processes
         if resume:
-            read_record(folder)
-            held.enter_context(locked(folder))
-            record = _resumable(folder, data, source, model, hyperparameters, given)
-            adopt_files(folder)
-            if record["status"] == FINISHED and record.get("scores"):
-                more = further(record["fit"], given)
-                if more is None:
-                    return Run(folder, record)
-                load(folder)  # a run that cannot go on stays a finished one
-                record = update_record(folder, fit=more, status=TRAINING, scores=[])
-            stored = Options(**record["fit"]["options"])
-            fitted = _going_on(folder) if "done" in record["fit"] else rebuilt(record, folder / RUN, stored.seed)
+            job = _resumed(folder, data, wanted, held)
+            if job is None:
+                return Run.open(folder)
         else:
-            check_place(folder, overwrite, [Path(source)])
-            stored = Options.of(**given)
-            with seeded(stored.seed):
-                fitted = build_for(model or default_model(data.space), data, hyperparameters or {})
-            if stored.precision == "bfloat16":  # before a run is given up or begun
-                check_half_precision(fitted.to(device or "cpu"), *next(rows_for(fitted, data.train).batches(2)))
-            about = {
-                "data": data_record(data, source), "fit": {"options": dataclasses.asdict(stored)}, "command": command,
-            }  # fmt: skip
-            record = {**describe(fitted), **about, "status": TRAINING}
-            output = held.enter_context(new_folder(folder, overwrite=overwrite, inputs=[Path(source)]))
-            write_json(output.draft / RUN, record)
-            write_learnt([output.draft], data)
-            folder = output.finish()
+            job = _begun(folder, data, wanted, held, overwrite=overwrite, device=device)
         if begin:
             begin()
-        fitted.to(device or "cpu")
-        return _finish(fitted, data, folder, record, stored, resume, samples, watch)
+        job.model.to(device or "cpu")
+        return _finish(job, data, resume=resume, samples=samples, watch=watch)
+
+
+@dataclass(frozen=True)
+class _Wanted:
+    """What the caller asks for: see `fit_run`."""
+
+    source: str
+    model: str | None
+    hyperparameters: Mapping[str, object]
+    options: Record
+    command: str
+
+
+@dataclass(frozen=True)
+class _Job:
+    """A model to fit in a run folder, with the record of the run and the options of the fit."""
+
+    model: Model
+    folder: Path
+    record: Record
+    options: Options
+
+
+def _begun(
+    folder: Path, data: Dataset, wanted: _Wanted, held: ExitStack, *, overwrite: bool, device: torch.device | None
+) -> _Job:
+    """A new run, whose record is written before its model is fitted."""
+    check_place(folder, overwrite, [Path(wanted.source)])
+    options = Options.of(**wanted.options)
+    with seeded(options.seed):
+        model = build_for(wanted.model or default_model(data.space), data, wanted.hyperparameters)
+    if options.precision == "bfloat16":  # before a run is given up or begun
+        check_half_precision(model.to(device or "cpu"), *next(rows_for(model, data.train).batches(2)))
+    about = {
+        "data": data_record(data, wanted.source),
+        "fit": {"options": dataclasses.asdict(options)},
+        "command": wanted.command,
+    }
+    record = {**describe(model), **about, "status": TRAINING}
+    output = held.enter_context(new_folder(folder, overwrite=overwrite, inputs=[Path(wanted.source)]))
+    write_json(output.draft / RUN, record)
+    write_learnt([output.draft], data)
+    return _Job(model, output.finish(), record, options)
+
+
+def _resumed(folder: Path, data: Dataset, wanted: _Wanted, held: ExitStack) -> _Job | None:
+    """A run that goes on; None where it is finished, and no more is asked for."""
+    read_record(folder)
+    held.enter_context(locked(folder))
+    record = _resumable(folder, data, wanted)
+    adopt_files(folder)
+    if _is_finished(record):
+        more = further(record["fit"], wanted.options)
+        if more is None:
+            return None
+        load(folder)  # a run that cannot go on stays a finished one
+        record = update_record(folder, fit=more, status=TRAINING, scores=[])
+    options = Options(**record["fit"]["options"])
+    model = _going_on(folder) if "done" in record["fit"] else rebuilt(record, folder / RUN, options.seed)
+    return _Job(model, folder, record, options)
 
 
 def _going_on(folder: Path) -> Model:
@@ -134,10 +173,9 @@ def _going_on(folder: Path) -> Model:
     return model
 
 
-def _finish(
-    model: Model, data: Dataset, folder: Path, record: dict[str, Any], options: Options,
-    resume: bool, samples: int, watch: Watch | None,
-) -> Run:  # fmt: skip
+def _finish(job: _Job, data: Dataset, *, resume: bool, samples: int, watch: Watch | None) -> Run:
+    """Fit, score, and keep both in the run."""
+    model, folder, record, options = job.model, job.folder, job.record, job.options
     state = folder / STATE
     about = {k: record[k] for k in ("data", "fit", "command")}
     done = record["fit"].get("done")
@@ -163,7 +201,7 @@ def _finish(
     return Run.open(folder)
 
 
-def data_record(data: Dataset, source: str) -> dict[str, Any]:
+def data_record(data: Dataset, source: str) -> Record:
     """What run.json says of the data."""
     columns = getattr(data.train, "columns", None)
     return {
@@ -179,7 +217,7 @@ def data_record(data: Dataset, source: str) -> dict[str, Any]:
     }
 
 
-def _recorded(folder: Path, record: dict[str, Any]) -> dict[str, Any]:
+def _recorded(folder: Path, record: Record) -> Record:
     """The hyperparameters that run.json holds, once it is known that they, and the options of the fit, can be."""
     name = record["model"]["name"]
     builder = entry(name).load()
@@ -190,7 +228,7 @@ def _recorded(folder: Path, record: dict[str, Any]) -> dict[str, Any]:
         raise CorruptRun(f"{folder / RUN} describes a fit that cannot be. {error} {AGAIN}") from None
 
 
-def _check_same_data(folder: Path, record: dict[str, Any], data: Dataset, source: str) -> None:
+def _check_same_data(folder: Path, record: Record, data: Dataset, source: str) -> None:
     """Raises RunMismatch for other rows, columns or another space than those the run was fitted to."""
     about = record["data"]
     named, columns = about.get("columns"), getattr(data.train, "columns", None)
@@ -215,32 +253,41 @@ def _check_same_data(folder: Path, record: dict[str, Any], data: Dataset, source
         )
 
 
-def _resumable(
-    folder: Path, data: Dataset, source: str, model: str | None, hyperparameters: Mapping[str, Any] | None,
-    options: dict[str, Any],
-) -> dict[str, Any]:  # fmt: skip
+def _resumable(folder: Path, data: Dataset, wanted: _Wanted) -> Record:
     """The record of a run, once it is known to be of these data, this model and these options."""
     record = read_record(folder)
     if not record.keys() >= RESUMED or not record["data"] or "options" not in record["fit"]:
         raise UsageError(f"{folder} was not made by `loglik fit`, so there is nothing to resume.")
-    _check_same_data(folder, record, data, source)
-    if model is not None and model != record["model"]["name"]:
-        raise RunMismatch(
-            f"{folder} is a run of {record['model']['name']}; got --model {model}. Leave it out to resume."
-        )
+    _check_same_data(folder, record, data, wanted.source)
     name = record["model"]["name"]
+    if wanted.model is not None and wanted.model != name:
+        raise RunMismatch(f"{folder} is a run of {name}; got --model {wanted.model}. Leave it out to resume.")
     recorded = _recorded(folder, record)
-    wanted = checked(entry(name).load(), name, hyperparameters or {})
-    stored = record["fit"]["options"]
-    now = dataclasses.asdict(Options.of(**options))
-    finished = record["status"] == FINISHED and record.get("scores")
-    if finished and not (record["fit"].get("history") and all(score.keys() >= TOLD for score in record["scores"])):
+    hyperparameters = checked(entry(name).load(), name, wanted.hyperparameters)
+    now = dataclasses.asdict(Options.of(**wanted.options))
+    finished = _is_finished(record)
+    if finished and not _says_how(record):
         raise CorruptRun(f"{folder / RUN} does not say how the fit went, so there is nothing to go on from. Fit again.")
     free = {"save_seconds", *(LIMITS if finished else ())}
-    for before, after in ((recorded, wanted), (stored, {name: now[name] for name in options})):
-        for key, value in after.items():
-            if key not in free and before.get(key) != value:
-                raise RunMismatch(
-                    f"{folder} was started with {key}={before.get(key)}; got {value}. Leave it out to resume."
-                )
+    given = {key: now[key] for key in wanted.options if key not in free}
+    _check_same(folder, recorded, hyperparameters)
+    _check_same(folder, record["fit"]["options"], given)
     return record
+
+
+def _check_same(folder: Path, before: Mapping[str, object], now: Mapping[str, object]) -> None:
+    """Raises RunMismatch for the first value that the run was not started with."""
+    for key, value in now.items():
+        if before.get(key) != value:
+            raise RunMismatch(
+                f"{folder} was started with {key}={before.get(key)}; got {value}. Leave it out to resume."
+            )
+
+
+def _is_finished(record: Record) -> bool:
+    return record["status"] == FINISHED and bool(record.get("scores"))
+
+
+def _says_how(record: Record) -> bool:
+    """Whether a finished run has what going on takes: its history, and complete scores."""
+    return bool(record["fit"].get("history")) and all(score.keys() >= TOLD for score in record["scores"])

@@ -2,6 +2,7 @@
 
 import time
 import warnings
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -18,7 +19,7 @@ from loglik.inference.randomness import seeded
 from loglik.spaces import Measure
 from loglik.training.gradient import GradientTraining, Watch
 from loglik.training.history import History
-from loglik.training.interrupts import interrupts
+from loglik.training.interrupts import Interrupts, interrupts
 from loglik.training.options import Options
 from loglik.training.passes import fit_by_em
 from loglik.training.state import restore_state, save_state
@@ -30,10 +31,10 @@ LEAST_TO_SPLIT = 20  # fewer rows than this are all trained on, without validati
 
 def fit(
     model: Model,
-    data: Any,
+    data: object,
     *,
-    context: Any = None,
-    valid: Any = None,
+    context: object = None,
+    valid: object = None,
     keep_equal_rows_together: bool = False,
     initialize: bool = False,
     keep_start: bool = False,
@@ -47,9 +48,8 @@ def fit(
     Models with EM or a closed form use it, on all training rows. The others are trained by gradients, and keep the
     averaged weights that score best on the validation rows.
 
-    A model that is fitted already goes on from where it stands, with fresh moments and a new run of the learning rate:
-    nothing that was taken from the first data (scales, starting centres, marginals) is taken anew. Only a closed form
-    has no memory: its parameters become those of the new rows.
+    A fitted model goes on from its weights, with fresh moments and a new run of the learning rate. What it took from
+    the first data (scales, starting centres, marginals) stays. Only a closed form begins anew, on the new rows alone.
 
     Args:
         data: tensor, array, DataFrame, path, Source, or a Dataset, whose train and valid parts are used.
@@ -58,10 +58,9 @@ def fit(
         keep_equal_rows_together: of that tenth: no validation row equals a training row.
         initialize: take what follows from the data anew, although the model is fitted; weights stay.
         keep_start: the weights that the model has are kept unless validation finds better ones; for gradients.
-        state: where the training state is kept while it goes on, for `resume`; a file.
-        resume: continue from `state` exactly as the unbroken run would have.
-        watch: called with every Step.
-        options: those of `training.options.Options`: steps, epochs or budget, batch, lr, seed, ...
+        state: a file that keeps the training state while the fit goes on. resume: continue from it, exactly as the
+            unbroken run would have.
+        watch: called with every Step. options: those of `training.options.Options`: steps, budget, batch, lr, seed, ...
 
     Raises:
         Diverged: a loss or gradient is not finite; the last good weights are kept.
@@ -73,61 +72,83 @@ def fit(
     >>> history.method, history.stopped
     ('closed form', 'converged')
     """
-    started = time.perf_counter()
-    chosen = Options.of(**options)
+    started, chosen, file = time.perf_counter(), Options.of(**options), _file_of(state)
     check_function("watch", watch)
-    if state is not None and not isinstance(state, str | Path):
-        raise UsageError(f"Expected the path of a file for state; got {shown(state)}. Give one, or leave it out.")
-    state = None if state is None else Path(state)
-    train_source, valid_source = _sources(model, data, context, valid, chosen, keep_equal_rows_together)
+    given = _Given(data, context, valid, keep_equal_rows_together)
+    train_source, valid_source = _sources(model, given, chosen)
     with seeded(chosen.seed), interrupts() as noted:
-        resume = resume and state is not None and state.exists()
-        if not resume and (initialize or not model.fitted):
+        resumed = file if resume and file is not None and file.exists() else None
+        if resumed is None and (initialize or not model.fitted):
             _initialize(model, train_source)
-            model.fitted = True
-        if model.fitted_by.in_passes:
-            history = fit_by_em(model, train_source, chosen, started, noted, watch)
-        elif model.fitted_by is FittedBy.NOTHING:
-            history = History("nothing to fit", stopped="converged")
-        else:
+        if model.fitted_by is FittedBy.GRADIENTS:
             training = GradientTraining(model, train_source.read(), valid_source, chosen)
             training.seconds = time.perf_counter() - started
-            if resume and state is not None:
-                restore_state(state, training)
-            try:
-                save = partial(save_state, state) if state else None
-                history = training.run(noted, watch, save, keep_start=keep_start)
-            except BaseException:
-                training.finish()
-                raise
-            finally:
-                model.eval()
+            history = _trained(training, noted, watch, resumed=resumed, state=file, keep_start=keep_start)
+        elif model.fitted_by.in_passes:
+            history = fit_by_em(model, train_source, chosen, started=started, noted=noted, watch=watch)
+        else:
+            history = History("nothing to fit", stopped="converged")
+    return _ended(model, history)
+
+
+@dataclass(frozen=True)
+class _Given:
+    """The rows that a caller hands over, as they come."""
+
+    data: object
+    context: object
+    valid: object
+    together: bool
+
+
+def _ended(model: Model, history: History) -> History:
     model.fitted = True
     model.eval()
     if model.remark:
-        warnings.warn(model.remark, FitWarning, stacklevel=2)
+        warnings.warn(model.remark, FitWarning, stacklevel=3)
     return history
 
 
-def check_function(name: str, value: Any) -> None:
+def _file_of(state: object) -> Path | None:
+    if state is not None and not isinstance(state, str | Path):
+        raise UsageError(f"Expected the path of a file for state; got {shown(state)}. Give one, or leave it out.")
+    return None if state is None else Path(state)
+
+
+def _trained(
+    training: GradientTraining, noted: Interrupts, watch: Watch | None,
+    *, resumed: Path | None, state: Path | None, keep_start: bool,
+) -> History:  # fmt: skip
+    """Run a training, from the state in the file `resumed` if there is one; an error leaves its best weights too."""
+    if resumed is not None:
+        restore_state(resumed, training)
+    try:
+        save = partial(save_state, state) if state else None
+        return training.run(noted, watch, save, keep_start=keep_start)
+    except BaseException:
+        training.finish()
+        raise
+    finally:
+        training.model.eval()
+
+
+def check_function(name: str, value: object) -> None:
     """Raises UsageError for what cannot be called, and is not None."""
     if value is not None and not callable(value):
         raise UsageError(f"Expected a function for {name}; got {shown(value)}. Give one, or leave it out.")
 
 
-def _sources(
-    model: Model, data: Any, context: Any, valid: Any, options: Options, together: bool
-) -> tuple[Source, Memory | None]:
+def _sources(model: Model, given: _Given, options: Options) -> tuple[Source, Memory | None]:
     """Training rows, and validation rows where the model can use them."""
-    if together and (isinstance(data, Dataset) or valid is not None):
+    data, valid = given.data, given.valid
+    if given.together and (isinstance(data, Dataset) or valid is not None):
         raise UsageError("These rows are split already; keep equal rows together where the data are opened.")
     if isinstance(data, Dataset):
-        if context is not None:
+        if given.context is not None:
             raise UsageError("A data set brings its own contexts; open it with them instead of passing context=.")
         train: Source = rows_for(model, data.train)
-        held_out = rows_for(model, data.valid if valid is None else valid).read()
-        return train, held_out
-    train = rows_for(model, data, context)
+        return train, rows_for(model, data.valid if valid is None else valid).read()
+    train = rows_for(model, data, given.context)
     if valid is not None:
         return train, rows_for(model, valid).read()
     if model.fitted_by.in_passes:
@@ -135,7 +156,7 @@ def _sources(
     rows = train.read()
     if rows.rows < LEAST_TO_SPLIT:
         return rows, None
-    return hold_out(rows, options.seed, keep_equal_rows_together=together)
+    return hold_out(rows, options.seed, keep_equal_rows_together=given.together)
 
 
 def _initialize(model: Model, source: Source) -> None:
@@ -150,6 +171,7 @@ def _initialize(model: Model, source: Source) -> None:
             x.to(model.device), None if context is None or model.context is None else context.to(model.device)
         )
     model.train(was_training)
+    model.fitted = True
     if model.space.measure is Measure.DENSITY:
         _warn_of_constants(source.x if isinstance(source, Memory) else x, source.columns)
 

@@ -15,7 +15,7 @@ MAX_PASSES = 500  # of EM, where neither steps nor epochs are given
 
 
 def fit_by_em(
-    model: Model, source: Source, options: Options, started: float, noted: Interrupts, watch: Watch | None
+    model: Model, source: Source, options: Options, *, started: float, noted: Interrupts, watch: Watch | None
 ) -> History:
     """Passes until `patience` of them gain too little, or until no further one fits into the limits; at least one.
 
