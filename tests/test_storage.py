@@ -31,6 +31,16 @@ def test_no_length_of_the_header_is_taken_for_a_pickle(tmp_path: Path) -> None:
         assert not is_pickle(path), length
 
 
+@pytest.mark.parametrize("cut", [8, 9, 12, 500, 600])
+@pytest.mark.parametrize("length", [640, 896, 1152, 1408, 0x580280])
+def test_a_file_cut_short_is_not_called_a_pickle(length: int, cut: int, tmp_path: Path) -> None:
+    path = tmp_path / "t.safetensors"
+    path.write_bytes(with_header_of(length)[:cut])
+    assert path.read_bytes()[0] == 0x80
+    with pytest.raises(CorruptRun, match="cut short"):
+        read_tensors(path)
+
+
 def test_tensors_are_read_back_with_headers_of_every_reachable_length(tmp_path: Path) -> None:
     path, lengths = tmp_path / "t.safetensors", set()
     for extra in range(0, 3900, 8):

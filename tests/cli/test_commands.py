@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 
 from loglik.cli.app import run
+from loglik.errors import Diverged, Unforeseen
 from loglik.zoo import ZOO
 
 FAST = ["--models", "uniform,histogram,gaussian,made", "--budget", "2s", "--samples", "2"]
@@ -53,6 +54,23 @@ def test_a_model_that_does_not_suit_is_listed_and_stops_no_other(
     out = words(capsys, ["compare", "moons", "--models", "gaussian,histogram", "-o", str(tmp_path / "c")])
     assert "failed: `histogram` models Integer and Category data" in out
     assert "regret" in out
+
+
+def test_where_no_model_could_be_fitted_the_exit_code_is_that_of_the_first_error(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(["compare", "moons", "--models", "histogram,pixelcnn", "-o", str(tmp_path / "c")]) == 2
+    out, err = capsys.readouterr()
+    assert out.count("failed: ") == 2
+    assert "histogram: `histogram` models Integer and Category data" in err
+
+    def diverged(*arguments: object, **options: object) -> None:
+        raise Diverged("the loss", 3)
+
+    monkeypatch.setattr("loglik.tasks.compare.fit", diverged)
+    assert run(["compare", "moons", "--models", "gaussian", "-o", str(tmp_path / "d")]) == Diverged.exit_code
+    monkeypatch.setattr("loglik.tasks.compare.fit", lambda *arguments, **options: 1 // 0)
+    assert run(["compare", "moons", "--models", "gaussian", "-o", str(tmp_path / "e")]) == Unforeseen.exit_code
 
 
 def test_fit_score_sample_report_check_on_a_table(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -52,7 +52,8 @@ def compare(
     """Fit several models to one data set and rank them on the same held-out rows.
 
     The leaderboard says what every number is: exact, a lower bound (with its K) or an estimate; differences are paired.
-    What cannot be compared is not ranked. report.html shows it all, with samples and learning curves.
+    What cannot be compared is not ranked. Where no model could be fitted, the exit code is that of the first error.
+    report.html shows it all, with samples and learning curves.
 
     \b
     Examples:
@@ -88,7 +89,7 @@ def compare(
     else:
         say(leaderboard(result))
         say(f"\nReport: {report}")
-    return 130 if result.interrupted else 0
+    return 130 if result.interrupted else result.exit_code
 
 
 def _announce(entrant: Entrant) -> None:

@@ -24,7 +24,8 @@ from loglik.storage.writing import checksum
 
 MOST_TEXT = 32 << 20  # bytes of a JSON file or a history: 100 000 columns with their names take a tenth of it
 ZIP = b"PK\x03\x04"  # torch.save wraps its pickle in such an archive
-PICKLED = re.compile(rb"\x80[\x02-\x05]")  # how one begins since protocol 2; before, only its opcodes show it
+PICKLED = re.compile(rb"\x80[\x02-\x05][^\0]")  # how one begins since protocol 2; before, only its opcodes show it
+MOST_HEADER = 100_000_000  # bytes, a limit of safetensors
 PICKLE_BYTES = 1 << 20  # of a file that may be an older pickle are parsed
 DTYPES = {
     "F64": torch.float64, "F32": torch.float32, "F16": torch.float16, "BF16": torch.bfloat16, "BOOL": torch.bool,
@@ -200,7 +201,7 @@ def _is_pickle(file: BinaryIO) -> bool:
     """A safetensors file begins with the length of its header, whose bytes may be those that begin a pickle."""
     head = file.read(9)
     length = int.from_bytes(head[:8], "little")
-    if head[8:] == b"{" and 8 + length <= os.fstat(file.fileno()).st_size:
+    if len(head) >= 8 and length <= MOST_HEADER and head[8:] in (b"{", b""):  # also where the rest is cut off
         return False
     if head.startswith(ZIP) or PICKLED.match(head):
         return True

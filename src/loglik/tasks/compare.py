@@ -20,7 +20,7 @@ from loglik.inference.randomness import seeded
 from loglik.promises import check_model
 from loglik.spaces import Real
 from loglik.tasks.comparison import SAMPLES, Comparison, Entrant
-from loglik.tasks.failures import in_words
+from loglik.tasks.failures import exit_code, in_words
 from loglik.training.fit import check_function, fit
 from loglik.training.gradient import Watch
 from loglik.training.options import Options, seconds
@@ -117,7 +117,7 @@ def _entrant(name: str, model: str | Model, data: Dataset, seed: int, device: to
     except UnknownName:
         raise
     except Exception as error:  # a builder may be the user's own, and anything
-        return Entrant(name, error=in_words(error))
+        return Entrant(name, error=in_words(error), exit_code=exit_code(error))
 
 
 def build_for(name: str, data: Dataset, given: Mapping[str, Any]) -> Model:
@@ -149,7 +149,7 @@ def _fit(entrant: Entrant, data: Dataset, options: Options, watch: Watch | None)
     try:
         entrant.history = fit(entrant.model, data, watch=watch, **options.given())
     except Exception as error:  # a model may be the user's own, and anything
-        entrant.error = in_words(error)
+        entrant.error, entrant.exit_code = in_words(error), exit_code(error)
     entrant.seconds = time.perf_counter() - started
 
 
@@ -159,7 +159,7 @@ def _score(entrant: Entrant, data: Dataset, samples: int, seed: int, done: Calla
             k = samples_for(entrant.model, samples)
             entrant.score = evaluate(entrant.model, data, samples=k, seed=seed)
         except Exception as error:
-            entrant.error = in_words(error)
+            entrant.error, entrant.exit_code = in_words(error), exit_code(error)
     if done:
         done(entrant)
 

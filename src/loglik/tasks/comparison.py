@@ -39,6 +39,7 @@ class Entrant:
     options: Options | None = None  # of the fit
     seconds: float = 0.0  # of fitting
     error: str = ""
+    exit_code: int = 0  # that of the error
 
     @property
     def parameters(self) -> int:
@@ -83,6 +84,13 @@ class Comparison:
     def interrupted(self) -> bool:
         """Whether a fit or a score was interrupted; the ones after it were not begun."""
         return self.cut_short or any(e.history is not None and e.history.interrupted for e in self.entrants)
+
+    @property
+    def exit_code(self) -> int:
+        """0 where a model was scored; else that of the first error."""
+        if any(e.score is not None for e in self.entrants):
+            return 0
+        return next((e.exit_code for e in self.entrants if e.exit_code), 0)
 
     @property
     def truth(self) -> Score | None:

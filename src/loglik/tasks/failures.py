@@ -7,7 +7,7 @@ from pathlib import Path
 import torch
 
 from loglik.arguments.allocations import used_up
-from loglik.errors import LoglikError
+from loglik.errors import LoglikError, OutOfMemory, Unforeseen
 
 SAID = 200  # characters of a message that is not ours
 HOUSE = (str(Path(__file__).parents[1]), str(Path(torch.__file__).parent))
@@ -24,6 +24,13 @@ def in_words(error: Exception) -> str:
         f"Expected a model that is built, fitted and scored without an exception; got {said} ({_line(error)}). Mend "
         "the model, or leave it out."
     )
+
+
+def exit_code(error: Exception) -> int:
+    """What the command would end with."""
+    if isinstance(error, LoglikError):
+        return error.exit_code
+    return (OutOfMemory if used_up(error) else Unforeseen).exit_code
 
 
 def _line(error: Exception) -> str:
