@@ -3,9 +3,6 @@
 from dataclasses import dataclass
 from typing import Final
 
-import torch
-from torch import Tensor
-
 COIN: Final = 0  # 1 with probability sigmoid(logit); read as -1 or 1
 ONE_HOT: Final = 1  # a level by softmax(logits); read as a vector with a single 1
 SCALED: Final = 2  # a level by softmax(logits); read as one number in [-1, 1]
@@ -18,8 +15,7 @@ class Drawing:
     limit: float = 0.0
 
 
-def compilable(draws: object, like: Tensor) -> Drawing | None:
-    """How the head draws, where a compiled loop can: on the CPU, in float32 or float64, by a head that says how."""
+def drawing_of(draws: object) -> Drawing | None:
+    """How a head draws; None for one that does not say it."""
     drawing = getattr(draws, "drawing", None)
-    fits = like.device.type == "cpu" and like.dtype in (torch.float32, torch.float64)
-    return drawing if fits and isinstance(drawing, Drawing) else None
+    return drawing if isinstance(drawing, Drawing) else None

@@ -96,7 +96,7 @@ def undone(z: Tensor, h: Tensor, bins: Bins) -> tuple[Tensor, Tensor]:
 def placed(x: Tensor, found: Bin, axis: int, part: Tensor, bins: Bins) -> Tensor:
     """The value at a part of the bin in width (axis 0) or height; x itself where it is outside."""
     y = (found.start[axis] + found.size[axis] * part) * bins.unit - bins.bound
-    return torch.where(x.abs() > bins.bound, x, y)
+    return torch.where(x.abs() > bins.bound, x, y.clamp(max=bins.bound))  # rounding may leave the interval a little
 
 
 def gradients(x: Tensor, h: Tensor, gz: Tensor, gl: Tensor, bins: Bins, *, back: bool) -> tuple[Tensor, Tensor]:

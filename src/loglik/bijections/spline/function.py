@@ -4,7 +4,6 @@ Nothing is kept for the gradients but x and h; automatic differentiation of `cur
 dozen tensors of the size of h. The loops of `kernel` compute the same in one pass over memory.
 """
 
-from collections.abc import Callable
 from functools import partial
 from typing import Any, cast
 
@@ -14,7 +13,8 @@ from torch.autograd import Function
 
 from loglik.bijections.spline import curve
 from loglik.bijections.spline.bins import Bins
-from loglik.compiled.threads import in_threads
+from loglik.compiled.threads import in_threads, shares
+from loglik.compiled.worth import worth_compiling
 from loglik.ops import gradients_again
 
 COMPILED_VALUES = 256  # from so many on, compiled loops are worth loading
@@ -79,7 +79,10 @@ def gradients(x: Tensor, h: Tensor, gz: Tensor, gl: Tensor, bins: Bins, *, back:
     gx, gh = torch.empty_like(x), torch.empty_like(h)
     given, found = [as_array(t) for t in (x, h, gz, gl)], [gx.numpy(), gh.numpy()]
     numbers, run = constants(bins, given[0].dtype), cast(Any, loops)
-    shared_out(lambda first, stop: run(*given, *found, numbers, back, first, stop), len(x))
+    in_threads(
+        lambda first, stop: run(*given, *found, numbers, back, first, stop),
+        shares(len(x), len(x) // VALUES_OF_A_THREAD),
+    )
     return gx, gh
 
 
@@ -89,22 +92,15 @@ def by_loops(direction: str, x: Tensor, h: Tensor, bins: Bins) -> tuple[Tensor, 
     y, slope = torch.empty_like(x), torch.empty_like(x)
     given, found = [as_array(t) for t in (x, h)], [y.numpy(), slope.numpy()]
     numbers, run = kernel.constants(bins, given[0].dtype), cast(Any, getattr(kernel, direction))
-    shared_out(lambda first, stop: run(*given, *found, numbers, first, stop), len(x))
+    in_threads(
+        lambda first, stop: run(*given, *found, numbers, first, stop), shares(len(x), len(x) // VALUES_OF_A_THREAD)
+    )
     return y, slope
 
 
 def compilable(x: Tensor) -> bool:
-    """Whether compiled loops take these values: on the CPU, in float32 or float64, and worth it."""
-    known = x.device.type == "cpu" and x.dtype in (torch.float32, torch.float64)
-    return known and len(x) >= COMPILED_VALUES and not torch.compiler.is_compiling()
+    return worth_compiling(x, len(x), COMPILED_VALUES)
 
 
 def as_array(t: Tensor) -> Any:
     return t.detach().contiguous().numpy()
-
-
-def shared_out(work: Callable[[int, int], None], values: int) -> None:
-    """work(first, stop) for parts of the values, in as many threads as torch uses and as are worth starting."""
-    threads = max(1, min(torch.get_num_threads(), values // VALUES_OF_A_THREAD))
-    size = -(-values // threads)
-    in_threads(lambda first: work(first, min(first + size, values)), range(0, values, size), threads)

@@ -3,10 +3,7 @@
 Equations are those of `curve.gradients`. Imported where it is used: numba is slow to load.
 """
 
-from typing import Any
-
 import numpy as np
-from numpy.typing import NDArray
 
 from loglik.bijections.spline.kernel import (
     BLOCK,
@@ -30,9 +27,7 @@ from loglik.bijections.spline.kernel import (
     part,
 )
 from loglik.compiled.cache import njit
-from loglik.compiled.math import CONTRACT
-
-Array = NDArray[Any]
+from loglik.compiled.math import CONTRACT, Array
 
 # More rows: gradients per what their names say, see each function.
 LX, GX, GY, GL, GP, GD, GN, GS, LOW, HIGH, BEFORE, OWN, LATER, GRADIENT_ROWS = range(ROWS, ROWS + 14)

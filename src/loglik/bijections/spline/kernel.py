@@ -11,13 +11,10 @@ Imported where it is used: numba is slow to load.
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from loglik.bijections.spline.bins import STEEPEST, Bins
 from loglik.compiled.cache import njit
-from loglik.compiled.math import CONTRACT, own_exp
-
-Array = NDArray[Any]
+from loglik.compiled.math import CONTRACT, Array, exp
 
 BLOCK = 256
 # What the rows hold: of the value and its bin, of the curve there, and what is needed for a moment.
@@ -45,7 +42,7 @@ def divide(h: Array, start: int, q: Array, rows: Array) -> None:
         for j in range(K):
             row, share = h[axis * K + j, start : start + n], q[axis, j]
             for r in range(n):
-                share[r] = own_exp(row[r] - largest[r])
+                share[r] = exp(row[r] - largest[r])
             for r in range(n):
                 total[r] += share[r]
         for r in range(n):
@@ -94,7 +91,7 @@ def locate(x: Array, h: Array, start: int, axis: int, c: Array, q: Array, rows: 
                 new, old, k = row[r], raw[r], number[r]
                 raw[r] = new if k == this else old
         for r in range(n):
-            d[r] = own_exp(raw[r] / (one + abs(raw[r]) * gentle))
+            d[r] = exp(raw[r] / (one + abs(raw[r]) * gentle))
     width, height, s = rows[WIDTH], rows[HEIGHT], rows[S]
     for r in range(n):
         s[r] = height[r] / width[r]
@@ -152,7 +149,8 @@ def put(out: Array, x: Array, start: int, begin: Array, size: Array, share: Arra
     bound, unit = c[0], c[1]
     value, to = x[start : start + n], out[start : start + n]
     for r in range(n):
-        to[r] = (begin[r] + size[r] * share[r]) * unit - bound
+        moved = (begin[r] + size[r] * share[r]) * unit - bound
+        to[r] = bound if moved > bound else moved  # rounding may leave the interval a little
     for r in range(n):
         outside, inside = value[r], to[r]
         to[r] = outside if abs(outside) > bound else inside

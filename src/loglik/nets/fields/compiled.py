@@ -3,11 +3,9 @@
 Nothing is kept for the way back but places: what the net made of them is computed again, while it is in the cache.
 """
 
-import os
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from functools import cached_property, lru_cache, partial
+from functools import cached_property, partial
 from itertools import pairwise
 from typing import Any
 
@@ -15,14 +13,15 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from loglik.compiled.threads import Share, in_threads, shares
+from loglik.compiled.worth import worth_compiling
 from loglik.nets.fields.field_motion import FieldMotion
+from loglik.nets.fields.network import ROWS, Network, network_of, plan_of
 from loglik.ode import Tableau, count
 from loglik.ode.step import stages
 from loglik.ops import gradients_again
 
-ROWS = 128  # rows of matrices that stay in the processor's cache from layer to layer
 WIDEST = 128  # nets beyond are better off with whole batches and big matrix products
-PRODUCTS = 1_000_000  # up to so many multiplications, small products are computed by their caller's thread
 
 
 @dataclass(frozen=True)
@@ -39,14 +38,14 @@ class CompiledMotion(FieldMotion):
         return super().__call__(t, state)
 
     @cached_property
-    def network(self) -> tuple[Any, ...]:
+    def network(self) -> Network:
         """All that stays the same on the way, as the loops read it."""
-        return network(self)
+        return network_of(self)
 
 
 def compiles(theta: Tensor, widths: Sequence[int]) -> bool:
     """Whether the loops are for this net: on the CPU, below widths at which matrix products rule."""
-    return theta.device.type == "cpu" and max(widths[1:-1]) <= WIDEST
+    return worth_compiling(theta, 1, 1) and max(widths[1:-1]) <= WIDEST
 
 
 def compiled_trajectory(
@@ -66,7 +65,7 @@ def evaluated(motion: CompiledMotion, t: float, state: Tensor) -> Tensor:
     slope = torch.empty_like(state)
     z, f, trace = (part.numpy() for part in (_z(motion, state), *motion.parts(slope)))
     at = z.dtype.type(t)
-    in_threads(lambda low, high: loops(at, z, motion.network, low, high, f, trace), shares(motion, len(z)))
+    in_threads(lambda low, high: loops(at, z, motion.network, low, high, f, trace), row_shares(motion, len(z)))
     return slope
 
 
@@ -109,12 +108,12 @@ class Trajectory(torch.autograd.Function):
         from loglik.nets.fields import trajectory_kernel
 
         loops: Any = trajectory_kernel.forward
-        (*plan, bad), net = planned(times, method, x), motion.network
-        path = np.empty((len(plan[2]) * (len(times) - 1) + 1, *x.shape), net[0].dtype)
+        plan, net = plan_of(times, method, x.dtype), motion.network
+        path = np.empty((len(plan.b) * (len(times) - 1) + 1, *x.shape), net.theta.dtype)
         path[0] = x.detach().numpy()
         log_det, error = x.new_empty(len(x)), x.new_empty(len(x))
         out, off = log_det.numpy(), error.numpy()
-        in_threads(lambda low, high: loops(*plan, bad, net, low, high, path, out, off), shares(motion, len(x)))
+        in_threads(lambda low, high: loops(plan, net, low, high, path, out, off), row_shares(motion, len(x)))
         count(len(path), None)  # places, at each of which the field was evaluated once
         ctx.motion, ctx.plan, ctx.path, ctx.steps = motion, plan, path, (times, method)
         ctx.save_for_backward(x, *tensors)
@@ -133,14 +132,14 @@ class Trajectory(torch.autograd.Function):
         d_x = torch.empty_like(d_z)
         end, out, start = (t.numpy() for t in (d_z.contiguous(), d_log_det.contiguous(), d_x))
         net = motion.network
-        way = summed(motion, len(d_z), lambda *rows, totals: loops(*plan, net, *rows, path, end, out, start, totals))
-        return None, d_x, None, None, *way
+        others = summed(motion, len(d_z), lambda *rows, totals: loops(plan, net, *rows, path, end, out, start, totals))
+        return None, d_x, None, None, *others
 
 
 def plain_trajectory(
     motion: CompiledMotion, times: Sequence[float], method: Tableau, x: Tensor, *tensors: Tensor
 ) -> tuple[Tensor, Tensor]:
-    """The same way in plain torch, for automatic differentiation."""
+    """The same in plain torch, for automatic differentiation."""
     given = motion.given(tensors)
     state, slope = given.start(x), None
 
@@ -153,34 +152,12 @@ def plain_trajectory(
     return given.parts(state)
 
 
-def planned(times: Sequence[float], method: Tableau, like: Tensor) -> tuple[Any, ...]:
-    """Times, a (S, S), b (S,), c (S,) and the weights of the error (S + 1,) as arrays.
-
-    The last slope, at the end of a step, is the first of the next one; it counts for nothing but the error.
-    """
-    stages = len(method.b) - 1
-    square = np.zeros((stages, stages))
-    for i, row in enumerate(method.a[:stages]):
-        square[i, : len(row)] = row
-    number = torch.empty(0, dtype=like.dtype).numpy().dtype
-    plan = times, square, method.b[:stages], method.c[:stages], method.error
-    return tuple(np.array(values, number) for values in plan)
-
-
-def network(motion: CompiledMotion) -> tuple[Any, ...]:
-    """theta, widths, shift, e, v, scale as the loops read them, and how many rows go through the net together."""
-    theta, shift, e, v = (tensor.detach().contiguous().numpy() for tensor in motion.tensors)
-    widths = np.array(motion.widths)
-    held = min(ROWS, PRODUCTS // int((widths[:-1] * widths[1:]).max()))
-    return theta, widths, shift, e, v, theta.dtype.type(motion.scale), max(1, held // (1 + len(e)))
-
-
 def summed(motion: CompiledMotion, rows: int, work: Callable[..., None]) -> list[Tensor]:
     """The gradients of theta, shift, e and v, to which `work` adds those of the rows it is called for.
 
     What all rows have in common is summed by each thread for itself, and then in the order of the rows.
     """
-    parts = shares(motion, rows)
+    parts = row_shares(motion, rows)
     shared = [True, False, *(motion.e.shape[1] == 1 for _ in "ev")]
     own = [torch.zeros(t.shape, dtype=t.dtype) for t in motion.tensors]
     sums = [own] + [
@@ -195,23 +172,9 @@ def summed(motion: CompiledMotion, rows: int, work: Callable[..., None]) -> list
     return own
 
 
-def shares(motion: CompiledMotion, rows: int) -> list[tuple[int, int]]:
-    """Rows from low to high for each thread; few rows are not worth a second one."""
-    threads = max(1, min(torch.get_num_threads(), rows * (1 + len(motion.e)) // (2 * ROWS)))
-    return list(pairwise(rows * i // threads for i in range(threads + 1)))
-
-
-def in_threads(work: Callable[[int, int], None], parts: list[tuple[int, int]]) -> None:
-    """Compiled loops leave the interpreter, so plain threads share the processors."""
-    others = [_pool(os.getpid(), len(parts) - 1).submit(work, *part) for part in parts[1:]]
-    work(*parts[0])
-    for other in others:
-        other.result()
-
-
-@lru_cache(maxsize=1)
-def _pool(process: int, threads: int) -> ThreadPoolExecutor:
-    return ThreadPoolExecutor(threads)  # of this very process: a fork has none of its parent's threads
+def row_shares(motion: CompiledMotion, rows: int) -> list[Share]:
+    """Few rows are not worth a second thread."""
+    return shares(rows, rows * (1 + len(motion.e)) // (2 * ROWS))
 
 
 def _z(motion: CompiledMotion, state: Tensor) -> Tensor:

@@ -11,61 +11,19 @@ for each layer W^T (inputs, outputs), b and w. A block of R rows lies in x_l as 
 K directions, R rows of T_l.
 """
 
+from typing import Any
+
 import numpy as np
-from numba import types
-from numba.extending import overload
 
 from loglik.compiled.cache import njit
-from loglik.compiled.math import CONTRACT, exp
+from loglik.compiled.math import CONTRACT, Array, tanh
+from loglik.nets.fields.network import Network
 
 SUMS = CONTRACT | {"reassoc"}  # sums in any order, so that they vectorise; the order does not depend on the data
 
 
-def tanh(x: float) -> float:
-    """Vectorises, and is right to some units in the last place of 1."""
-    raise NotImplementedError  # compiled code only
-
-
-@overload(tanh, inline="always")
-def _tanh(x):
-    if x != types.float32:
-        return lambda x: 1.0 - 2.0 / (exp(2.0 * x) + 1.0)
-
-    def rational(x):
-        # Lambert's continued fraction x / (1 + x^2 / (3 + x^2 / (5 + ...))), to 25, as one fraction.
-        f = np.float32
-        x = np.minimum(np.maximum(x, f(-9.0)), f(9.0))
-        u = x * x
-        p = f(P6) * u + f(P5)
-        p = p * u + f(P4)
-        p = p * u + f(P3)
-        p = p * u + f(P2)
-        p = p * u + f(P1)
-        p = p * u + f(1.0)
-        q = f(Q6) * u + f(Q5)
-        q = q * u + f(Q4)
-        q = q * u + f(Q3)
-        q = q * u + f(Q2)
-        q = q * u + f(Q1)
-        q = q * u + f(1.0)
-        return x * p / q
-
-    return rational
-
-
-def _lambert(last: int) -> tuple[list[float], list[float]]:
-    """The coefficients of P and Q, of rising powers of x^2: tanh x = x P / Q, the fraction cut off at an odd number."""
-    below, top = np.array([1.0]), np.array([float(last)])  # x / tanh x = top / below, from the inside out
-    for odd in range(last - 2, 0, -2):
-        top, below = np.polyadd(odd * top, np.append(below, 0.0)), top
-    return list(below[::-1] / below[-1]), list(top[::-1] / top[-1])
-
-
-(_, P1, P2, P3, P4, P5, P6), (_, Q1, Q2, Q3, Q4, Q5, Q6) = _lambert(25)
-
-
 @njit(nogil=True, cache=True)
-def matrix(buffer, start, rows, columns):
+def matrix(buffer: Array, start: int, rows: int, columns: int) -> Array:
     return buffer[start : start + rows * columns].reshape(rows, columns)
 
 
@@ -73,7 +31,7 @@ def matrix(buffer, start, rows, columns):
 
 
 @njit(nogil=True, cache=True, error_model="numpy", fastmath=CONTRACT)
-def activate(s, bias, h):
+def activate(s: Array, bias: Array, h: Array) -> None:
     """h = tanh(s + bias)"""
     for r in range(len(s)):
         for j in range(len(bias)):
@@ -81,47 +39,47 @@ def activate(s, bias, h):
 
 
 @njit(nogil=True, cache=True)
-def fill(out, value):
+def fill(out: Array, value: float) -> None:
     for i in range(len(out)):
         out[i] = value
 
 
 @njit(nogil=True, cache=True)
-def copy(a, out):
+def copy(a: Array, out: Array) -> None:
     for r in range(len(a)):
         for j in range(a.shape[1]):
             out[r, j] = a[r, j]
 
 
 @njit(nogil=True, cache=True, fastmath=CONTRACT)
-def add(a, total):
+def add(a: Array, total: Array) -> None:
     for i in range(len(a)):
         total[i] += a[i]
 
 
 @njit(nogil=True, cache=True, fastmath=CONTRACT)
-def add_times(a, b, total):
+def add_times(a: Array, b: Array, total: Array) -> None:
     """total += a b"""
     for i in range(len(a)):
         total[i] += a[i] * b[i]
 
 
 @njit(nogil=True, cache=True, fastmath=CONTRACT)
-def steep(h, a, out):
+def steep(h: Array, a: Array, out: Array) -> None:
     """out = tanh' a, with tanh' = 1 - h^2"""
     for i in range(len(h)):
         out[i] = (1 - h[i] * h[i]) * a[i]
 
 
 @njit(nogil=True, cache=True, fastmath=CONTRACT)
-def steep_and_bent(h, a, b, out):
+def steep_and_bent(h: Array, a: Array, b: Array, out: Array) -> None:
     """out = tanh' a + tanh'' b, with tanh'' = -2 h tanh'"""
     for i in range(len(h)):
         out[i] = (1 - h[i] * h[i]) * (a[i] - 2 * h[i] * b[i])
 
 
 @njit(nogil=True, cache=True, fastmath=SUMS)
-def dot(a, b):
+def dot(a: Array, b: Array) -> Any:
     total = a[0] * b[0]
     for i in range(1, len(a)):
         total += a[i] * b[i]
@@ -129,13 +87,13 @@ def dot(a, b):
 
 
 @njit(nogil=True, cache=True, fastmath=CONTRACT)
-def add_scaled(a, factor, total):
+def add_scaled(a: Array, factor: float, total: Array) -> None:
     for i in range(len(a)):
         total[i] += factor * a[i]
 
 
 @njit(nogil=True, cache=True, fastmath=CONTRACT)
-def add_product(x, p, product, total, at):
+def add_gradient(x: Array, p: Array, product: Array, total: Array, at: int) -> None:
     """total[at :] += x^T p"""
     rows, columns = x.shape[1], p.shape[1]
     np.dot(x.T, p, matrix(product, 0, rows, columns))
@@ -143,7 +101,7 @@ def add_product(x, p, product, total, at):
 
 
 @njit(nogil=True, cache=True, fastmath=CONTRACT)
-def add_bias(p, t, total, at):
+def add_bias(p: Array, t: float, total: Array, at: int) -> None:
     """The gradients of b and w, which enter as b + t w."""
     columns = p.shape[1]
     for r in range(len(p)):
@@ -152,9 +110,9 @@ def add_bias(p, t, total, at):
 
 
 @njit(nogil=True, cache=True)
-def climb(t, z, first, net, x, s, room):
+def climb(t: float, z: Array, first: int, net: Network, x: Array, s: Array, room: int) -> tuple[int, int]:
     """h_l and T_l of the rows z into x, what comes before the nonlinearity into s; `room` rows for each layer."""
-    theta, widths, shift, e = net[0], net[1], net[2], net[3]
+    theta, widths, shift, e = net.theta, net.widths, net.shift, net.e
     R, K = len(z), len(e)
     at = held = 0
     for layer in range(1, len(widths) - 1):
@@ -183,7 +141,7 @@ def climb(t, z, first, net, x, s, room):
 
 
 @njit(nogil=True, cache=True)
-def evaluate(t, z, first, net, scratch, f, trace):
+def evaluate(t: float, z: Array, first: int, net: Network, scratch: tuple[Array, ...], f: Array, trace: Array) -> None:
     """f (R, D) and trace (R,) of a block of rows z, which begins at row `first`."""
     theta, widths, _, e, v, scale, rows = net
     R, K, D, H = len(z), len(e), widths[0], widths[-2]
@@ -200,7 +158,18 @@ def evaluate(t, z, first, net, scratch, f, trace):
 
 
 @njit(nogil=True, cache=True)
-def pull(t, z, first, net, turned, scratch, df, dtrace, dz, totals):
+def pull(
+    t: float,
+    z: Array,
+    first: int,
+    net: Network,
+    turned: Array,
+    scratch: tuple[Array, ...],
+    df: Array,
+    dtrace: Array,
+    dz: Array,
+    totals: tuple[Array, ...],
+) -> None:
     """dz (R, D) for given df and dtrace of a block; what it adds to the gradients of theta, shift, e and v."""
     _, widths, shift, e, v, scale, rows = net
     x, s, dx, p, product, bend = scratch
@@ -210,7 +179,7 @@ def pull(t, z, first, net, turned, scratch, df, dtrace, dz, totals):
     at, held = climb(t, z, first, net, x, s, room)
     held -= room * H
     x_n, dx_n = matrix(x, held, room, H), matrix(dx, 0, room, H)
-    add_product(x_n[:R], df, product, dtheta, at)
+    add_gradient(x_n[:R], df, product, dtheta, at)
     add_bias(df, t, dtheta, at + H * D)
     np.dot(df, matrix(turned, at, D, H), dx_n[:R])
     fill(dx[R * H : (1 + K) * R * H], 0)
@@ -240,10 +209,10 @@ def pull(t, z, first, net, turned, scratch, df, dtrace, dz, totals):
         add_bias(p_l[:R], t, dtheta, at + inputs * H)
         if layer > 1:
             held -= room * inputs
-            add_product(matrix(x, held, room, inputs)[:m], p_l[:m], product, dtheta, at)
+            add_gradient(matrix(x, held, room, inputs)[:m], p_l[:m], product, dtheta, at)
             np.dot(p_l[:m], matrix(turned, at, H, inputs), matrix(dx, 0, room, inputs)[:m])
             continue
-        add_product(z, p_l[:R], product, dtheta, at)
+        add_gradient(z, p_l[:R], product, dtheta, at)
         np.dot(p_l[:R], matrix(turned, at, H, inputs), dz)
         if len(shift):
             for r in range(R):
@@ -251,9 +220,9 @@ def pull(t, z, first, net, turned, scratch, df, dtrace, dz, totals):
 
 
 @njit(nogil=True, cache=True)
-def space(net):
+def space(net: Network) -> tuple[Array, ...]:
     """Room for what a block of rows leaves behind: x, s, dx, p, a product of matrices, and the bends of one layer."""
-    theta, widths, _, e, _, _, rows = net
+    theta, widths, e, rows = net.theta, net.widths, net.e, net.rows
     room, widest, units = (1 + len(e)) * rows, widths[0], 0
     for width in widths[1:-1]:
         widest, units = max(widest, width), units + width
@@ -263,7 +232,7 @@ def space(net):
 
 
 @njit(nogil=True, cache=True)
-def transposed(theta, widths):
+def transposed(theta: Array, widths: Array) -> Array:
     """theta with W (outputs, inputs) in the place of W^T."""
     turned, at = np.empty_like(theta), 0
     for layer in range(1, len(widths)):
@@ -274,18 +243,28 @@ def transposed(theta, widths):
 
 
 @njit(nogil=True, cache=True)
-def forward(t, z, net, first, last, f, trace):
+def forward(t: float, z: Array, net: Network, first: int, last: int, f: Array, trace: Array) -> None:
     """Rows first to last of f (B, D) and trace (B,)."""
-    scratch, rows = space(net), net[6]
+    scratch, rows = space(net), net.rows
     for low in range(first, last, rows):
         high = min(low + rows, last)
         evaluate(t, z[low:high], low, net, scratch, f[low:high], trace[low:high])
 
 
 @njit(nogil=True, cache=True)
-def backward(t, z, net, first, last, df, dtrace, dz, totals):
+def backward(
+    t: float,
+    z: Array,
+    net: Network,
+    first: int,
+    last: int,
+    df: Array,
+    dtrace: Array,
+    dz: Array,
+    totals: tuple[Array, ...],
+) -> None:
     """Rows first to last of dz, and what they add to the totals: of theta (P,), shift, e and v."""
-    scratch, rows, turned = space(net), net[6], transposed(net[0], net[1])
+    scratch, rows, turned = space(net), net.rows, transposed(net.theta, net.widths)
     for low in range(first, last, rows):
         high = min(low + rows, last)
         pull(t, z[low:high], low, net, turned, scratch, df[low:high], dtrace[low:high], dz[low:high], totals)

@@ -1,24 +1,25 @@
 """A whole way along a tanh field on given steps, and its gradients: compiled by numba, a few rows at a time.
 
 From the first step to the last, a block of rows and all that belongs to it stay in the processor's cache. Imported
-where it is used. See `kernel` for the names; net is (theta, widths, shift, e, v, scale, rows), and a (S, S), b, c
-(S,) are the tableau of a method of S stages, whose error estimate has the weights `bad` (S + 1,): its last slope is the
-first of the next step.
+where it is used. See `kernel` for the names, and `Plan` for those of the method.
 """
 
 import numpy as np
 
 from loglik.compiled.cache import njit
+from loglik.compiled.math import Array
 from loglik.nets.fields.kernel import add_scaled, copy, evaluate, fill, pull, space, transposed
+from loglik.nets.fields.network import Network, Plan
 
 
 @njit(nogil=True, cache=True)
-def forward(times, a, b, c, bad, net, first, last, path, log_det, error):
+def forward(plan: Plan, net: Network, first: int, last: int, path: Array, log_det: Array, error: Array) -> None:
     """Rows first to last: from path[0] (B, D) through the places of all stages to the end, path[-1]; log_det (B,).
 
     error (B,): the largest of any step and value, as a share of 1 + |value|.
     """
-    S, rows, D = len(b), net[6], path.shape[2]
+    times, a, b, c, bad = plan
+    S, rows, D = len(b), net.rows, path.shape[2]
     scratch, k, trace = space(net), np.empty((S + 1, rows, D), path.dtype), np.empty((S + 1, rows), path.dtype)
     for low in range(first, last, rows):
         high = min(low + rows, last)
@@ -45,7 +46,7 @@ def forward(times, a, b, c, bad, net, first, last, path, log_det, error):
 
 
 @njit(nogil=True, cache=True)
-def note_errors(k, trace, bad, h, z, log_det, error):
+def note_errors(k: Array, trace: Array, bad: Array, h: float, z: Array, log_det: Array, error: Array) -> None:
     """error (R,) becomes at least that of a step to z (R, D) and log_det (R,)."""
     for r in range(len(error)):
         off = k.dtype.type(0)
@@ -60,10 +61,14 @@ def note_errors(k, trace, bad, h, z, log_det, error):
 
 
 @njit(nogil=True, cache=True)
-def backward(times, a, b, c, net, first, last, path, dend, dlog_det, dstart, totals):
+def backward(
+    plan: Plan, net: Network, first: int, last: int, path: Array, dend: Array, dlog_det: Array, dstart: Array,
+    totals: tuple[Array, ...],
+) -> None:  # fmt: skip
     """Rows first to last of dL/dpath[0] for given dL/dpath[-1] and dL/dlog_det, and what they add to the totals."""
-    S, rows, D = len(b), net[6], path.shape[2]
-    scratch, turned = space(net), transposed(net[0], net[1])
+    times, a, b, c, _ = plan
+    S, rows, D = len(b), net.rows, path.shape[2]
+    scratch, turned = space(net), transposed(net.theta, net.widths)
     dk, dz, dtrace = np.empty((S, rows, D), path.dtype), np.empty((rows, D), path.dtype), np.empty(rows, path.dtype)
     for low in range(first, last, rows):
         high = min(low + rows, last)
@@ -88,7 +93,7 @@ def backward(times, a, b, c, net, first, last, path, dend, dlog_det, dstart, tot
 
 
 @njit(nogil=True, cache=True)
-def move(z, k, weights, h, count):
+def move(z: Array, k: Array, weights: Array, h: float, count: int) -> None:
     """z += h sum_j w_j k_j, j < count"""
     for j in range(count):
         if weights[j] != 0:

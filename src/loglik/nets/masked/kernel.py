@@ -11,42 +11,11 @@ import numpy as np
 from loglik.compiled.cache import njit
 from loglik.compiled.draw import draw, encode
 from loglik.compiled.drawing import NORMAL
-from loglik.compiled.math import CONTRACT
-
-
-@njit(nogil=True, cache=True, fastmath=CONTRACT)
-def add_products(out, first, count, weight, h, width):
-    """out[first + u] += weight[u, :width] @ h[:width] for u < count, in tiles of 2 units x 4 inputs."""
-    n = h.shape[1]
-    even, fours = count - count % 2, width - width % 4
-    for u in range(0, even, 2):
-        f = first + u
-        for k in range(0, fours, 4):
-            w0, w1, w2, w3 = weight[u, k], weight[u, k + 1], weight[u, k + 2], weight[u, k + 3]
-            v0, v1, v2, v3 = weight[u + 1, k], weight[u + 1, k + 1], weight[u + 1, k + 2], weight[u + 1, k + 3]
-            for r in range(n):
-                a, b, c, d = h[k, r], h[k + 1, r], h[k + 2, r], h[k + 3, r]
-                out[f, r] += w0 * a + w1 * b + w2 * c + w3 * d
-                out[f + 1, r] += v0 * a + v1 * b + v2 * c + v3 * d
-        for k in range(fours, width):
-            w0, v0 = weight[u, k], weight[u + 1, k]
-            for r in range(n):
-                out[f, r] += w0 * h[k, r]
-                out[f + 1, r] += v0 * h[k, r]
-    for u in range(even, count):
-        f = first + u
-        for k in range(0, fours, 4):
-            w0, w1, w2, w3 = weight[u, k], weight[u, k + 1], weight[u, k + 2], weight[u, k + 3]
-            for r in range(n):
-                out[f, r] += w0 * h[k, r] + w1 * h[k + 1, r] + w2 * h[k + 2, r] + w3 * h[k + 3, r]
-        for k in range(fours, width):
-            w0 = weight[u, k]
-            for r in range(n):
-                out[f, r] += w0 * h[k, r]
+from loglik.compiled.math import Array, add_products
 
 
 @njit(nogil=True, cache=True)
-def put(out, first, count, bias, place):
+def put(out: Array, first: int, count: int, bias: Array, place: int) -> None:
     """out[first + u] = bias[place + u], which has one column for all events, or one for each."""
     n = out.shape[1]
     for u in range(count):
@@ -56,9 +25,10 @@ def put(out, first, count, bias, place):
 
 @njit(nogil=True, cache=True)
 def generate(
-    values, log_scales, noise, known, weights, sizes, units, first_bias, biases, direct, last, out_bias, inputs, params,
-    kind, limit,
-):  # fmt: skip
+    values: Array, log_scales: Array, noise: Array, known: int, weights: Array, sizes: Array, units: Array,
+    first_bias: Array, biases: Array, direct: Array, last: Array, out_bias: Array, inputs: int, params: int, kind: int,
+    limit: float,
+) -> None:  # fmt: skip
     """Fill values (D, n) from row `known` on, with noise (D, n).
 
     Args:
@@ -82,7 +52,7 @@ def generate(
             if stop > start:
                 put(h, place + start, stop - start, first_bias if layer == 0 else biases, place + start)
                 weight = weights[offset : offset + size * height].reshape(size, height)[start:stop]
-                add_products(h, place + start, stop - start, weight, below, width)
+                add_products(h, place + start, 0, weight, below, width, 0, n)
                 for u in range(place + start, place + stop):
                     for r in range(n):
                         h[u, r] = max(h[u, r], zero)
@@ -91,9 +61,9 @@ def generate(
         if t >= known:
             rows = slice(t * params, (t + 1) * params)
             put(out, 0, params, out_bias, t * params)
-            add_products(out, 0, params, direct[rows], x, t * inputs)
+            add_products(out, 0, 0, direct[rows], x, t * inputs, 0, n)
             if len(sizes) > 0:
-                add_products(out, 0, params, last[rows], below, width)
+                add_products(out, 0, 0, last[rows], below, width, 0, n)
             draw(values[t], out, noise[t], kind, limit)
             if kind == NORMAL:
                 for r in range(n):

@@ -8,8 +8,9 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from loglik.compiled.drawing import NORMAL, Drawing, compilable
+from loglik.compiled.drawing import NORMAL, Drawing, drawing_of
 from loglik.compiled.threads import in_threads
+from loglik.compiled.worth import worth_compiling
 from loglik.nets.causal import Draws, Steps
 from loglik.nets.masked.units import Connected, SortedUnits
 
@@ -32,8 +33,7 @@ class MaskedSteps(Steps):
 
     def compiled_for(self, draws: object) -> Drawing | None:
         """How a compiled loop would draw as `draws` does; None where it cannot, or is not worth starting."""
-        drawing = compilable(draws, self.x)
-        return None if self.n * self.sorted.dims < WORTH_COMPILING else drawing
+        return drawing_of(draws) if worth_compiling(self.x, self.n * self.sorted.dims, WORTH_COMPILING) else None
 
     def run(self, draws: Draws, noise: Tensor, given: Tensor) -> Tensor:
         """The whole loop compiled, on the CPU and for heads that say how they draw; else step by step."""
@@ -59,8 +59,8 @@ class MaskedSteps(Steps):
         values[: len(given)] = given
         noise = noise.squeeze(-1).to(values.dtype)
 
-        def fill(start: int) -> None:
-            events = slice(start, start + at_once)
+        def fill(start: int, stop: int) -> None:
+            events = slice(start, stop)
             part = values[:, events].contiguous()
             own_first, own_out = (_columns(b, events).numpy() for b in (first, net.out_biases))
             own_noise = noise[:, events].contiguous().numpy()
@@ -70,9 +70,8 @@ class MaskedSteps(Steps):
             )  # fmt: skip
             values[:, events] = part
 
-        threads = torch.get_num_threads()
-        at_once = max(1, min(EVENTS, -(-self.n // threads)))
-        in_threads(fill, range(0, self.n, at_once), threads)
+        at_once = max(1, min(EVENTS, -(-self.n // torch.get_num_threads())))
+        in_threads(fill, [(start, min(start + at_once, self.n)) for start in range(0, self.n, at_once)])
         return values if drawing.kind == NORMAL else values.long(), log_scales
 
     def __call__(self, previous: Tensor | None) -> Tensor:

@@ -4,19 +4,17 @@ Imported where it is used: numba is slow to load. A single stream is a product o
 little else, so what calling a library costs for each of them is most of the time there.
 """
 
-import math
-
 import numpy as np
 
 from loglik.compiled.cache import njit
 from loglik.compiled.draw import draw, encode
-from loglik.compiled.math import CONTRACT, add_product
+from loglik.compiled.math import CONTRACT, Array, add_product, sigmoid, tanh
 
 LSTM, GRU, TANH = 0, 1, 2
 
 
 @njit(nogil=True, cache=True, fastmath=CONTRACT)
-def add_rows(y, x, weight):
+def add_rows(y: Array, x: Array, weight: Array) -> None:
     """The same for an x of which few are not 0: a one-hot value picks its row, the embedding."""
     for k in range(len(x)):
         if x[k] != 0:
@@ -24,32 +22,27 @@ def add_rows(y, x, weight):
                 y[m] += x[k] * weight[k, m]
 
 
-@njit(nogil=True, cache=True)
-def sigmoid(x):
-    one = x * 0 + 1  # in the precision of x
-    return one / (one + math.exp(-x))
-
-
-@njit(nogil=True, cache=True)
-def update(cell, gates, own, h, c):
+@njit(nogil=True, cache=True, error_model="numpy", fastmath=CONTRACT)
+def update(cell: int, gates: Array, own: Array, h: Array, c: Array) -> None:
     """h and c <- the next ones, from the gates as `steps` orders them; `own` are a GRU's U h + b."""
     H = len(h)
     for j in range(H):
         if cell == LSTM:
-            c[j] = sigmoid(gates[H + j]) * c[j] + sigmoid(gates[j]) * math.tanh(gates[3 * H + j])
-            h[j] = sigmoid(gates[2 * H + j]) * math.tanh(c[j])
+            c[j] = sigmoid(gates[H + j]) * c[j] + sigmoid(gates[j]) * tanh(gates[3 * H + j])
+            h[j] = sigmoid(gates[2 * H + j]) * tanh(c[j])
         elif cell == GRU:
             r, u = sigmoid(gates[j] + own[j]), sigmoid(gates[H + j] + own[H + j])
-            m = math.tanh(gates[2 * H + j] + r * own[2 * H + j])
+            m = tanh(gates[2 * H + j] + r * own[2 * H + j])
             h[j] = m + u * (h[j] - m)
         else:
-            h[j] = math.tanh(gates[j])
+            h[j] = tanh(gates[j])
 
 
 @njit(nogil=True, cache=True)
 def generate(
-    values, noise, known, cell, first, reads, recurs, first_bias, bias_in, bias_own, last, last_bias, kind, limit
-):
+    values: Array, noise: Array, known: int, cell: int, first: Array, reads: Array, recurs: Array, first_bias: Array,
+    bias_in: Array, bias_own: Array, last: Array, last_bias: Array, kind: int, limit: float,
+) -> None:  # fmt: skip
     """Fill values (T,) of one stream from step `known` on, with noise (T,).
 
     Args:

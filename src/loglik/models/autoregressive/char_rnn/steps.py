@@ -11,7 +11,8 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from loglik.compiled.drawing import NORMAL, Drawing, compilable
+from loglik.compiled.drawing import NORMAL, Drawing, drawing_of
+from loglik.compiled.worth import worth_compiling
 from loglik.nets.causal import Draws, Steps
 
 FEW = 4  # streams; with more of them torch's products of matrices read the weights once for all
@@ -125,9 +126,8 @@ class RecurrentSteps(Steps):
 
     def run(self, draws: Draws, noise: Tensor, given: Tensor) -> Tensor:
         """The whole loop compiled, for few streams on the CPU and heads that say how they draw; else step by step."""
-        drawing = compilable(draws, self.bias)
-        steps, n = noise.shape[:2]
-        if drawing is None or n > FEW or steps * n < WORTH_COMPILING:
+        drawing, (steps, n) = drawing_of(draws), noise.shape[:2]
+        if drawing is None or n > FEW or not worth_compiling(self.bias, steps * n, WORTH_COMPILING):
             return super().run(draws, noise, given)
         return self.compiled(drawing, noise, given)
 

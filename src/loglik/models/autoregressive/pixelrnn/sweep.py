@@ -14,7 +14,6 @@ rectangles of the diagonals, and twice as many cells.
 """
 
 import functools
-import threading
 from dataclasses import dataclass
 from typing import Any
 
@@ -23,6 +22,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from loglik.compiled.threads import in_threads
+from loglik.compiled.worth import worth_compiling
 from loglik.ops import at_least_float32, gradients_again
 
 COMPILED_CELLS = 2_048  # cells x events from which compiled loops are worth loading
@@ -91,8 +92,8 @@ def sweep(x: Tensor, kernel: Tensor, bias: Tensor, state: Tensor, fronts: Fronts
 
     D directions at once, or layers. On the CPU large sweeps run in compiled loops with their own backward pass.
     """
-    if x.device.type == "cpu" and x.shape[2] * x.shape[3] >= COMPILED_CELLS and not torch.compiler.is_compiling():
-        return CompiledSweep.apply(x.to(state.dtype), kernel, bias, state, fronts)  # type: ignore[no-any-return]
+    if worth_compiling(state, x.shape[2] * x.shape[3], COMPILED_CELLS):
+        return CompiledSweep.apply(x.to(state.dtype), kernel, bias, state, fronts)  # type: ignore[no-untyped-call, no-any-return]
     return sweep_in_torch(x, kernel, bias, state, fronts)
 
 
@@ -173,15 +174,4 @@ def _each_direction(loops: Any, arrays: list[Tensor], fronts: Fronts, events: in
     """The directions one after the other, in as many threads as torch may use."""
     walk = [np.array(numbers) for numbers in (fronts.starts, fronts.lows, fronts.taps)]
     calls = [[*(t[d].detach().numpy() for t in arrays), *walk, events] for d in range(len(arrays[0]))]
-    several = min(torch.get_num_threads(), len(calls))
-
-    def part(k: int) -> None:
-        for call in calls[k::several]:
-            loops(*call)
-
-    threads = [threading.Thread(target=part, args=(k,)) for k in range(1, several)]
-    for thread in threads:
-        thread.start()
-    part(0)
-    for thread in threads:
-        thread.join()
+    in_threads(lambda first, _: loops(*calls[first]), [(d, d + 1) for d in range(len(calls))])

@@ -10,13 +10,13 @@ import numpy as np
 
 from loglik.compiled.cache import njit
 from loglik.compiled.draw import draw, encode
-from loglik.compiled.math import CONTRACT, add_product, exp
+from loglik.compiled.math import CONTRACT, Array, add_product, exp, sigmoid
 
 SQRT_2_PI = math.sqrt(2.0 / math.pi)
 
 
 @njit(nogil=True, cache=True, fastmath=CONTRACT)
-def normalize(y, x, weight, bias, eps):
+def normalize(y: Array, x: Array, weight: Array, bias: Array, eps: float) -> None:
     """y <- weight (x - mean) / sqrt(variance + eps) + bias: layer normalisation of one vector."""
     mean = x.sum() / len(x)
     square = x[0] * 0
@@ -29,18 +29,19 @@ def normalize(y, x, weight, bias, eps):
 
 
 @njit(nogil=True, cache=True, error_model="numpy", fastmath=CONTRACT)
-def gelu(x):
+def gelu(x: Array) -> None:
     """x <- x (1 + tanh(sqrt(2 / pi) (x + 0.044715 x^3))) / 2 = x sigmoid(2 sqrt(2 / pi) (x + 0.044715 x^3))."""
+    steep, bent = x.dtype.type(2.0 * SQRT_2_PI), x.dtype.type(0.044715)
     for i in range(len(x)):
-        x[i] = x[i] / (1.0 + exp(-2.0 * SQRT_2_PI * (x[i] + 0.044715 * x[i] * x[i] * x[i])))
+        x[i] = x[i] * sigmoid(steep * (x[i] + bent * x[i] * x[i] * x[i]))
 
 
 @njit(nogil=True, cache=True, error_model="numpy", fastmath=CONTRACT)
-def attend(out, query, keys, values, scores):
+def attend(out: Array, query: Array, keys: Array, values: Array, scores: Array) -> None:
     """out (d,) <- softmax(query . keys / sqrt(d)) . values, with keys (d, t) and values (t, d); scores (t,) is room."""
     scores[:] = 0
     add_product(scores, query, keys)
-    scale = 1.0 / math.sqrt(len(query))
+    scale = scores.dtype.type(1.0 / math.sqrt(len(query)))
     largest, total = scores.max(), 0.0
     for s in range(len(scores)):
         scores[s] = exp((scores[s] - largest) * scale)
@@ -54,9 +55,10 @@ def attend(out, query, keys, values, scores):
 
 @njit(nogil=True, cache=True, fastmath=CONTRACT)
 def generate(
-    values, noise, known, heads, start, always, places, read, split, mix, up, down, norms, biases, last, final, eps,
-    kind, limit,
-):  # fmt: skip
+    values: Array, noise: Array, known: int, heads: int, start: Array, always: Array, places: Array, read: Array,
+    split: Array, mix: Array, up: Array, down: Array, norms: Array, biases: Array, last: Array, final: Array,
+    eps: float, kind: int, limit: float,
+) -> None:  # fmt: skip
     """Fill values (T,) of one stream from step `known` on, with noise (T,).
 
     Args:

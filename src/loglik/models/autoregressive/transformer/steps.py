@@ -7,7 +7,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from loglik.compiled.drawing import NORMAL, Drawing, compilable
+from loglik.compiled.drawing import NORMAL, Drawing, drawing_of
+from loglik.compiled.worth import worth_compiling
 from loglik.models.autoregressive.transformer.block import Block
 from loglik.nets.causal import Draws, Steps
 
@@ -56,8 +57,8 @@ class CachedSteps(Steps):
 
     def run(self, draws: Draws, noise: Tensor, given: Tensor) -> Tensor:
         """The whole loop compiled, for few streams on the CPU and heads that say how they draw; else step by step."""
-        drawing = compilable(draws, self.always)
-        if drawing is None or self.n > FEW or len(noise) * self.n < WORTH_COMPILING:
+        drawing, values = drawing_of(draws), len(noise) * self.n
+        if drawing is None or self.n > FEW or not worth_compiling(self.always, values, WORTH_COMPILING):
             return super().run(draws, noise, given)
         return self.compiled(drawing, noise, given)
 

@@ -3,52 +3,28 @@
 Imported where it is used: numba is slow to load. The arguments are those of `sampling.Weights`.
 """
 
-from typing import Any
-
 import numpy as np
-from numpy.typing import NDArray
 
 from loglik.compiled.cache import njit
-from loglik.compiled.math import add_product, exp
+from loglik.compiled.draw import coin, level
+from loglik.compiled.math import CONTRACT, Array, add_product, sigmoid, tanh
 
-Array = NDArray[Any]
 
-
-@njit(cache=True, nogil=True, error_model="numpy", fastmath={"contract"})
+@njit(cache=True, nogil=True, error_model="numpy", fastmath=CONTRACT)
 def gate(a: Array, z: Array) -> None:
-    """z = tanh(f) sigmoid(g), (f, g) = a, in double precision."""
+    """z = tanh(f) sigmoid(g), (f, g) = a."""
     R = len(z)
     for r in range(R):
-        f, g = exp(-2.0 * a[r]), exp(-1.0 * a[R + r])
-        z[r] = (1.0 - f) / ((1.0 + f) * (1.0 + g))
+        z[r] = tanh(a[r]) * sigmoid(a[R + r])
 
 
-@njit(cache=True, nogil=True, error_model="numpy", fastmath={"contract"})
+@njit(cache=True, nogil=True, error_model="numpy", fastmath=CONTRACT)
 def hold_positive(y: Array) -> None:
     for m in range(len(y)):
         y[m] = max(y[m], y.dtype.type(0.0))
 
 
-@njit(cache=True, nogil=True, error_model="numpy", fastmath={"contract"})
-def draw(logits: Array, u: float, cumulated: Array) -> int:
-    """The code whose cumulated probability u has passed. A single logit is a coin's, as in BernoulliHead."""
-    K = len(logits)
-    if K == 1:
-        return 1 if u < 1.0 / (1.0 + exp(-1.0 * logits[0])) else 0
-    highest = logits.max()
-    for k in range(K):
-        cumulated[k] = exp(1.0 * (logits[k] - highest))
-    total = 0.0
-    for k in range(K):
-        total += cumulated[k]
-        cumulated[k] = total
-    passed, code = u * total, 0
-    for k in range(K - 1):
-        code += cumulated[k] <= passed
-    return code
-
-
-@njit(cache=True, nogil=True, error_model="numpy", fastmath={"contract"})
+@njit(cache=True, nogil=True, error_model="numpy", fastmath=CONTRACT)
 def generate(
     values: Array, known: int, noise: Array, edges: Array, hop: int, entry: Array, blank: Array, gates: Array,
     steer: Array, residuals: Array, residual_biases: Array, skips: Array, skip_bias: Array, top: Array,
@@ -62,7 +38,7 @@ def generate(
     starts[1:] = np.cumsum((taps - 1) * dilations)
     a, z, h = np.empty(2 * R, blank.dtype), np.empty(R, blank.dtype), np.empty(R, blank.dtype)
     skip, upper = np.empty(len(skip_bias), blank.dtype), np.empty(len(top_bias), blank.dtype)
-    logits, cumulated = np.empty(len(last_bias), blank.dtype), np.empty(len(last_bias))
+    logits = np.empty(len(last_bias), blank.dtype)
     for i in range(len(values)):
         rings = np.zeros((starts[L], R), blank.dtype)
         for t in range(T):
@@ -87,7 +63,8 @@ def generate(
                 hold_positive(upper)
                 logits[:] = last_bias
                 add_product(logits, upper, last)
-                code = draw(logits, noise[i, t, 0], cumulated)
+                u = noise[i, t, 0]
+                code = level(logits, u) if len(logits) > 1 else coin(logits[0], u)  # one logit is a coin's
                 size = edges[code + 1] - edges[code]
                 # In the noise's precision, as MuLawHead does it; the product may be rounded up to the size.
                 place = int(noise[i, t, noise.shape[2] - 1] * noise.dtype.type(size))

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from loglik.compiled.worth import worth_compiling
 from loglik.models.autoregressive.wavenet import sampling
 from loglik.models.autoregressive.wavenet.dilated import CausalConv1d
 from loglik.nets.causal import CarryingNet, Draws, Steps
@@ -143,9 +144,7 @@ class Queues(Steps):
     @torch.no_grad()
     def run(self, draws: Draws, noise: Tensor, given: Tensor) -> Tensor:
         edges = sampling.edges_of(draws)
-        dtype = self.blank.dtype
-        compiles = self.blank.device.type == "cpu" and dtype in (torch.float32, torch.float64) and self.time == 0
-        if edges is None or not compiles:
+        if edges is None or self.time > 0 or not worth_compiling(self.blank, 1, 1):
             return super().run(draws, noise, given)
         self.time = len(noise)
         return sampling.generate(self._weights(draws, int(edges[-1])), edges, noise, given)

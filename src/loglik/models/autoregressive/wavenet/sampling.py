@@ -4,13 +4,13 @@ A step of one event is 20 layers of some thousand multiplications each, far less
 of them. It draws from the same distributions with the same noise as the steps that torch evaluates one by one.
 """
 
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import numpy as np
 import torch
 from torch import Tensor
 
+from loglik.compiled.threads import in_threads, shares
 from loglik.heads.companded import MuLawHead
 from loglik.heads.discrete import BernoulliHead, CategoricalHead
 
@@ -55,7 +55,7 @@ class Weights:
 
 def generate(weights: Weights, edges: Tensor, noise: Tensor, given: Tensor) -> Tensor:
     """(T, n) values: `given` (k, n) first, then draws with uniform noise (T, n, m)."""
-    from loglik.models.autoregressive.wavenet import kernel as wavenet_kernel  # numba is slow to load
+    from loglik.models.autoregressive.wavenet import kernel  # numba is slow to load
 
     length, n = noise.shape[:2]
     values = np.empty((n, length), dtype=np.int64)
@@ -64,18 +64,13 @@ def generate(weights: Weights, edges: Tensor, noise: Tensor, given: Tensor) -> T
     uniform = noise.transpose(0, 1).contiguous().numpy()
     arrays = [t.detach().contiguous().numpy() for t in vars(weights).values() if isinstance(t, Tensor)]
     entry, blank, gates, steer, *rest = arrays
-    threads = max(1, min(n, torch.get_num_threads()))
-    shares = [slice(n * i // threads, n * (i + 1) // threads) for i in range(threads)]
 
-    def work(share: slice) -> None:
-        wavenet_kernel.generate(
-            values[share], known.shape[1], uniform[share], edges.numpy(), weights.hop,
-            entry, blank, gates, steer[share], *rest,
+    def fill(first: int, stop: int) -> None:
+        some = slice(first, stop)
+        kernel.generate(
+            values[some], known.shape[1], uniform[some], edges.numpy(), weights.hop,
+            entry, blank, gates, steer[some], *rest,
         )  # fmt: skip
 
-    if threads == 1:
-        work(shares[0])
-    else:
-        with ThreadPoolExecutor(threads) as pool:
-            list(pool.map(work, shares))
+    in_threads(fill, shares(n, n))
     return torch.from_numpy(values).T
