@@ -93,7 +93,7 @@ def sweep(x: Tensor, kernel: Tensor, bias: Tensor, state: Tensor, fronts: Fronts
     D directions at once, or layers. On the CPU large sweeps run in compiled loops with their own backward pass.
     """
     if worth_compiling(state, x.shape[2] * x.shape[3], COMPILED_CELLS):
-        return CompiledSweep.apply(x.to(state.dtype), kernel, bias, state, fronts)  # type: ignore[no-untyped-call, no-any-return]
+        return CompiledSweep.apply(x.to(state.dtype), kernel, bias, state, fronts)  # type: ignore[no-any-return]
     return sweep_in_torch(x, kernel, bias, state, fronts)
 
 
