@@ -76,8 +76,8 @@ def test_gradients_are_those_of_differences(direction: str) -> None:
 def test_a_wrong_sign_in_the_gradients_is_noticed(monkeypatch: pytest.MonkeyPatch, term: str) -> None:
     sound = curve.gradients
 
-    def turned(x: Tensor, h: Tensor, gz: Tensor, gl: Tensor, bins: Bins, *, back: bool) -> tuple[Tensor, Tensor]:
-        gradient, of_h = sound(x, h, *((-gz, gl) if term == "gz" else (gz, -gl)), bins, back=back)
+    def turned(x: Tensor, h: Tensor, gz: Tensor, gl: Tensor, bins: Bins, *, inverse: bool) -> tuple[Tensor, Tensor]:
+        gradient, of_h = sound(x, h, *((-gz, gl) if term == "gz" else (gz, -gl)), bins, inverse=inverse)
         return gradient, of_h
 
     monkeypatch.setattr(curve, "gradients", turned)

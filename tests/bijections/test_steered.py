@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from loglik.bijections.affine import Affine
 from loglik.bijections.autoregressive import MaskedAutoregressive
 from loglik.bijections.coupling import Coupling
-from loglik.bijections.steered import Step
+from loglik.bijections.steered import SteeredFunction
 from loglik.contract import Bijection
 from loglik.nets.dense.mlp import MLP
 from loglik.nets.masked.degrees import spread
@@ -69,9 +69,9 @@ def test_it_computes_what_single_steps_do(name: str) -> None:
     inputs = [x, *made.parameters()]
     at_once, stepwise = made(x, context), in_steps(made, x, context)
     assert isinstance(at_once[0].grad_fn, torch.autograd.function.BackwardCFunction)
-    assert at_once[0].grad_fn.name() == f"{Step.__name__}Backward"
+    assert at_once[0].grad_fn.name() == f"{SteeredFunction.__name__}Backward"
     assert stepwise[0].grad_fn is not None
-    assert stepwise[0].grad_fn.name() != f"{Step.__name__}Backward"
+    assert stepwise[0].grad_fn.name() != f"{SteeredFunction.__name__}Backward"
     torch.testing.assert_close(at_once, stepwise)
     torch.testing.assert_close(derivatives(*at_once, inputs), derivatives(*stepwise, inputs))
 

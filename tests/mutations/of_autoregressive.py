@@ -52,8 +52,8 @@ MUTATIONS = (
     Mutation(
         "fvsbn-context-dropped", "fvsbn",
         "what a context adds to the outputs is left out in one pass, not in samples", "nets/masked/net.py",
-        "return out if onto_out is None else out + onto_out", "return out", MODEL, MADES, "fvsbn and given",
-        Case("fvsbn", LABELS, {}, LABEL_CONTEXT),
+        "self.context_in(context), self.context_out(context)", "self.context_in(context), None", MODEL, MADES,
+        "fvsbn and given", Case("fvsbn", LABELS, {}, LABEL_CONTEXT),
     ),
     Mutation(
         "made-mean-of-logs", "made", "an ensemble of masks averages log p_s in place of p_s: a bound sold as exact",

@@ -5,7 +5,7 @@ import torch
 
 from loglik.nets.dense import quarters
 from loglik.nets.dense.quarters import Quarter
-from loglik.nets.dense.relu_pass import in_steps
+from loglik.nets.dense.relu_pass import reference
 from loglik.nets.masked.degrees import Degrees, sampled, spread
 from loglik.nets.masked.net import masked_net
 
@@ -43,7 +43,7 @@ def test_outputs_and_gradients_are_those_of_the_whole_products() -> None:
     assert layers is not None
     assert [layers.quarter(i) is None for i in range(4)] == [True, False, False, True]
     x, g = torch.randn(9, 21, requires_grad=True), torch.randn(9, 42)
-    found, expected = layers(x), in_steps(layers, x, None, None, *layers.weights)
+    found, expected = layers(x), reference(layers, x, None, None, *layers.weights)
     torch.testing.assert_close(found, expected)
     asked = [x, *net.parameters()]
     torch.testing.assert_close(torch.autograd.grad(found, asked, g), torch.autograd.grad(expected, asked, g))

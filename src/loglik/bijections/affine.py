@@ -7,7 +7,7 @@ NVP, arXiv:1605.08803; Papamakarios, Pavlakou, Murray 2017, Masked Autoregressiv
 import torch
 from torch import Tensor
 
-from loglik.bijections.transform import Kept, Transform, WrittenOut
+from loglik.bijections.transform import Saved, Transform, WrittenOut
 from loglik.compiled.drawing import NORMAL, Drawing
 
 
@@ -40,21 +40,21 @@ class Affine(WrittenOut):
         self.limit = limit
         self.drawing = Drawing(NORMAL, limit)
 
-    def in_steps(self, x: Tensor, h: Tensor) -> tuple[Tensor, Tensor]:
+    def reference(self, x: Tensor, h: Tensor) -> tuple[Tensor, Tensor]:
         shift, raw = h.unbind(-1)
         log_scale = self.limit * torch.tanh(raw / self.limit)
         return (x - shift) * torch.exp(-log_scale), -log_scale
 
-    def through(self, x: Tensor, h: Tensor) -> tuple[Tensor, Tensor, Kept]:
+    def forward_saved(self, x: Tensor, h: Tensor) -> tuple[Tensor, Tensor, Saved]:
         t = torch.mul(h[..., 1], 1.0 / self.limit).tanh_()
         log_slope = t * -self.limit
         slope = log_slope.exp()
         z = torch.sub(x, h[..., 0]).mul_(slope)
         return z, log_slope, (t, slope, z)
 
-    def back(self, kept: Kept, g: Tensor, l: Tensor) -> tuple[Tensor, Tensor]:  # noqa: E741
+    def backward(self, saved: Saved, g: Tensor, l: Tensor) -> tuple[Tensor, Tensor]:  # noqa: E741
         """With t = tanh(raw / limit):  x: g exp(-log_scale),  shift: the same times -1,  raw: -(g z + l) (1 - t^2)."""
-        t, slope, z = kept
+        t, slope, z = saved
         of_x = g * slope
         of_h = of_x.new_empty(len(z), 2, *z.shape[1:])  # each parameter apart, as nets for few of them give it
         torch.neg(of_x, out=of_h[:, 0])

@@ -40,15 +40,15 @@ class Steered:
 
     def __call__(self, x: Tensor) -> tuple[Tensor, Tensor]:
         layers = self.layers
-        return Step.apply(x, layers.onto, layers.onto_out, self, *layers.weights)  # type: ignore[no-any-return]
+        return SteeredFunction.apply(x, layers.onto, layers.onto_out, self, *layers.weights)  # type: ignore[no-any-return]
 
-    def in_steps(
+    def reference(
         self, x: Tensor, onto: Tensor | None, onto_out: Tensor | None, *weights: Tensor
     ) -> tuple[Tensor, Tensor]:
         """The same for automatic differentiation."""
         seen, moved = self.parts(x)
-        out = relu_pass.in_steps(self.layers, seen.clamp(-FAR, FAR), onto, onto_out, *weights)
-        z, log_slope = self.transform.in_steps(moved, self.steering(out, x))
+        out = relu_pass.reference(self.layers, seen.clamp(-FAR, FAR), onto, onto_out, *weights)
+        z, log_slope = self.transform.reference(moved, self.steering(out, x))
         return self.joined(seen, z), log_slope.sum(1)
 
     def parts(self, x: Tensor) -> tuple[Tensor, Tensor]:
@@ -68,7 +68,7 @@ class Steered:
         return torch.cat([passed, moved], dim=1).index_select(1, self.split.back)
 
 
-class Step(torch.autograd.Function):
+class SteeredFunction(torch.autograd.Function):
     """x, onto, onto_out, steered, weights -> z, log_det."""
 
     @staticmethod
@@ -76,28 +76,28 @@ class Step(torch.autograd.Function):
         ctx: Any, x: Tensor, onto: Tensor | None, onto_out: Tensor | None, own: Steered, *weights: Tensor
     ) -> tuple[Tensor, Tensor]:
         seen, moved = own.parts(x)
-        out, net = relu_pass.through(own.layers, seen.clamp(-FAR, FAR))
-        z, log_slope, kept = own.transform.through(moved, own.steering(out, x))
+        out, net = relu_pass.forward(own.layers, seen.clamp(-FAR, FAR))
+        z, log_slope, saved = own.transform.forward_saved(moved, own.steering(out, x))
         ctx.own, ctx.sizes, ctx.dtype = own, (len(weights), len(net.read), len(net.masked)), out.dtype
-        ctx.save_for_backward(x, onto, onto_out, seen, *weights, *net.read, *net.masked, *kept)
+        ctx.save_for_backward(x, onto, onto_out, seen, *weights, *net.read, *net.masked, *saved)
         return own.joined(seen, z), log_slope.sum(1)
 
     @staticmethod
     def backward(ctx: Any, g: Tensor, l: Tensor) -> tuple[Tensor | None, ...]:  # noqa: E741
         own, (x, onto, onto_out, seen, *rest) = ctx.own, ctx.saved_tensors
-        weights, read, masked, kept = _cut(rest, ctx.sizes)
+        weights, read, masked, saved = _cut(rest, ctx.sizes)
         if torch.is_grad_enabled():
             inputs = (x, onto, onto_out, *weights)
-            found = gradients_again(own.in_steps, inputs, (g, l))
+            found = gradients_again(own.reference, inputs, (g, l))
             return *found[:3], None, *found[3:]
         of_passed, of_moved = own.parts(g)
-        of_moved, of_h = own.transform.back(tuple(kept), of_moved, l.unsqueeze(1))
+        of_moved, of_h = own.transform.backward(tuple(saved), of_moved, l.unsqueeze(1))
         of_out = of_h.mT.reshape(len(x), -1)
         if ctx.dtype != x.dtype:
             of_out = of_out.to(ctx.dtype)
-        net = relu_pass.Kept(read, masked)
+        net = relu_pass.Saved(read, masked)
         needed = ctx.needs_input_grad[0]
-        of_seen, of_first, gradients = relu_pass.back(own.layers, of_out, net, x.dtype, to_x=needed)
+        of_seen, of_first, gradients = relu_pass.backward(own.layers, of_out, net, x.dtype, to_x=needed)
         of_x = None
         if of_seen is not None:
             of_seen = of_seen if of_seen.dtype == x.dtype else of_seen.to(x.dtype)

@@ -33,7 +33,7 @@ class Transform(nn.Module, ABC):
         """(params,): the h for which z = x, where nets begin."""
 
 
-Kept = tuple[Tensor, ...]
+Saved = tuple[Tensor, ...]
 
 
 class WrittenOut(Transform):
@@ -41,35 +41,35 @@ class WrittenOut(Transform):
 
     def forward(self, x: Tensor, h: Tensor) -> tuple[Tensor, Tensor]:
         if torch.compiler.is_compiling():
-            return self.in_steps(x, h)
-        return Moved.apply(x, h, self)  # type: ignore[no-any-return]
+            return self.reference(x, h)
+        return TransformFunction.apply(x, h, self)  # type: ignore[no-any-return]
 
     @abstractmethod
-    def in_steps(self, x: Tensor, h: Tensor) -> tuple[Tensor, Tensor]:
+    def reference(self, x: Tensor, h: Tensor) -> tuple[Tensor, Tensor]:
         """z and log dz/dx for automatic differentiation."""
 
     @abstractmethod
-    def through(self, x: Tensor, h: Tensor) -> tuple[Tensor, Tensor, Kept]:
-        """z, log dz/dx, and what the way back reads."""
+    def forward_saved(self, x: Tensor, h: Tensor) -> tuple[Tensor, Tensor, Saved]:
+        """z, log dz/dx, and what `backward` reads."""
 
     @abstractmethod
-    def back(self, kept: Kept, g: Tensor, l: Tensor) -> tuple[Tensor, Tensor]:  # noqa: E741
+    def backward(self, saved: Saved, g: Tensor, l: Tensor) -> tuple[Tensor, Tensor]:  # noqa: E741
         """The cotangents of x and h for those of z and of log dz/dx, which broadcasts over values."""
 
 
-class Moved(torch.autograd.Function):
+class TransformFunction(torch.autograd.Function):
     """x, h, transform -> z, log dz/dx."""
 
     @staticmethod
     def forward(ctx: Any, x: Tensor, h: Tensor, transform: WrittenOut) -> tuple[Tensor, Tensor]:
-        z, log_slope, kept = transform.through(x, h)
+        z, log_slope, saved = transform.forward_saved(x, h)
         ctx.transform = transform
-        ctx.save_for_backward(x, h, *kept)
+        ctx.save_for_backward(x, h, *saved)
         return z, log_slope
 
     @staticmethod
     def backward(ctx: Any, g: Tensor, l: Tensor) -> tuple[Tensor | None, ...]:  # noqa: E741
-        x, h, *kept = ctx.saved_tensors
+        x, h, *saved = ctx.saved_tensors
         if torch.is_grad_enabled():
-            return *gradients_again(ctx.transform.in_steps, (x, h), (g, l)), None
-        return *ctx.transform.back(tuple(kept), g, l), None
+            return *gradients_again(ctx.transform.reference, (x, h), (g, l)), None
+        return *ctx.transform.backward(tuple(saved), g, l), None

@@ -1,7 +1,6 @@
 """The functions and products that compiled loops share. Imported where it is used: numba is slow to load."""
 
 import math
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -16,7 +15,7 @@ Array = NDArray[Any]
 CONTRACT = {"contract", "nsz"}  # products may be fused with sums; infinities and NaN stay themselves
 
 
-def exp(x: Any) -> Any:
+def exp(x):
     """e^x in x's precision, to 1 ulp or 2 for |x| <= 64, and held at e^-64 and e^64 beyond; loops of it vectorise.
 
     e^x = 2^n e^f with |f| <= log(2) / 2: the Taylor series of e^f, and n written into the exponent.
@@ -24,41 +23,41 @@ def exp(x: Any) -> Any:
     raise NotImplementedError("only within compiled code")
 
 
-def tanh(x: Any) -> Any:
+def tanh(x):
     """tanh in x's precision, to some units in the last place of 1; loops of it vectorise."""
     raise NotImplementedError("only within compiled code")
 
 
-def sigmoid(x: Any) -> Any:
+def sigmoid(x):
     """1 / (1 + e^-x) in x's precision, to some units in the last place of 1; loops of it vectorise."""
     raise NotImplementedError("only within compiled code")
 
 
 @intrinsic
-def as_float32(context: Any, bits: Any) -> Any:
+def as_float32(context, bits):
     """The float32 with the bits of an int32."""
 
-    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+    def generate(context, builder, signature, arguments):
         return builder.bitcast(arguments[0], context.get_value_type(types.float32))
 
     return types.float32(types.int32), generate
 
 
 @intrinsic
-def as_float64(context: Any, bits: Any) -> Any:
+def as_float64(context, bits):
     """The float64 with the bits of an int64."""
 
-    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+    def generate(context, builder, signature, arguments):
         return builder.bitcast(arguments[0], context.get_value_type(types.float64))
 
     return types.float64(types.int64), generate
 
 
 @intrinsic
-def as_int64(context: Any, number: Any) -> Any:
+def as_int64(context, number):
     """The int64 with the bits of a float64."""
 
-    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+    def generate(context, builder, signature, arguments):
         return builder.bitcast(arguments[0], context.get_value_type(types.int64))
 
     return types.int64(types.float64), generate
@@ -71,7 +70,7 @@ C6, C5, C4, C3, C2, ONE = (F32(1.0 / math.factorial(k)) for k in (6, 5, 4, 3, 2,
 EXPONENT_OF_1, MANTISSA_BITS = np.int32(127), np.int32(23)
 
 
-def exp_in_float32(x: Any) -> Any:
+def exp_in_float32(x):
     y = LOWEST if x < LOWEST else x  # so that NaN stays
     y = HIGHEST_POWER if y > HIGHEST_POWER else y
     n = np.floor(y * LOG2_E + HALF)
@@ -86,7 +85,7 @@ D13, D12, D11, D10, D9, D8, D7, D6, D5, D4, D3 = (1.0 / math.factorial(k) for k 
 EXPONENT_OF_1_64, MANTISSA_BITS_64 = np.int64(1023), np.int64(52)
 
 
-def exp_in_float64(x: Any) -> Any:
+def exp_in_float64(x):
     y = -64.0 if x < -64.0 else x
     y = 64.0 if y > 64.0 else y
     shifted = y * 1.4426950408889634 + MAGIC
@@ -99,7 +98,7 @@ def exp_in_float64(x: Any) -> Any:
 
 
 @overload(exp, inline="always")
-def _exp(x: Any) -> Callable[[Any], Any]:
+def _exp(x):
     return exp_in_float32 if x == types.float32 else exp_in_float64
 
 
@@ -113,13 +112,13 @@ EVEN = tuple(F32(c) for c in (1.19825839466702e-06, 1.18534705686654e-04, 2.2684
 
 
 @overload(tanh, inline="always")
-def _tanh(x: Any) -> Callable[[Any], Any]:
-    def by_powers(x: Any) -> Any:
+def _tanh(x):
+    def by_powers(x):
         return 1.0 - 2.0 / (exp(2.0 * x) + 1.0)
 
     low, (p0, p1, p2, p3, p4, p5, p6), (q0, q1, q2, q3) = -HIGHEST, ODD, EVEN
 
-    def rational(x: Any) -> Any:  # as in Eigen
+    def rational(x):  # as in Eigen
         v = np.minimum(np.maximum(x, low), HIGHEST)
         s = v * v
         p = v * (((((((p0 * s + p1) * s + p2) * s + p3) * s + p4) * s + p5) * s) + p6)
@@ -129,11 +128,11 @@ def _tanh(x: Any) -> Callable[[Any], Any]:
 
 
 @overload(sigmoid, inline="always")
-def _sigmoid(x: Any) -> Callable[[Any], Any]:
-    def in_float32(x: Any) -> Any:
+def _sigmoid(x):
+    def in_float32(x):
         return ONE / (ONE + exp(-x))
 
-    def in_float64(x: Any) -> Any:
+    def in_float64(x):
         return 1.0 / (1.0 + exp(-x))
 
     return in_float32 if x == types.float32 else in_float64

@@ -71,14 +71,14 @@ def curve(found: Bin, xi: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
     return (s * xi.square() + d0 * both) / den, num * (s / den).square(), den, num
 
 
-def moved(x: Tensor, h: Tensor, bins: Bins) -> tuple[Tensor, Tensor]:
+def forward(x: Tensor, h: Tensor, bins: Bins) -> tuple[Tensor, Tensor]:
     """x (N,) -> z and dz/dx, (N,) each."""
     found = find(x, h, bins, 0)
     rise, slope, _, _ = curve(found, found.part)
     return placed(x, found, 1, rise, bins), torch.where(x.abs() > bins.bound, 1.0, slope)
 
 
-def undone(z: Tensor, h: Tensor, bins: Bins) -> tuple[Tensor, Tensor]:
+def inverse(z: Tensor, h: Tensor, bins: Bins) -> tuple[Tensor, Tensor]:
     """z (N,) -> x and dz/dx there, (N,) each: xi is the root of a xi^2 + b xi = s rise in [0, 1].
 
     Of the root's two forms, the one whose terms have the same sign.
@@ -99,7 +99,7 @@ def placed(x: Tensor, found: Bin, axis: int, part: Tensor, bins: Bins) -> Tensor
     return torch.where(x.abs() > bins.bound, x, y.clamp(max=bins.bound))  # rounding may leave the interval a little
 
 
-def gradients(x: Tensor, h: Tensor, gz: Tensor, gl: Tensor, bins: Bins, *, back: bool) -> tuple[Tensor, Tensor]:
+def gradients(x: Tensor, h: Tensor, gz: Tensor, gl: Tensor, bins: Bins, *, inverse: bool) -> tuple[Tensor, Tensor]:
     """Of what was given, (N,), and of h, (3K - 1, N), from those of what was returned, gz, and of log dz/dx, gl.
 
     There, x was given and z returned. Back, z was given and x returned: dx = (dz - f_h dh) / f_x.
@@ -112,7 +112,7 @@ def gradients(x: Tensor, h: Tensor, gz: Tensor, gl: Tensor, bins: Bins, *, back:
     both = xi * rest
     gy, gl = torch.where(outside, 0.0, gz * bins.unit), torch.where(outside, 0.0, gl)
     along = gl * (2.0 * (d1 * xi + s * turn - d0 * rest) / num - 2.0 * bend * turn / den) / w  # through log dy/dx
-    if back:
+    if inverse:
         gy = -(gy + along) / slope
     gx = gy * slope + along
     gp, gd, gn = gy * height / den, 2.0 * gl / den, gl / num  # of the rise, of log den, of log num
@@ -123,7 +123,7 @@ def gradients(x: Tensor, h: Tensor, gz: Tensor, gl: Tensor, bins: Bins, *, back:
     before = torch.stack([-gx, gy])
     own = torch.stack([-gx * xi - gs * s / w, gy * rise + gs / w])
     gh = torch.cat([to_shares(found, before, own, bins), to_slopes(found, torch.stack([low, high]))])
-    return torch.where(outside, gz, (-gy if back else gx) / bins.unit), gh
+    return torch.where(outside, gz, (-gy if inverse else gx) / bins.unit), gh
 
 
 def to_shares(found: Bin, before: Tensor, own: Tensor, bins: Bins) -> Tensor:

@@ -21,12 +21,12 @@ COMPILED_VALUES = 256  # from so many on, compiled loops are worth loading
 VALUES_OF_A_THREAD = 8192
 
 
-class Moved(Function):
+class SplineForward(Function):
     """x (N,), h (3K - 1, N) -> z, log dz/dx, (N,) each."""
 
     @staticmethod
     def forward(ctx: Any, x: Tensor, h: Tensor, bins: Bins) -> tuple[Tensor, Tensor]:
-        z, slope = by_loops("forward", x, h, bins) if compilable(x) else curve.moved(x, h, bins)
+        z, slope = by_loops("forward", x, h, bins) if compilable(x) else curve.forward(x, h, bins)
         ctx.save_for_backward(x, h)
         ctx.bins = bins
         return z, slope.log()
@@ -35,16 +35,16 @@ class Moved(Function):
     def backward(ctx: Any, gz: Tensor, gl: Tensor) -> tuple[Tensor | None, ...]:
         x, h = ctx.saved_tensors
         if torch.is_grad_enabled():
-            return *gradients_again(partial(moved, bins=ctx.bins), (x, h), (gz, gl)), None
-        return *gradients(x, h, gz, gl, ctx.bins, back=False), None
+            return *gradients_again(partial(forward_reference, bins=ctx.bins), (x, h), (gz, gl)), None
+        return *gradients(x, h, gz, gl, ctx.bins, inverse=False), None
 
 
-class Undone(Function):
+class SplineInverse(Function):
     """z (N,), h (3K - 1, N) -> x, log dx/dz, (N,) each."""
 
     @staticmethod
     def forward(ctx: Any, z: Tensor, h: Tensor, bins: Bins) -> tuple[Tensor, Tensor]:
-        x, slope = by_loops("inverse", z, h, bins) if compilable(z) else curve.undone(z, h, bins)
+        x, slope = by_loops("inverse", z, h, bins) if compilable(z) else curve.inverse(z, h, bins)
         ctx.save_for_backward(z, x, h)
         ctx.bins = bins
         return x, -slope.log()
@@ -53,26 +53,26 @@ class Undone(Function):
     def backward(ctx: Any, gx: Tensor, gl: Tensor) -> tuple[Tensor | None, ...]:
         z, x, h = ctx.saved_tensors
         if torch.is_grad_enabled():
-            return *gradients_again(partial(undone, bins=ctx.bins), (z, h), (gx, gl)), None
-        return *gradients(x, h, gx, -gl, ctx.bins, back=True), None
+            return *gradients_again(partial(inverse_reference, bins=ctx.bins), (z, h), (gx, gl)), None
+        return *gradients(x, h, gx, -gl, ctx.bins, inverse=True), None
 
 
-def moved(x: Tensor, h: Tensor, bins: Bins) -> tuple[Tensor, Tensor]:
-    """`Moved` in single steps."""
-    z, slope = curve.moved(x, h, bins)
+def forward_reference(x: Tensor, h: Tensor, bins: Bins) -> tuple[Tensor, Tensor]:
+    """`SplineForward` for automatic differentiation."""
+    z, slope = curve.forward(x, h, bins)
     return z, slope.log()
 
 
-def undone(z: Tensor, h: Tensor, bins: Bins) -> tuple[Tensor, Tensor]:
-    """`Undone` in single steps."""
-    x, slope = curve.undone(z, h, bins)
+def inverse_reference(z: Tensor, h: Tensor, bins: Bins) -> tuple[Tensor, Tensor]:
+    """`SplineInverse` for automatic differentiation."""
+    x, slope = curve.inverse(z, h, bins)
     return x, -slope.log()
 
 
-def gradients(x: Tensor, h: Tensor, gz: Tensor, gl: Tensor, bins: Bins, *, back: bool) -> tuple[Tensor, Tensor]:
+def gradients(x: Tensor, h: Tensor, gz: Tensor, gl: Tensor, bins: Bins, *, inverse: bool) -> tuple[Tensor, Tensor]:
     """See `curve.gradients`."""
     if not compilable(x):
-        return curve.gradients(x, h, gz, gl, bins, back=back)
+        return curve.gradients(x, h, gz, gl, bins, inverse=inverse)
     from loglik.bijections.spline.gradient_kernel import gradients as loops  # numba is slow to load
     from loglik.bijections.spline.kernel import constants
 
@@ -80,7 +80,7 @@ def gradients(x: Tensor, h: Tensor, gz: Tensor, gl: Tensor, bins: Bins, *, back:
     given, found = [as_array(t) for t in (x, h, gz, gl)], [gx.numpy(), gh.numpy()]
     numbers, run = constants(bins, given[0].dtype), cast(Any, loops)
     in_threads(
-        lambda first, stop: run(*given, *found, numbers, back, first, stop),
+        lambda first, stop: run(*given, *found, numbers, inverse, first, stop),
         shares(len(x), len(x) // VALUES_OF_A_THREAD),
     )
     return gx, gh

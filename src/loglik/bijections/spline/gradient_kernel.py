@@ -34,7 +34,7 @@ LX, GX, GY, GL, GP, GD, GN, GS, LOW, HIGH, BEFORE, OWN, LATER, GRADIENT_ROWS = r
 
 
 @njit(nogil=True, cache=True, error_model="numpy", fastmath=CONTRACT)
-def weigh(x: Array, gz: Array, gl: Array, start: int, n: int, back: bool, c: Array, rows: Array) -> None:
+def weigh(x: Array, gz: Array, gl: Array, start: int, n: int, inverse: bool, c: Array, rows: Array) -> None:
     """GX, GY and GL: per unit of x, of y and of log dy/dx, 0 outside, from the gradients of what was returned.
 
     Back, x was returned: then dx = (dy - f_h dh) / f_x at y held.
@@ -57,7 +57,7 @@ def weigh(x: Array, gz: Array, gl: Array, start: int, n: int, back: bool, c: Arr
     for r in range(n):
         inside = from_l[r]
         to_l[r] = zero if abs(value[r]) > bound else inside
-    if back:
+    if inverse:
         for r in range(n):
             gy[r] = -(gy[r] + to_l[r] * lx[r]) / slope[r]
     for r in range(n):
@@ -139,7 +139,7 @@ def spread(axis: int, n: int, rows: Array) -> None:
 
 @njit(nogil=True, cache=True, error_model="numpy", fastmath=CONTRACT)
 def gradients(
-    x: Array, h: Array, gz: Array, gl: Array, gx: Array, gh: Array, c: Array, back: bool, first: int, stop: int
+    x: Array, h: Array, gz: Array, gl: Array, gx: Array, gh: Array, c: Array, inverse: bool, first: int, stop: int
 ) -> None:
     """gh (3K - 1, N), and gx (N,) of what was given: x, or back z, for x the result there.
 
@@ -156,13 +156,13 @@ def gradients(
         locate(x, h, start, 0, c, block, rows)
         part(rows[X0], rows[WIDTH], rows, rows[XI], n)
         curve(rows, n)
-        weigh(x, gz, gl, start, n, back, c, rows)
+        weigh(x, gz, gl, start, n, inverse, c, rows)
         to_slopes(gh, start, n, c[3], rows)
         for axis in range(2):
             spread(axis, n, rows)
             to_shares(gh, start, axis, least, block, rows)
         value, given, to = x[start : start + n], gz[start : start + n], gx[start : start + n]
-        along, sign = rows[GY if back else GX], -unit if back else unit
+        along, sign = rows[GY if inverse else GX], -unit if inverse else unit
         for r in range(n):
             inside, outside = along[r] / sign, given[r]
             to[r] = outside if abs(value[r]) > bound else inside

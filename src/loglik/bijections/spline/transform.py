@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from loglik.bijections.spline.bins import Bins
-from loglik.bijections.spline.function import Moved, Undone
+from loglik.bijections.spline.function import SplineForward, SplineInverse
 from loglik.bijections.transform import Transform
 from loglik.errors import UsageError
 
@@ -39,15 +39,17 @@ class Spline(Transform):
         self.params = 3 * bins - 1
 
     def forward(self, x: Tensor, h: Tensor) -> tuple[Tensor, Tensor]:
-        return self._along(Moved, x, h)
+        return self._along(SplineForward, x, h)
 
     def inverse(self, z: Tensor, h: Tensor) -> tuple[Tensor, Tensor]:
-        return self._along(Undone, z, h)
+        return self._along(SplineInverse, z, h)
 
     def identity(self) -> Tensor:
         return torch.zeros(self.params)
 
-    def _along(self, function: type[Moved] | type[Undone], x: Tensor, h: Tensor) -> tuple[Tensor, Tensor]:
+    def _along(
+        self, function: type[SplineForward] | type[SplineInverse], x: Tensor, h: Tensor
+    ) -> tuple[Tensor, Tensor]:
         """All values in the order in which their numbers lie in memory, whichever it is."""
         order = sorted(range(x.ndim), key=h.stride, reverse=True)
         numbers = h.to(x.dtype).permute(x.ndim, *order).reshape(self.params, -1)

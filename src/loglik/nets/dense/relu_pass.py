@@ -1,13 +1,13 @@
 """One pass of a net of linear layers with ReLU between them as a single operation, its gradients written out.
 
 Nets of a few hundred units spend much of their time around the products of matrices. Here activations are computed in
-place, gradients of masked weights are masked in place, and nothing is kept that is not read again. `through` and `back`
-are plain functions, so that larger operations can be made of them.
+place, gradients of masked weights are masked in place, and nothing is saved that is not read again. `forward` and
+`backward` are plain functions, so that larger operations can be made of them; `reference` is the plain equation.
 """
 
 import contextlib
 import functools
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -23,7 +23,7 @@ from loglik.ops import gradients_again
 
 @dataclass(frozen=True)
 class Layers:
-    """A net with L >= 1 hidden layers, x (B, in) -> out (B, out):
+    """A net with L >= 0 hidden layers, x (B, in) -> out (B, out):
 
         h_1 = relu(x (W_1 * M_1)^T + b_1 + onto),    h_l = relu(h_(l-1) (W_l * M_l)^T + b_l)
         out = h_L (W * M)^T + b + x (W_direct * M_direct)^T + onto_out
@@ -51,27 +51,35 @@ class Layers:
         return out
 
 
-def in_steps(layers: Layers, x: Tensor, onto: Tensor | None, onto_out: Tensor | None, *weights: Tensor) -> Tensor:
-    """The same outputs for automatic differentiation."""
+def reference(
+    layers: Layers,
+    x: Tensor,
+    onto: Tensor | None,
+    onto_out: Tensor | None,
+    *weights: Tensor,
+    dropout: Callable[[Tensor], Tensor] | None = None,
+) -> Tensor:
+    """The equation of `Layers` in plain torch, for automatic differentiation; `dropout` acts on hidden layers."""
     h, biases = x, weights[1::2]
     masked = [w if mask is None else w * mask for w, mask in zip(weights[::2], layers.masks, strict=True)]
     for layer, bias in enumerate(biases[:-1]):
         h = F.linear(h, masked[layer], bias)
         h = F.relu(h if layer or onto is None else h + onto)
+        h = h if dropout is None else dropout(h)
     out = F.linear(h, masked[len(biases) - 1], biases[-1])
     out = out + F.linear(x, masked[-1]) if len(masked) > len(biases) else out
     return out if onto_out is None else out + onto_out
 
 
 @dataclass(frozen=True)
-class Kept:
-    """What the way back reads: the inputs of every layer, and the masked weights."""
+class Saved:
+    """What `backward` reads: the inputs of every layer, and the masked weights."""
 
     read: list[Tensor]
     masked: list[Tensor]
 
 
-def through(layers: Layers, x: Tensor) -> tuple[Tensor, Kept]:
+def forward(layers: Layers, x: Tensor) -> tuple[Tensor, Saved]:
     """The outputs, (B, out). Under autocast all products are in its precision, and they are in it too."""
     device, weights, depth = x.device.type, layers.weights, len(layers.weights) // 2
     half = torch.is_autocast_enabled(device)
@@ -95,14 +103,14 @@ def through(layers: Layers, x: Tensor) -> tuple[Tensor, Kept]:
             out = linear(read[0], direct[0], out) if direct else out
         if layers.onto_out is not None:
             out += layers.onto_out
-    return out, Kept(read, masked)
+    return out, Saved(read, masked)
 
 
-def back(
-    layers: Layers, g: Tensor, kept: Kept, dtype: torch.dtype, *, to_x: bool
+def backward(
+    layers: Layers, g: Tensor, saved: Saved, dtype: torch.dtype, *, to_x: bool
 ) -> tuple[Tensor | None, Tensor, list[Tensor]]:
     """For the cotangent g (B, out): those of x, if asked for, of `onto`, and, in `dtype`, of the weights in order."""
-    read, masked, masks, depth = kept.read, kept.masked, layers.masks, len(kept.read)
+    read, masked, masks, depth = saved.read, saved.masked, layers.masks, len(saved.read)
     above, gradients = g, []
     for layer in range(depth - 1, -1, -1):
         gradients += [above.sum(0), _of_weight(above, read[layer], masks[layer], layers.quarter(layer))]
@@ -130,9 +138,9 @@ class ReluPass(torch.autograd.Function):
     def forward(
         ctx: Any, x: Tensor, onto: Tensor | None, onto_out: Tensor | None, layers: Layers, *weights: Tensor
     ) -> Tensor:
-        out, kept = through(layers, x)
-        ctx.layers, ctx.sizes = layers, (len(weights), len(kept.read))
-        ctx.save_for_backward(x, onto, onto_out, *weights, *kept.read, *kept.masked)
+        out, saved = forward(layers, x)
+        ctx.layers, ctx.sizes = layers, (len(weights), len(saved.read))
+        ctx.save_for_backward(x, onto, onto_out, *weights, *saved.read, *saved.masked)
         return out
 
     @staticmethod
@@ -140,8 +148,8 @@ class ReluPass(torch.autograd.Function):
         (x, onto, onto_out, *rest), (count, depth) = ctx.saved_tensors, ctx.sizes
         if torch.is_grad_enabled():
             inputs = (x, onto, onto_out, *rest[:count])
-            found = gradients_again(functools.partial(in_steps, ctx.layers), inputs, (g,))
+            found = gradients_again(functools.partial(reference, ctx.layers), inputs, (g,))
             return *found[:3], None, *found[3:]
-        kept = Kept(rest[count : count + depth], rest[count + depth :])
-        of_x, above, gradients = back(ctx.layers, g, kept, x.dtype, to_x=ctx.needs_input_grad[0])
+        saved = Saved(rest[count : count + depth], rest[count + depth :])
+        of_x, above, gradients = backward(ctx.layers, g, saved, x.dtype, to_x=ctx.needs_input_grad[0])
         return of_x, None if onto is None else above, None if onto_out is None else g, None, *gradients

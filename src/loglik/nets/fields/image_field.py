@@ -42,7 +42,7 @@ class ImageField(nn.Module):
 
     def motion(self, context: Tensor | None, directions: Directions) -> "ImageMotion":
         """The field for one solve, which divides its divergence by `directions`."""
-        layers = [Layer(one.weight, one.bias, w) for one, w in zip(self.layers, self.times, strict=True)]  # type: ignore[arg-type]
+        layers = [TimedConvolution(one.weight, one.bias, w) for one, w in zip(self.layers, self.times, strict=True)]  # type: ignore[arg-type]
         shift = None if self.context is None else self.context(context)[:, :, None, None]
         return ImageMotion(self.shape, layers, shift, directions.e, directions.scale)
 
@@ -72,7 +72,7 @@ class ImageField(nn.Module):
 
 
 @dataclass(frozen=True)
-class Layer:
+class TimedConvolution:
     """A convolution: weight (outputs, inputs, 3, 3), bias (outputs,), and what time adds to it (outputs,)."""
 
     weight: Tensor
@@ -89,7 +89,7 @@ class ImageMotion(Motion):
     """
 
     shape: Shape
-    layers: Sequence[Layer]
+    layers: Sequence[TimedConvolution]
     shift: Tensor | None
     eps: Tensor
     scale: float

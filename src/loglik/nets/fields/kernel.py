@@ -11,8 +11,6 @@ for each layer W^T (inputs, outputs), b and w. A block of R rows lies in x_l as 
 K directions, R rows of T_l.
 """
 
-from typing import Any
-
 import numpy as np
 
 from loglik.compiled.cache import njit
@@ -79,7 +77,7 @@ def steep_and_bent(h: Array, a: Array, b: Array, out: Array) -> None:
 
 
 @njit(nogil=True, cache=True, fastmath=SUMS)
-def dot(a: Array, b: Array) -> Any:
+def dot(a, b):
     total = a[0] * b[0]
     for i in range(1, len(a)):
         total += a[i] * b[i]

@@ -4,7 +4,6 @@ Germain, Gregor, Murray, Larochelle 2015, MADE: Masked Autoencoder for Distribut
 """
 
 from collections.abc import Sequence
-from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -13,7 +12,7 @@ from torch.nn import functional as F
 from loglik.nets.causal import CausalNet
 from loglik.nets.dense.mlp import MANY
 from loglik.nets.dense.quarters import Quarters
-from loglik.nets.dense.relu_pass import Layers
+from loglik.nets.dense.relu_pass import Layers, reference
 from loglik.nets.masked.degrees import Degrees
 from loglik.nets.masked.steps import MaskedSteps
 from loglik.nets.masked.units import Connected, sites
@@ -39,12 +38,9 @@ class MaskedLinear(nn.Module):
         self.bias = nn.Parameter(torch.zeros(outputs)) if bias else None
         self.conditioning = nn.Parameter(torch.zeros(outputs, inputs)) if conditioning else None
 
-    def forward(self, x: Tensor, mask: Tensor, onto: Tensor | None = None) -> Tensor:
-        """(B, in) -> (B, out); `onto` (B, out) is added, in the same product."""
-        weight, bias = self.weight * mask, self.bias_under(mask)
-        if onto is None:
-            return F.linear(x, weight, bias)
-        return torch.addmm(onto if bias is None else onto + bias, x, weight.t())
+    def forward(self, x: Tensor, mask: Tensor) -> Tensor:
+        """(B, in) -> (B, out)"""
+        return F.linear(x, self.weight * mask, self.bias_under(mask))
 
     def under(self, mask: Tensor | None) -> tuple[Tensor, Tensor | None]:
         """The weights before masking, and the biases."""
@@ -127,50 +123,37 @@ class MaskedWeights(nn.Module):
 
         drop: whether there is dropout in training.
         """
+        layers = self.layers_under(masks, quarters, context)
         drop = drop and self.dropping
-        layers = None if drop else self.layers_under(masks, quarters, context)
-        return self._in_steps(x, *self._onto(context), masks=masks, drop=drop) if layers is None else layers(x)
+        if not drop and not torch.compiler.is_compiling():
+            return layers(x)
+        seen, dropout = (self.input_dropout(x), self.dropout) if drop else (x, None)
+        return reference(layers, seen, layers.onto, layers.onto_out, *layers.weights, dropout=dropout)
 
     @property
     def dropping(self) -> bool:
         return self.training and (self.dropout.p > 0 or self.input_dropout.p > 0)
 
-    def layers_under(self, masks: Sequence[Tensor], quarters: Quarters, context: Tensor | None) -> Layers | None:
-        """What one pass without dropout reads; None if it has to be computed in single steps."""
-        if self.conditioning or not self.hidden or torch.compiler.is_compiling():
-            return None
-        last, direct = self.last, self.direct
-        assert last is not None
-        weights: list[Any] = []
-        for layer in self.hidden:
-            weights += (layer.weight, layer.bias)
-        if direct is None:
-            weights += (last.weight, last.bias)
-            masks = [*masks[:-2], masks[-1]]
-        else:
-            weights += (last.weight, direct.bias, direct.weight)
-            masks = [*masks[:-2], masks[-1], masks[-2]]
-        return Layers(weights, masks, *self._onto(context), self.apart and self.outputs >= MANY, quarters)
+    def layers_under(self, masks: Sequence[Tensor], quarters: Quarters, context: Tensor | None) -> Layers:
+        """The net under these masks, as one pass reads it."""
+        *of_hidden, of_direct, of_last = masks
+        weights: list[Tensor] = []
+        for layer, mask in zip(self.hidden_layers, of_hidden, strict=True):
+            bias = layer.bias_under(mask)
+            assert bias is not None
+            weights += (layer.weight, bias)
+        outer = [(layer, mask) for layer, mask in ((self.last, of_last), (self.direct, of_direct)) if layer is not None]
+        biases = [bias for layer, mask in outer if (bias := layer.bias_under(mask)) is not None]
+        weights += [outer[0][0].weight, biases[0] if len(biases) == 1 else biases[0] + biases[1]]
+        weights += [layer.weight for layer, _ in outer[1:]]
+        onto, turned = self._onto(context), self.apart and self.outputs >= MANY
+        return Layers(weights, [*of_hidden, *(mask for _, mask in outer)], *onto, turned, quarters)
 
     def _onto(self, context: Tensor | None) -> tuple[Tensor | None, Tensor | None]:
         """What a context adds in the first hidden layer (B, H), and to the outputs (B, D * outputs)."""
         if context is None or self.context_out is None:
             return None, None
         return None if self.context_in is None else self.context_in(context), self.context_out(context)
-
-    def _in_steps(
-        self, x: Tensor, onto: Tensor | None, onto_out: Tensor | None, *, masks: Sequence[Tensor], drop: bool
-    ) -> Tensor:
-        h = x = self.input_dropout(x) if drop else x
-        for i, layer in enumerate(self.hidden):
-            h = layer(h, masks[i])
-            h = F.relu(h if i or onto is None else h + onto)
-            h = self.dropout(h) if drop else h
-        out: Tensor | None = None if self.direct is None else self.direct(x, masks[-2])
-        if self.last is not None:
-            out = self.last(h, masks[-1], onto=out)
-        assert out is not None
-        return out if onto_out is None else out + onto_out
 
 
 class MaskedMLP(CausalNet):
@@ -223,8 +206,9 @@ class MaskedMLP(CausalNet):
         return out.view(len(x), weights.outputs, -1).mT if weights.apart else out.view(len(x), -1, weights.outputs)
 
     def layers(self, context: Tensor | None) -> Layers | None:
-        """What one pass reads; None where it takes single steps, as with dropout in training."""
-        return None if self.weights.dropping else self.weights.layers_under(self.masks, self.quarters, context)
+        """The net for one fast pass; None with dropout in training, and under torch.compile."""
+        plain = self.weights.dropping or torch.compiler.is_compiling()
+        return None if plain else self.weights.layers_under(self.masks, self.quarters, context)
 
     def start(self, outputs: Tensor) -> None:
         with torch.no_grad():

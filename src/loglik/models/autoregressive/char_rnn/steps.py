@@ -19,7 +19,7 @@ FEW = 4  # streams; with more of them torch's products of matrices read the weig
 WORTH_COMPILING = 4_096  # so many steps of streams or more; loading the compiled loop takes as long as some thousand
 
 
-class Layer(ABC):
+class CellLayer(ABC):
     """One layer of cells for n streams: the new hidden state (n, H) from what it reads (n, I) and its own last one.
 
     Args:
@@ -44,7 +44,7 @@ class Layer(ABC):
         return self.gates if x is None else self.gates.addmm_(x, self.read)
 
 
-class LSTMLayer(Layer):
+class LSTMLayer(CellLayer):
     """c <- sigmoid(f) c + sigmoid(i) tanh(g),  h = sigmoid(o) tanh(c)."""
 
     def __init__(self, read: Tensor, recur: Tensor, bias_in: Tensor, bias_own: Tensor, n: int) -> None:
@@ -68,7 +68,7 @@ class LSTMLayer(Layer):
         return torch.mul(self.o, self.tanh_c, out=self.h)
 
 
-class GRULayer(Layer):
+class GRULayer(CellLayer):
     """h <- (1 - u) m + u h,  m = tanh(W_m x + r (U_m h + b)),  r and u = sigmoid(W x + U h)."""
 
     def __init__(self, read: Tensor, recur: Tensor, bias_in: Tensor, bias_own: Tensor, n: int) -> None:
@@ -90,7 +90,7 @@ class GRULayer(Layer):
         return torch.lerp(self.m, self.h, self.u, out=self.h)
 
 
-class TanhLayer(Layer):
+class TanhLayer(CellLayer):
     """h <- tanh(W x + U h + b)."""
 
     def __init__(self, read: Tensor, recur: Tensor, bias_in: Tensor, bias_own: Tensor, n: int) -> None:
@@ -101,7 +101,7 @@ class TanhLayer(Layer):
 
 
 # In the order of the compiled loop's constants.
-LAYERS: dict[type[nn.RNNBase], type[Layer]] = {nn.LSTM: LSTMLayer, nn.GRU: GRULayer, nn.RNN: TanhLayer}
+LAYERS: dict[type[nn.RNNBase], type[CellLayer]] = {nn.LSTM: LSTMLayer, nn.GRU: GRULayer, nn.RNN: TanhLayer}
 
 
 class RecurrentSteps(Steps):
@@ -111,7 +111,7 @@ class RecurrentSteps(Steps):
     def __init__(
         self, cells: nn.RNNBase, embedding: nn.Linear | None, last: nn.Linear, n: int, context: Tensor | None
     ) -> None:
-        self.layers: list[Layer] = []
+        self.layers: list[CellLayer] = []
         for i in range(cells.num_layers):
             read, recur, bias_in, bias_own = (getattr(cells, f"{part}_l{i}").detach() for part in PARTS)
             if i == 0:

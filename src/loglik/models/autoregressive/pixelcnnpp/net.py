@@ -1,4 +1,4 @@
-"""The net of PixelCNN++: a stream that sees the rows above, and one that sees them and what is to the left.
+"""The net of PixelCNN++: a vertical stream sees the rows above, a horizontal one also the pixels to the left.
 
 Salimans, Karpathy, Chen, Kingma 2017, PixelCNN++, arXiv:1701.05517, sections 2.3 to 2.5; wiring as in the authors'
 code (github.com/openai/pixel-cnn). Both streams are U-nets of gated residual blocks: down to half the resolution and to
@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from loglik.models.autoregressive.pixelcnnpp.regions import NextPixel, NextRow, Region, Whole
+from loglik.models.autoregressive.pixelcnnpp.regions import Region, Whole
 from loglik.models.autoregressive.pixelcnnpp.shifted import (
     CONCAT_ELU_POWER,
     ShiftedConv,
@@ -19,12 +19,13 @@ from loglik.models.autoregressive.pixelcnnpp.shifted import (
     right_shift,
     scaled_normal_,
 )
+from loglik.models.autoregressive.pixelcnnpp.steps import PixelByPixel
 from loglik.nets.causal import CausalNet, Steps
 
 ABOVE, ABOVE_AND_LEFT = (2, 3), (2, 2)  # the streams' kernels
 SMALL = 0.1  # what a block adds at the start, relative to what passes
 
-Features = list[list[Tensor]]  # for each resolution, what its blocks said
+Features = list[list[Tensor]]  # for each resolution, the outputs of its blocks
 
 
 class GatedBlock(nn.Module):
@@ -87,10 +88,10 @@ class Resolution(nn.Module):
             )
             self.upsample = ShiftedUpsample(width, width, kernel)
 
-    def forward(self, h: Tensor, region: Region, said: Features, heard: Features | None) -> Tensor:
-        """The stream's last features. said: filled with every block's; heard: the other stream's, where guided."""
+    def forward(self, h: Tensor, region: Region, features: Features, vertical: Features | None) -> Tensor:
+        """The stream's last output; `features` receives every block's. vertical: the other stream's, if guided."""
         mine: list[Tensor] = []
-        other = None if heard is None else heard[self.depth]
+        other = None if vertical is None else vertical[self.depth]
         passed = [h]
         for block in self.down:
             h = block(h, None if other is None else region.here(other[len(mine)]), region)
@@ -100,21 +101,21 @@ class Resolution(nn.Module):
             h = passed.pop()
         else:
             inner = self.inner
-            h = region.coarser(self.downsample, lambda x, half: inner(x, half, said, heard), self.upsample, h)
+            h = region.coarser(self.downsample, lambda x, half: inner(x, half, features, vertical), self.upsample, h)
         for block in self.up:
             beside = passed.pop()
             if other is not None:
                 beside = torch.cat([region.here(other[len(mine)]), beside], dim=-1)
             h = block(h, beside, region)
             mine.append(h)
-        said[self.depth] = mine
+        features[self.depth] = mine
         return h
 
 
 class TwoStreams(CausalNet):
     """(B, H, W, inputs) -> (B, H, W, params): outputs at a pixel depend on the pixels before it in raster order.
 
-    No earlier pixel within reach is left out: what the upper stream sees grows by a column to either side with every
+    No earlier pixel within reach is left out: what the vertical stream sees grows by a column to either side with every
     layer, in the row above too. Shifted inputs get a channel of ones, which tells padding from values of 0.
 
     Args:
@@ -146,27 +147,28 @@ class TwoStreams(CausalNet):
         nn.init.zeros_(self.last.bias)
 
     def forward(self, x: Tensor, context: Tensor | None = None) -> Tensor:
-        whole, said = Whole(context), self.silence()
+        whole, features = Whole(context), self.no_features()
         down, right = self.shifted(x)
-        above = self.look_up(down, whole, said)
-        return self.look_left(above, right, whole, said).to(x.dtype)
+        above = self.vertical(down, whole, features)
+        return self.horizontal(above, right, whole, features).to(x.dtype)
 
     def shifted(self, x: Tensor) -> tuple[Tensor, Tensor]:
         """What the streams read: the row above in place of each row, the column before in place of each column."""
         return down_shift(x), right_shift(x)
 
-    def silence(self) -> Features:
+    def no_features(self) -> Features:
         return [[] for _ in range(self.resolutions)]
 
-    def look_up(self, down: Tensor, region: Region, said: Features) -> Tensor:
-        """The upper stream, said to the other; and what the row above tells the other at its beginning."""
+    def vertical(self, down: Tensor, region: Region, features: Features) -> Tensor:
+        """Runs the vertical stream, storing its blocks' outputs; returns its part of the horizontal one's input."""
         down = F.pad(down, (0, 1), value=1.0)
-        self.upper(region.conv(self.first_upper, down), region, said, None)
+        self.upper(region.conv(self.first_upper, down), region, features, None)
         return region.conv(self.first_above, down)
 
-    def look_left(self, above: Tensor, right: Tensor, region: Region, heard: Features) -> Tensor:
+    def horizontal(self, above: Tensor, right: Tensor, region: Region, vertical: Features) -> Tensor:
+        """Runs the horizontal stream, which reads the vertical one's features; returns the parameters of the head."""
         h = region.here(above) + region.conv(self.first_left, F.pad(right, (0, 1), value=1.0))
-        h = self.left(h, region, self.silence(), heard)
+        h = self.left(h, region, self.no_features(), vertical)
         # Means must tell 65536 levels apart: the last product is not for half precision.
         with torch.autocast(h.device.type, enabled=False):
             out: Tensor = self.last(F.elu(h.to(self.last.weight.dtype)))
@@ -178,32 +180,6 @@ class TwoStreams(CausalNet):
             self.last.bias.copy_(outputs.flatten(0, -2).mean(0))
 
     def steps(self, n: int, context: Tensor | None = None) -> Steps | None:
-        return PixelByPixel(self, n, context)
-
-
-class PixelByPixel(Steps):
-    """The upper stream once for each row, the other once for each pixel; every feature is computed once."""
-
-    few = 32
-
-    def __init__(self, net: TwoStreams, n: int, context: Tensor | None) -> None:
-        self.net = net
-        self.rows, self.pixels = NextRow(context), NextPixel(context, net.columns)
-        self.said = net.silence()
-        like = net.last.weight
-        self.row = torch.zeros(n, net.columns, net.inputs, dtype=like.dtype, device=like.device)
-        self.above = self.row
-        self.place = 0
-
-    @torch.no_grad()
-    def __call__(self, previous: Tensor | None) -> Tensor:
-        r, c = divmod(self.place, self.net.columns)
-        if previous is not None:
-            self.row[:, c - 1] = previous  # at the first column: the last of the row above
-        if c == 0:
-            self.rows.row = r
-            self.above = self.net.look_up(self.row, self.rows, self.said)
-        self.pixels.row, self.pixels.column = r, c
-        left = self.row[:, c - 1] if c else torch.zeros_like(self.row[:, 0])
-        self.place += 1
-        return self.net.look_left(self.above, left, self.pixels, self.said)
+        like = self.last.weight
+        row = torch.zeros(n, self.columns, self.inputs, dtype=like.dtype, device=like.device)
+        return PixelByPixel(self.vertical, self.horizontal, row, self.no_features(), context)

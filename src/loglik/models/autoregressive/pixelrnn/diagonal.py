@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from loglik.models.autoregressive.pixelrnn.net import ImageLayer, Memory
+from loglik.models.autoregressive.pixelrnn.net import ImageLayer, LayerState
 from loglik.models.autoregressive.pixelrnn.sweep import Fronts, gates, skewed, sweep
 
 
@@ -48,8 +48,8 @@ class DiagonalBiLSTM(ImageLayer):
         return left + F.pad(right, (0, 0, 0, 0, 1, 0))[:, :-1]
 
     @staticmethod
-    def memory(layers: Sequence[ImageLayer], n: int, columns: int) -> Memory:
-        return DiagonalMemory(layers, n, columns)
+    def memory(layers: Sequence[ImageLayer], n: int, columns: int) -> LayerState:
+        return DiagonalState(layers, n, columns)
 
     order: Tensor
     place: Tensor
@@ -98,7 +98,7 @@ class Unskew(torch.autograd.Function):
         return Unskew.apply(grad, place, order), None, None
 
 
-class DiagonalMemory(Memory):
+class DiagonalState(LayerState):
     """The last row of each layer and direction.
 
     From the left a state is computed with its pixel; from the right a finished row at once, for all layers together,

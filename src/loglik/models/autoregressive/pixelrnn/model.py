@@ -17,7 +17,7 @@ from loglik.models.autoregressive.raster import image_size, raster_order
 from loglik.models.standardized import standardized
 from loglik.spaces import Space
 
-Layer = Callable[[int, int, int, int], ImageLayer]  # of (height, columns, width, groups)
+MakeLayer = Callable[[int, int, int, int], ImageLayer]  # of (height, columns, width, groups)
 
 
 def row_lstm(
@@ -76,7 +76,7 @@ def diagonal_bilstm(
 
 def pixel_rnn(
     name: str,
-    layer: Layer,
+    layer: MakeLayer,
     space: Space,
     layers: int,
     width: int | None,

@@ -18,7 +18,7 @@ from loglik.nets.images.convolutional import MaskedConv2d
 FRONT_AT_ONCE = 896  # pixels of a row x events; on the CPU the states of so many fit the cache
 
 
-class Memory(ABC):
+class LayerState(ABC):
     """What all layers have to remember while an image is computed pixel by pixel, for n events."""
 
     @abstractmethod
@@ -65,7 +65,7 @@ class ImageLayer(nn.Module, ABC):
 
     @staticmethod
     @abstractmethod
-    def memory(layers: "Sequence[ImageLayer]", n: int, columns: int) -> Memory:
+    def memory(layers: "Sequence[ImageLayer]", n: int, columns: int) -> LayerState:
         """A fresh memory for all layers of a net, over images of so many columns."""
 
 

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from loglik.models.autoregressive.pixelrnn.net import ImageLayer, Memory
+from loglik.models.autoregressive.pixelrnn.net import ImageLayer, LayerState
 from loglik.models.autoregressive.pixelrnn.sweep import Fronts, gates, sweep
 
 
@@ -34,11 +34,11 @@ class RowLSTM(ImageLayer):
         return h[0].view(-1, *x.shape[1:])
 
     @staticmethod
-    def memory(layers: Sequence[ImageLayer], n: int, columns: int) -> Memory:
-        return RowMemory(layers, n, columns)
+    def memory(layers: Sequence[ImageLayer], n: int, columns: int) -> LayerState:
+        return RowState(layers, n, columns)
 
 
-class RowMemory(Memory):
+class RowState(LayerState):
     """The last row of each layer. What a row reads of the one above is computed for all of it when it begins."""
 
     def __init__(self, layers: Sequence[ImageLayer], n: int, columns: int) -> None:

@@ -22,7 +22,7 @@ def fused(query: Tensor, key: Tensor, value: Tensor) -> Tensor:
     return F.scaled_dot_product_attention(query, key, value, is_causal=True)
 
 
-def in_steps(query: Tensor, key: Tensor, value: Tensor) -> Tensor:
+def reference(query: Tensor, key: Tensor, value: Tensor) -> Tensor:
     """The equation in plain torch."""
     T, d = query.shape[-2:]
     later = torch.ones(T, T, dtype=torch.bool, device=query.device).triu(1)
@@ -44,6 +44,6 @@ class Attention(torch.autograd.Function):
     @staticmethod
     def backward(ctx: Any, *cotangents: Tensor) -> tuple[Tensor | None, ...]:
         if torch.is_grad_enabled():
-            return tuple(gradients_again(in_steps, ctx.saved_tensors, cotangents))
+            return tuple(gradients_again(reference, ctx.saved_tensors, cotangents))
         found: tuple[Tensor, ...] = torch.autograd.grad(ctx.attended, ctx.inputs, cotangents, retain_graph=True)
         return found

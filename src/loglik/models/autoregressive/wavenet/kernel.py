@@ -1,6 +1,6 @@
 """The inner loop of sampling from WaveNet, compiled by numba for each precision (some seconds, kept in a file cache).
 
-Imported where it is used: numba is slow to load. The arguments are those of `sampling.Weights`.
+Imported where it is used: numba is slow to load. The arguments are those of `sampling.WaveNetArrays`.
 """
 
 import numpy as np

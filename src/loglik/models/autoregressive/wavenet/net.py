@@ -149,11 +149,11 @@ class Queues(Steps):
         self.time = len(noise)
         return sampling.generate(self._weights(draws, int(edges[-1])), edges, noise, given)
 
-    def _weights(self, draws: Draws, levels: int) -> sampling.Weights:
+    def _weights(self, draws: Draws, levels: int) -> sampling.WaveNetArrays:
         net, gates, blank = self.net, self.net.convolutions[1:], self.blank
         steer = blank.new_zeros(self.n, 1, len(gates), 2 * net.width) if self.steer is None else self.steer
         square = blank.new_empty(0, net.width, net.width)
-        return sampling.Weights(
+        return sampling.WaveNetArrays(
             entry=net.first.taps(draws.encode(torch.arange(levels), blank.dtype)),  # of every value there is
             blank=net.first.taps.bias,
             gates=torch.stack([gate.taps.weight.T for gate in gates]),

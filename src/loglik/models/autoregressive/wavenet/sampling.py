@@ -28,7 +28,7 @@ def edges_of(draws: object) -> Tensor | None:
 
 
 @dataclass(frozen=True)
-class Weights:
+class WaveNetArrays:
     """A net as the loop reads it: matrices as (inputs, outputs), R channels, S skip channels, L layers, k taps.
 
     entry: (levels, R), what the first layer makes of each value; blank: (R,), of none, at the first step.
@@ -53,7 +53,7 @@ class Weights:
     hop: int
 
 
-def generate(weights: Weights, edges: Tensor, noise: Tensor, given: Tensor) -> Tensor:
+def generate(weights: WaveNetArrays, edges: Tensor, noise: Tensor, given: Tensor) -> Tensor:
     """(T, n) values: `given` (k, n) first, then draws with uniform noise (T, n, m)."""
     from loglik.models.autoregressive.wavenet import kernel  # numba is slow to load
 
