@@ -23,8 +23,10 @@ T = TypeVar("T")
 class MaskedAutoregressive(Bijection):
     """z_o(i) = f(x_o(i); h_i(x_o(<i), c)),  o the order of the net, for vectors (B, D).
 
-    Forward is one pass of the net, for all x are known. Back again, values come one after the other in the order o;
-    the net keeps what it has computed, so that they cost about one pass together, and so do their gradients.
+    With `Affine` these are equations 4 and 5 of the paper: u_i = (x_i - mu_i) exp(-alpha_i), log|det| = -sum_i alpha_i.
+
+    `forward` is one pass of the net, for all x are known. `inverse` computes the values one after the other in the
+    order o; the net keeps what it has computed, so that they cost about one pass together, and so do their gradients.
 
     Args:
         net: (B, D, 1), context (B, C) or None -> (B, D, transform.params); it is made to begin at the identity.

@@ -73,36 +73,38 @@ class SteeredFunction(torch.autograd.Function):
 
     @staticmethod
     def forward(
-        ctx: Any, x: Tensor, onto: Tensor | None, onto_out: Tensor | None, own: Steered, *weights: Tensor
+        ctx: Any, x: Tensor, onto: Tensor | None, onto_out: Tensor | None, steered: Steered, *weights: Tensor
     ) -> tuple[Tensor, Tensor]:
-        seen, moved = own.parts(x)
-        out, net = relu_pass.forward(own.layers, seen.clamp(-FAR, FAR))
-        z, log_slope, saved = own.transform.forward_saved(moved, own.steering(out, x))
-        ctx.own, ctx.sizes, ctx.dtype = own, (len(weights), len(net.read), len(net.masked)), out.dtype
+        seen, moved = steered.parts(x)
+        out, net = relu_pass.forward(steered.layers, seen.clamp(-FAR, FAR))
+        z, log_slope, saved = steered.transform.forward_saved(moved, steered.steering(out, x))
+        ctx.steered, ctx.sizes, ctx.dtype = steered, (len(weights), len(net.read), len(net.masked)), out.dtype
         ctx.save_for_backward(x, onto, onto_out, seen, *weights, *net.read, *net.masked, *saved)
-        return own.joined(seen, z), log_slope.sum(1)
+        return steered.joined(seen, z), log_slope.sum(1)
 
     @staticmethod
     def backward(ctx: Any, g: Tensor, l: Tensor) -> tuple[Tensor | None, ...]:  # noqa: E741
-        own, (x, onto, onto_out, seen, *rest) = ctx.own, ctx.saved_tensors
+        steered, (x, onto, onto_out, seen, *rest) = ctx.steered, ctx.saved_tensors
         weights, read, masked, saved = _cut(rest, ctx.sizes)
         if torch.is_grad_enabled():
             inputs = (x, onto, onto_out, *weights)
-            found = gradients_again(own.reference, inputs, (g, l))
+            found = gradients_again(steered.reference, inputs, (g, l))
             return *found[:3], None, *found[3:]
-        of_passed, of_moved = own.parts(g)
-        of_moved, of_h = own.transform.backward(tuple(saved), of_moved, l.unsqueeze(1))
+        of_passed, of_moved = steered.parts(g)
+        of_moved, of_h = steered.transform.backward(tuple(saved), of_moved, l.unsqueeze(1))
         of_out = of_h.mT.reshape(len(x), -1)
         if ctx.dtype != x.dtype:
             of_out = of_out.to(ctx.dtype)
         net = relu_pass.Saved(read, masked)
         needed = ctx.needs_input_grad[0]
-        of_seen, of_first, gradients = relu_pass.backward(own.layers, of_out, net, x.dtype, to_x=needed)
+        of_seen, of_first, gradients = relu_pass.backward(steered.layers, of_out, net, x.dtype, to_x=needed)
         of_x = None
         if of_seen is not None:
             of_seen = of_seen if of_seen.dtype == x.dtype else of_seen.to(x.dtype)
             of_seen = torch.ops.aten.hardtanh_backward(of_seen, seen, -FAR, FAR)
-            of_x = of_moved.add_(of_seen) if own.split is None else own.joined(of_passed.add_(of_seen), of_moved)
+            of_x = (
+                of_moved.add_(of_seen) if steered.split is None else steered.joined(of_passed.add_(of_seen), of_moved)
+            )
         return of_x, None if onto is None else of_first, None if onto_out is None else of_out, None, *gradients
 
 

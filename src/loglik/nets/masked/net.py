@@ -179,7 +179,7 @@ class MaskedMLP(CausalNet):
         self.degrees = degrees
         self.own = None if shared else weights
         self.quarters = () if shared else degrees.quarters()
-        self._used = (weights,)  # a tuple, so that torch sees no module in it
+        self._weights = (weights,)  # a tuple, so that torch sees no module in it
         if not shared:
             for i, mask in enumerate(weights.masks(degrees)):
                 self.register_buffer(f"mask_{i}", mask.to(weights.out_bias.dtype), persistent=False)
@@ -187,7 +187,7 @@ class MaskedMLP(CausalNet):
 
     @property
     def weights(self) -> MaskedWeights:
-        return self._used[0]
+        return self._weights[0]
 
     @property
     def masks(self) -> list[Tensor]:

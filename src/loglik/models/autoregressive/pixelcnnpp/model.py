@@ -1,7 +1,12 @@
 """PixelCNN++: two streams of gated residual blocks at several resolutions, and all colours of a pixel drawn together.
 
 Salimans, Karpathy, Chen, Kingma 2017, PixelCNN++: Improving the PixelCNN with Discretized Logistic Mixture Likelihood
-and Other Modifications, arXiv:1701.05517.
+and Other Modifications, arXiv:1701.05517:
+
+    p(x) = prod_ij p(r_ij, g_ij, b_ij | pixels before ij)                                               (equation 3)
+    P(x | pi, mu, s) = sum_k pi_k [sigmoid((x + 0.5 - mu_k) / s_k) - sigmoid((x - 0.5 - mu_k) / s_k)]   (equation 2)
+
+`net` computes the parameters of all pixels in one pass, `steps` pixel by pixel, and the head is the mixture.
 Published code scores levels far from the means by density times bin width, so that its probabilities do not sum to
 one; here they do.
 """

@@ -19,13 +19,11 @@ from loglik.models.autoregressive.pixelcnnpp.shifted import (
     right_shift,
     scaled_normal_,
 )
-from loglik.models.autoregressive.pixelcnnpp.steps import PixelByPixel
+from loglik.models.autoregressive.pixelcnnpp.steps import Features, PixelByPixel
 from loglik.nets.causal import CausalNet, Steps
 
 ABOVE, ABOVE_AND_LEFT = (2, 3), (2, 2)  # the streams' kernels
 SMALL = 0.1  # what a block adds at the start, relative to what passes
-
-Features = list[list[Tensor]]  # for each resolution, the outputs of its blocks
 
 
 class GatedBlock(nn.Module):

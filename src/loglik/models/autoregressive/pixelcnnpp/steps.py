@@ -8,7 +8,7 @@ from torch import Tensor
 from loglik.models.autoregressive.pixelcnnpp.regions import NextPixel, NextRow, Region
 from loglik.nets.causal import Steps
 
-Features = list[list[Tensor]]
+Features = list[list[Tensor]]  # for each resolution, the outputs of its blocks
 Stream = Callable[[Tensor, Region, Features], Tensor]
 
 
