@@ -143,7 +143,7 @@ class Solution(torch.autograd.Function):
                 offset = torch.zeros_like(h)
                 if len(steered) == 2:
                     (offset,) = torch.autograd.grad(moved[1], h, of_slope, retain_graph=True)
-            v = settle(net.connected(), x, context, g, slope, offset)
+            v = settle(net.connected(), x, context=context, given=g, slope=slope, offset=offset)
             of_z, of_h = torch.autograd.grad(steered, (z, h), (v, of_slope)[: len(steered)])
             return of_z, torch.autograd.grad(outputs, asked, of_h, allow_unused=True) if asked else ()
 

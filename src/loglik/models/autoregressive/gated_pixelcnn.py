@@ -94,6 +94,7 @@ class GatedPixelCNNNet(CausalNet):
         self,
         colours: int,
         columns: int,
+        *,
         inputs: int,
         width: int,
         layers: int,
@@ -249,7 +250,10 @@ def gated_pixelcnn(
     colours, columns, width = image_size(space, "gated-pixelcnn", width, kernel, per_colour=16)
     if layers < 1:
         raise UsageError(f"Expected at least 1 layer; got {layers}.")
-    says = head_for(space, head, components)
+    distribution = head_for(space, head, components)
     condition = context.width if context else 0
-    net = GatedPixelCNNNet(colours, columns, says.inputs, width, layers, says.params, kernel, condition, dropout)
-    return standardized(Autoregressive(space, net, says, raster_order(space.shape), context))
+    net = GatedPixelCNNNet(
+        colours, columns, inputs=distribution.inputs, params=distribution.params,
+        width=width, layers=layers, kernel=kernel, context=condition, dropout=dropout,
+    )  # fmt: skip
+    return standardized(Autoregressive(space, net, distribution, raster_order(space.shape), context))

@@ -34,6 +34,7 @@ class PixelCNNNet(CausalNet):
         self,
         colours: int,
         columns: int,
+        *,
         inputs: int,
         width: int,
         layers: int,
@@ -141,7 +142,10 @@ def pixelcnn(
     """
     kernel = first_kernel(space.shape) if kernel is None else kernel
     colours, columns, width = image_size(space, "pixelcnn", width, kernel, per_colour=16)
-    says = head_for(space, head, components)
+    distribution = head_for(space, head, components)
     condition = context.width if context else 0
-    net = PixelCNNNet(colours, columns, says.inputs, width, layers, says.params, kernel, condition, dropout)
-    return standardized(Autoregressive(space, net, says, raster_order(space.shape), context))
+    net = PixelCNNNet(
+        colours, columns, inputs=distribution.inputs, params=distribution.params,
+        width=width, layers=layers, kernel=kernel, context=condition, dropout=dropout,
+    )  # fmt: skip
+    return standardized(Autoregressive(space, net, distribution, raster_order(space.shape), context))

@@ -13,7 +13,9 @@ from loglik.ops import FAR
 
 
 @torch.no_grad()
-def settle(net: Connected, x: Tensor, context: Tensor | None, given: Tensor, slope: Tensor, offset: Tensor) -> Tensor:
+def settle(
+    net: Connected, x: Tensor, *, context: Tensor | None, given: Tensor, slope: Tensor, offset: Tensor
+) -> Tensor:
     """Solve  v = given + N^T (slope v + offset)  for v (B, D), N = dh/dx the Jacobian of the net's outputs at x.
 
     N is strictly triangular in the order of the net, so v follows value by value from the last one.

@@ -46,14 +46,14 @@ def char_rnn(
         raise UsageError(f"Expected cell 'lstm', 'gru' or 'rnn'; got {cell!r}.")
     if width < 1 or layers < 1 or not 0.0 <= dropout < 1.0:
         raise UsageError(f"Expected width >= 1, layers >= 1 and 0 <= dropout < 1; got {width}, {layers} and {dropout}.")
-    chosen = head_for(space, head, components)
+    distribution = head_for(space, head, components)
     net = RecurrentNet(
-        chosen.inputs,
+        distribution.inputs,
         width,
-        chosen.params,
+        distribution.params,
         cell=cell,
         layers=layers,
         context=context.width if context else 0,
         dropout=dropout,
     )
-    return standardized(Autoregressive(space, net, chosen, torch.arange(space.dims), context))
+    return standardized(Autoregressive(space, net, distribution, torch.arange(space.dims), context))

@@ -60,23 +60,23 @@ def made(
         raise UsageError(f"Expected masks >= 1, and >= 2 with order='agnostic'; got {masks}. Set masks=16, say.")
     if any(size < 1 for size in hidden):
         raise UsageError(f"Expected hidden widths >= 1; got {tuple(hidden)}.")
-    chosen = head_for(space, head, components)
+    distribution = head_for(space, head, components)
     first = torch.arange(space.dims) if order == "natural" else torch.randperm(space.dims)
     orders = [first] + [torch.randperm(space.dims) if order == "agnostic" else first for _ in range(masks - 1)]
     degrees = [spread(first, hidden)] if masks == 1 else [sampled(places, hidden) for places in orders]
     weights = MaskedWeights(
         degrees,
-        chosen.inputs,
-        chosen.params,
+        distribution.inputs,
+        distribution.params,
         context=context.width if context else 0,
         dropout=dropout,
         input_dropout=input_dropout,
         conditioning=conditioning,
-        apart=chosen.apart,
+        apart=distribution.apart,
     )
     model: ExactModel
     if masks == 1:
-        model = Autoregressive(space, MaskedMLP(weights, degrees[0]), chosen, first, context)
+        model = Autoregressive(space, MaskedMLP(weights, degrees[0]), distribution, first, context)
     else:
-        model = MaskEnsemble(space, weights, degrees, chosen, context, agnostic=order == "agnostic")
+        model = MaskEnsemble(space, weights, degrees, distribution, context, agnostic=order == "agnostic")
     return standardized(model)

@@ -43,7 +43,10 @@ def row_lstm(
     >>> round(model.log_prob(every).exp().sum().item(), 4)
     1.0
     """
-    return pixel_rnn("row-lstm", RowLSTM, space, layers, width, kernel, dropout, head, components, context)
+    return pixel_rnn(
+        "row-lstm", RowLSTM, space=space, layers=layers, width=width, kernel=kernel, dropout=dropout, head=head,
+        components=components, context=context,
+    )  # fmt: skip
 
 
 def diagonal_bilstm(
@@ -70,13 +73,15 @@ def diagonal_bilstm(
     1.0
     """
     return pixel_rnn(
-        "diagonal-bilstm", DiagonalBiLSTM, space, layers, width, kernel, dropout, head, components, context
-    )
+        "diagonal-bilstm", DiagonalBiLSTM, space=space, layers=layers, width=width, kernel=kernel, dropout=dropout,
+        head=head, components=components, context=context,
+    )  # fmt: skip
 
 
 def pixel_rnn(
     name: str,
     layer: MakeLayer,
+    *,
     space: Space,
     layers: int,
     width: int | None,
@@ -93,12 +98,12 @@ def pixel_rnn(
     """
     if layers < 1:
         raise UsageError(f"Expected at least 1 layer; got {layers}. Use pixelcnn for a net without states.")
-    says = head_for(space, head, components)
+    distribution = head_for(space, head, components)
     colours, columns, features = image_size(space, name, width, kernel, per_colour=8)
     height = space.shape[-2]
     net = ImageLSTM(
         lambda: layer(height, columns, features, colours),
-        (height, columns), colours, says.inputs, features, layers, says.params, kernel,
-        context.width if context else 0, dropout,
+        (height, columns), colours=colours, inputs=distribution.inputs, params=distribution.params,
+        width=features, layers=layers, kernel=kernel, context=context.width if context else 0, dropout=dropout,
     )  # fmt: skip
-    return standardized(Autoregressive(space, net, says, raster_order(space.shape), context))
+    return standardized(Autoregressive(space, net, distribution, raster_order(space.shape), context))

@@ -79,7 +79,7 @@ class ImageLSTM(CausalNet):
     alike = 2
 
     def __init__(
-        self, layer: Callable[[], ImageLayer], shape: tuple[int, ...], colours: int, inputs: int, width: int,
+        self, layer: Callable[[], ImageLayer], shape: tuple[int, ...], *, colours: int, inputs: int, width: int,
         layers: int, params: int, kernel: int, context: int, dropout: float,
     ) -> None:  # fmt: skip
         super().__init__()

@@ -42,9 +42,10 @@ def transformer(
     """
     if width % heads:
         raise UsageError(f"Expected heads that divide the width; got {heads} heads and width {width}.")
-    chosen = head_for(space, head, components)
+    distribution = head_for(space, head, components)
     order = raster_order(space.shape) if len(space.shape) == COLOUR_IMAGE else torch.arange(space.dims)
     net = CausalTransformer(
-        order, chosen.inputs, width, layers, heads, chosen.params, context.width if context else 0, dropout
-    )
-    return standardized(Autoregressive(space, net, chosen, order, context))
+        order, distribution.inputs, width=width, layers=layers, heads=heads, outputs=distribution.params,
+        context=context.width if context else 0, dropout=dropout,
+    )  # fmt: skip
+    return standardized(Autoregressive(space, net, distribution, order, context))

@@ -25,6 +25,7 @@ class CausalTransformer(CausalNet):
         self,
         order: Tensor,
         inputs: int,
+        *,
         width: int,
         layers: int,
         heads: int,

@@ -57,15 +57,16 @@ def wavenet(
     if not 0.0 <= dropout < 1.0:
         raise UsageError(f"Expected a dropout of at least 0 and below 1; got {dropout}.")
     depth = layers_for(length, blocks, kernel) if layers is None else layers
-    chosen = head_of(space, head, components)
+    distribution = head_of(space, head, components)
     frames = context.shape[0] if context is not None and len(context.shape) == 2 else 1
     if length % frames:
         raise UsageError(f"Expected a number of context frames that divides {length}, the length; got {frames}.")
     net = WaveNetNet(
-        chosen.inputs, chosen.params, length=length, dilations=[2**i for i in range(depth)] * blocks, kernel=kernel,
+        distribution.inputs, distribution.params, length=length,
+        dilations=[2**i for i in range(depth)] * blocks, kernel=kernel,
         width=width, skip=skip, context=context.width // frames if context else 0, frames=frames, dropout=dropout,
     )  # fmt: skip
-    return standardized(Autoregressive(space, net, chosen, torch.arange(length), context))
+    return standardized(Autoregressive(space, net, distribution, torch.arange(length), context))
 
 
 def layers_for(length: int, blocks: int, kernel: int) -> int:
