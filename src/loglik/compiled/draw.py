@@ -2,9 +2,10 @@
 
 import math
 
+from loglik.compiled.array import Array
 from loglik.compiled.cache import njit
 from loglik.compiled.drawing import COIN, NORMAL, ONE_HOT
-from loglik.compiled.math import CONTRACT, Array, exp, sigmoid
+from loglik.compiled.math import CONTRACT, exp, sigmoid
 from loglik.ops import FAR
 
 

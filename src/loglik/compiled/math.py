@@ -1,16 +1,13 @@
 """The functions and products that compiled loops share. Imported where it is used: numba is slow to load."""
 
 import math
-from typing import Any
 
 import numpy as np
 from numba import types
 from numba.extending import intrinsic, overload
-from numpy.typing import NDArray
 
+from loglik.compiled.array import Array
 from loglik.compiled.cache import njit
-
-Array = NDArray[Any]
 
 CONTRACT = {"contract", "nsz"}  # products may be fused with sums; infinities and NaN stay themselves
 

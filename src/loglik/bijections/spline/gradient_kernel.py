@@ -26,8 +26,9 @@ from loglik.bijections.spline.kernel import (
     locate,
     part,
 )
+from loglik.compiled.array import Array
 from loglik.compiled.cache import njit
-from loglik.compiled.math import CONTRACT, Array
+from loglik.compiled.math import CONTRACT
 
 # More rows: gradients per what their names say, see each function.
 LX, GX, GY, GL, GP, GD, GN, GS, LOW, HIGH, BEFORE, OWN, LATER, GRADIENT_ROWS = range(ROWS, ROWS + 14)

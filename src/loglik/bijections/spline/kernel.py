@@ -13,8 +13,9 @@ from typing import Any
 import numpy as np
 
 from loglik.bijections.spline.bins import STEEPEST, Bins
+from loglik.compiled.array import Array
 from loglik.compiled.cache import njit
-from loglik.compiled.math import CONTRACT, Array, exp
+from loglik.compiled.math import CONTRACT, exp
 
 BLOCK = 256
 # What the rows hold: of the value and its bin, of the curve there, and what is needed for a moment.

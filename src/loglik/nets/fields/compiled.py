@@ -61,11 +61,10 @@ def compiled_trajectory(
 def evaluated(motion: CompiledMotion, t: float, state: Tensor) -> Tensor:
     from loglik.nets.fields import kernel
 
-    loops: Any = kernel.forward
     slope = torch.empty_like(state)
     z, f, trace = (part.numpy() for part in (_z(motion, state), *motion.parts(slope)))
     at = z.dtype.type(t)
-    in_threads(lambda low, high: loops(at, z, motion.network, low, high, f, trace), row_shares(motion, len(z)))
+    in_threads(lambda low, high: kernel.forward(at, z, motion.network, low, high, f, trace), row_shares(motion, len(z)))
     return slope
 
 
@@ -82,7 +81,6 @@ class Evaluation(torch.autograd.Function):
     def backward(ctx: Any, d_slope: Tensor) -> tuple[Tensor | None, ...]:
         from loglik.nets.fields import kernel
 
-        loops: Any = kernel.backward
         motion, (state, *tensors) = ctx.motion, ctx.saved_tensors
         if torch.is_grad_enabled():
 
@@ -94,7 +92,9 @@ class Evaluation(torch.autograd.Function):
         z, dz = _z(motion, state).numpy(), motion.parts(d_state)[0].numpy()
         df, dtrace = (part.numpy() for part in motion.parts(d_slope.contiguous()))
         net, t = motion.network, z.dtype.type(ctx.t)
-        found = summed(motion, len(z), lambda *rows, totals: loops(t, z, net, *rows, df, dtrace, dz, totals))
+        found = summed(
+            motion, len(z), lambda low, high, totals: kernel.backward(t, z, net, low, high, df, dtrace, dz, totals)
+        )
         return None, None, d_state, *found
 
 
@@ -107,13 +107,15 @@ class Trajectory(torch.autograd.Function):
     ) -> tuple[Tensor, Tensor, Tensor]:
         from loglik.nets.fields import trajectory_kernel
 
-        loops: Any = trajectory_kernel.forward
         plan, net = plan_of(times, method, x.dtype), motion.network
         path = np.empty((len(plan.b) * (len(times) - 1) + 1, *x.shape), net.theta.dtype)
         path[0] = x.detach().numpy()
         log_det, error = x.new_empty(len(x)), x.new_empty(len(x))
         out, off = log_det.numpy(), error.numpy()
-        in_threads(lambda low, high: loops(plan, net, low, high, path, out, off), row_shares(motion, len(x)))
+        in_threads(
+            lambda low, high: trajectory_kernel.forward(plan, net, low, high, path, out, off),
+            row_shares(motion, len(x)),
+        )
         count(len(path), None)  # places, at each of which the field was evaluated once
         ctx.motion, ctx.plan, ctx.path, ctx.steps = motion, plan, path, (times, method)
         ctx.save_for_backward(x, *tensors)
@@ -124,7 +126,6 @@ class Trajectory(torch.autograd.Function):
     def backward(ctx: Any, d_z: Tensor, d_log_det: Tensor, _: Tensor) -> tuple[Tensor | None, ...]:
         from loglik.nets.fields import trajectory_kernel
 
-        loops: Any = trajectory_kernel.backward
         motion, plan, path = ctx.motion, ctx.plan, ctx.path
         if torch.is_grad_enabled():
             found = gradients_again(partial(plain_trajectory, motion, *ctx.steps), ctx.saved_tensors, (d_z, d_log_det))
@@ -132,7 +133,11 @@ class Trajectory(torch.autograd.Function):
         d_x = torch.empty_like(d_z)
         end, out, start = (t.numpy() for t in (d_z.contiguous(), d_log_det.contiguous(), d_x))
         net = motion.network
-        others = summed(motion, len(d_z), lambda *rows, totals: loops(plan, net, *rows, path, end, out, start, totals))
+        others = summed(
+            motion,
+            len(d_z),
+            lambda low, high, totals: trajectory_kernel.backward(plan, net, low, high, path, end, out, start, totals),
+        )
         return None, d_x, None, None, *others
 
 
@@ -164,7 +169,7 @@ def summed(motion: CompiledMotion, rows: int, work: Callable[..., None]) -> list
         [torch.zeros_like(t) if common else t for t, common in zip(own, shared, strict=True)] for _ in parts[1:]
     ]
     totals = {part[0]: tuple(t.numpy() for t in found) for part, found in zip(parts, sums, strict=True)}
-    in_threads(lambda low, high: work(low, high, totals=totals[low]), parts)
+    in_threads(lambda low, high: work(low, high, totals[low]), parts)
     for found in sums[1:]:
         for total, part, common in zip(own, found, shared, strict=True):
             if common:

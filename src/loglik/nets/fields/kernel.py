@@ -13,8 +13,9 @@ K directions, R rows of T_l.
 
 import numpy as np
 
+from loglik.compiled.array import Array
 from loglik.compiled.cache import njit
-from loglik.compiled.math import CONTRACT, Array, tanh
+from loglik.compiled.math import CONTRACT, tanh
 from loglik.nets.fields.network import Network
 
 SUMS = CONTRACT | {"reassoc"}  # sums in any order, so that they vectorise; the order does not depend on the data

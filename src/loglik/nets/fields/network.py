@@ -1,12 +1,12 @@
 """A tanh field, and a method to solve it on given steps, as compiled loops read them."""
 
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 
+from loglik.compiled.array import Array
 from loglik.nets.fields.field_motion import FieldMotion
 from loglik.ode import Tableau
 
@@ -17,12 +17,12 @@ PRODUCTS = 1_000_000  # up to so many multiplications, small products are comput
 class Network(NamedTuple):
     """The arrays of a `FieldMotion`, and how many rows go through the net together."""
 
-    theta: NDArray[Any]
-    widths: NDArray[Any]
-    shift: NDArray[Any]
-    e: NDArray[Any]
-    v: NDArray[Any]
-    scale: np.floating[Any]
+    theta: Array
+    widths: Array
+    shift: Array
+    e: Array
+    v: Array
+    scale: float
     rows: int
 
 
@@ -39,11 +39,11 @@ class Plan(NamedTuple):
     The last slope, at the end of a step, is the first of the next one; it counts for nothing but the error.
     """
 
-    times: NDArray[Any]
-    a: NDArray[Any]
-    b: NDArray[Any]
-    c: NDArray[Any]
-    bad: NDArray[Any]
+    times: Array
+    a: Array
+    b: Array
+    c: Array
+    bad: Array
 
 
 def plan_of(times: Sequence[float], method: Tableau, dtype: torch.dtype) -> Plan:

@@ -6,8 +6,8 @@ where it is used. See `kernel` for the names, and `Plan` for those of the method
 
 import numpy as np
 
+from loglik.compiled.array import Array
 from loglik.compiled.cache import njit
-from loglik.compiled.math import Array
 from loglik.nets.fields.kernel import add_scaled, copy, evaluate, fill, pull, space, transposed
 from loglik.nets.fields.network import Network, Plan
 

@@ -8,10 +8,11 @@ import math
 
 import numpy as np
 
+from loglik.compiled.array import Array
 from loglik.compiled.cache import njit
 from loglik.compiled.draw import draw, encode
 from loglik.compiled.drawing import NORMAL
-from loglik.compiled.math import Array, add_products
+from loglik.compiled.math import add_products
 
 
 @njit(nogil=True, cache=True)

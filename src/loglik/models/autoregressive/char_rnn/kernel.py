@@ -6,9 +6,10 @@ little else, so what calling a library costs for each of them is most of the tim
 
 import numpy as np
 
+from loglik.compiled.array import Array
 from loglik.compiled.cache import njit
 from loglik.compiled.draw import draw, encode
-from loglik.compiled.math import CONTRACT, Array, add_product, sigmoid, tanh
+from loglik.compiled.math import CONTRACT, add_product, sigmoid, tanh
 
 LSTM, GRU, TANH = 0, 1, 2
 

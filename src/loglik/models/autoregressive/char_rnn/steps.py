@@ -5,12 +5,11 @@ limited by how fast the weights come out of memory.
 """
 
 from abc import ABC, abstractmethod
-from typing import Any
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 
+from loglik.compiled.array import Array
 from loglik.compiled.drawing import NORMAL, Drawing, drawing_of
 from loglik.compiled.worth import worth_compiling
 from loglik.nets.causal import Draws, Steps
@@ -135,7 +134,7 @@ class RecurrentSteps(Steps):
         """(T, n) values, one stream after the other."""
         from loglik.models.autoregressive.char_rnn.kernel import generate  # numba is slow to load
 
-        def stacked(parts: list[Tensor], *shape: int) -> "np.ndarray[Any, Any]":
+        def stacked(parts: list[Tensor], *shape: int) -> Array:
             return (torch.stack(parts) if parts else self.bias.new_empty(0, *shape)).contiguous().numpy()
 
         first, above = self.layers[0], self.layers[1:]

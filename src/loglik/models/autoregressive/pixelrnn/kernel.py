@@ -8,8 +8,9 @@ Imported where it is used: numba is slow to load.
 
 import numpy as np
 
+from loglik.compiled.array import Array
 from loglik.compiled.cache import njit
-from loglik.compiled.math import CONTRACT, Array, add_products, sigmoid, tanh
+from loglik.compiled.math import CONTRACT, add_products, sigmoid, tanh
 
 
 @njit(cache=True, nogil=True, error_model="numpy", fastmath=CONTRACT)

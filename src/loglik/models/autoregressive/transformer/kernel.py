@@ -8,9 +8,10 @@ import math
 
 import numpy as np
 
+from loglik.compiled.array import Array
 from loglik.compiled.cache import njit
 from loglik.compiled.draw import draw, encode
-from loglik.compiled.math import CONTRACT, Array, add_product, exp, sigmoid
+from loglik.compiled.math import CONTRACT, add_product, exp, sigmoid
 
 SQRT_2_PI = math.sqrt(2.0 / math.pi)
 

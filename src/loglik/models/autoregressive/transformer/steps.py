@@ -1,12 +1,12 @@
 """A transformer one value at a time: the keys and values of the positions before are kept."""
 
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from loglik.compiled.array import Array
 from loglik.compiled.drawing import NORMAL, Drawing, drawing_of
 from loglik.compiled.worth import worth_compiling
 from loglik.models.autoregressive.transformer.block import Block
@@ -67,10 +67,10 @@ class CachedSteps(Steps):
         """(T, n) values, one stream after the other."""
         from loglik.models.autoregressive.transformer.kernel import generate  # numba is slow to load
 
-        def stacked(parts: list[list[Tensor]]) -> "np.ndarray[Any, Any]":
+        def stacked(parts: list[list[Tensor]]) -> Array:
             return torch.stack([torch.cat([t.flatten() for t in row]) for row in parts]).numpy()
 
-        def matrices(name: str) -> "np.ndarray[Any, Any]":
+        def matrices(name: str) -> Array:
             return torch.stack([getattr(block, name).weight.T for block in self.net.blocks]).contiguous().numpy()
 
         net, width = self.net, len(self.net.first)

@@ -5,9 +5,10 @@ Imported where it is used: numba is slow to load. The arguments are those of `sa
 
 import numpy as np
 
+from loglik.compiled.array import Array
 from loglik.compiled.cache import njit
 from loglik.compiled.draw import coin, level
-from loglik.compiled.math import CONTRACT, Array, add_product, sigmoid, tanh
+from loglik.compiled.math import CONTRACT, add_product, sigmoid, tanh
 
 
 @njit(cache=True, nogil=True, error_model="numpy", fastmath=CONTRACT)
