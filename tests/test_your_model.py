@@ -16,20 +16,20 @@ import loglik
 ROOT = Path(__file__).parent.parent
 SOURCE = Path(loglik.__file__).parent
 PAGE = (ROOT / "docs" / "your-model.md").read_text()
-FILE, LINE, CASES, RECORD, PROBLEM, ENTRY, PROJECT = re.findall(
+FILE, LINE, CASES, RECORD, PROBLEM, MISTAKES, ENTRY, PROJECT = re.findall(
     r"```(?:python|text|toml)\n(.*?)```", PAGE, flags=re.DOTALL
 )
-LAWS, RECORDING = (words.split() for words in re.findall(r"^    python (.*)$", PAGE, flags=re.MULTILINE))
+LAWS, RECORDING, TRYING = (words.split() for words in re.findall(r"^    python (.*)$", PAGE, flags=re.MULTILINE))
 COMMANDS = re.findall(r"^    (loglik .*)$", PAGE, flags=re.MULTILINE)
 PLACE = re.findall(r"the file `(src/loglik/models/\S+\.py)`", PAGE)[0]
+ROOMS = ("tests/recorded", "tests/mutations", "benchmarks/quick")
 COPIED = (
     "tests/cases.py",
     "tests/conftest.py",
     "tests/laws/conftest.py",
     "tests/laws/test_laws.py",
     "tests/test_examples.py",
-    *(path.relative_to(ROOT).as_posix() for path in (ROOT / "tests" / "recorded").glob("*.py")),
-    *(path.relative_to(ROOT).as_posix() for path in (ROOT / "benchmarks" / "quick").glob("*.py")),
+    *(path.relative_to(ROOT).as_posix() for room in ROOMS for path in (ROOT / room).glob("*.py")),
     "benchmarks/__init__.py",
     "pyproject.toml",
 )
@@ -38,6 +38,7 @@ TABLES = {
     "tests/cases.py": ("CASES = [\n", CASES),
     "tests/recorded/recorded_cases.py": ("RECORDED = {\n", RECORD),
     "benchmarks/quick/problems.py": ("PROBLEMS = [\n", PROBLEM),
+    "tests/mutations/of_latent.py": ("MUTATIONS = (\n", MISTAKES),
 }
 
 
@@ -79,7 +80,7 @@ def test_one_file_one_line_one_case_and_the_laws_hold(copy: Path) -> None:
     assert sorted(passed) == ["test_every_builder_has_an_example", "test_example_runs", *["test_laws_hold"] * 2]
 
 
-def test_both_instruments_know_it(copy: Path) -> None:
+def test_the_instruments_know_it(copy: Path) -> None:
     done = run(*RECORDING, folder=copy, sources=[copy / "src"])
     assert done.stdout == "student-t\n", done.stdout + done.stderr
     test = "tests/recorded/test_recorded.py"
@@ -90,6 +91,12 @@ def test_both_instruments_know_it(copy: Path) -> None:
         "print(one.name, len(one.build().log_likelihood(one.data())))"
     )
     assert run("-c", code, folder=copy, sources=[copy / "src"]).stdout == "student-t 256\n"
+    test = "tests/mutations/test_table.py"
+    done = run("-m", "pytest", test, "-k", "student-t or family", folder=copy, sources=[copy / "src"])
+    assert done.returncode == 0, done.stdout + done.stderr
+    *_, first, second = TRYING
+    assert f'"{first}"' in MISTAKES
+    assert f'"{second}"' in MISTAKES
 
 
 def test_the_mistake_of_the_page_is_found(copy: Path) -> None:
