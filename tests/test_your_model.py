@@ -16,11 +16,30 @@ import loglik
 ROOT = Path(__file__).parent.parent
 SOURCE = Path(loglik.__file__).parent
 PAGE = (ROOT / "docs" / "your-model.md").read_text()
-FILE, LINE, CASES, ENTRY, PROJECT = re.findall(r"```(?:python|text|toml)\n(.*?)```", PAGE, flags=re.DOTALL)
-LAWS = re.findall(r"^    python (-m pytest .*)$", PAGE, flags=re.MULTILINE)[0].split()
+FILE, LINE, CASES, RECORD, PROBLEM, MISTAKES, ENTRY, PROJECT = re.findall(
+    r"```(?:python|text|toml)\n(.*?)```", PAGE, flags=re.DOTALL
+)
+LAWS, RECORDING, TRYING = (words.split() for words in re.findall(r"^    python (.*)$", PAGE, flags=re.MULTILINE))
 COMMANDS = re.findall(r"^    (loglik .*)$", PAGE, flags=re.MULTILINE)
 PLACE = re.findall(r"the file `(src/loglik/models/\S+\.py)`", PAGE)[0]
-COPIED = ("cases.py", "conftest.py", "laws/conftest.py", "laws/test_laws.py")
+ROOMS = ("tests/recorded", "tests/mutations", "benchmarks/quick")
+COPIED = (
+    "tests/cases.py",
+    "tests/conftest.py",
+    "tests/laws/conftest.py",
+    "tests/laws/test_laws.py",
+    "tests/test_examples.py",
+    *(path.relative_to(ROOT).as_posix() for room in ROOMS for path in (ROOT / room).glob("*.py")),
+    "benchmarks/__init__.py",
+    "pyproject.toml",
+)
+TABLES = {
+    "src/loglik/zoo.py": ("ZOO: dict[str, Entry] = {\n", LINE),
+    "tests/cases.py": ("CASES = [\n", CASES),
+    "tests/recorded/recorded_cases.py": ("RECORDED = {\n", RECORD),
+    "benchmarks/quick/problems.py": ("PROBLEMS = [\n", PROBLEM),
+    "tests/mutations/of_latent.py": ("MUTATIONS = (\n", MISTAKES),
+}
 
 
 def run(*words: str, folder: Path, sources: Sequence[Path]) -> subprocess.CompletedProcess[str]:
@@ -43,20 +62,41 @@ def copy(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A copy of the package and of what holds it to the laws, with the page's edits."""
     root = tmp_path_factory.mktemp("loglik")
     shutil.copytree(SOURCE, root / "src" / "loglik", ignore=shutil.ignore_patterns("__pycache__"))
-    shutil.copy(ROOT / "pyproject.toml", root)
     for name in COPIED:
-        (root / "tests" / name).parent.mkdir(parents=True, exist_ok=True)
-        shutil.copy(ROOT / "tests" / name, root / "tests" / name)
+        (root / name).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(ROOT / name, root / name)
     (root / PLACE).write_text(FILE)
-    added(root / "src" / "loglik" / "zoo.py", "ZOO: dict[str, Entry] = {\n", LINE)
-    added(root / "tests" / "cases.py", "CASES = [\n", CASES)
+    for name, (opening, lines) in TABLES.items():
+        assert f"`{name}`" in PAGE
+        added(root / name, opening, lines)
     return root
 
 
 def test_one_file_one_line_one_case_and_the_laws_hold(copy: Path) -> None:
-    done = run(*LAWS, "-rA", folder=copy, sources=[copy / "src"])
+    """The example of the docstring runs, too."""
+    done = run(*LAWS, "tests/test_examples.py", "-k", "student", "-rA", folder=copy, sources=[copy / "src"])
     assert done.returncode == 0, done.stdout + done.stderr
-    assert len(re.findall(r"^PASSED .*test_laws_hold\[student-t", done.stdout, flags=re.MULTILINE)) == 2
+    passed = re.findall(r"^PASSED .*::(\w+)\[.*student[-_]t", done.stdout, flags=re.MULTILINE)
+    assert sorted(passed) == ["test_every_builder_has_an_example", "test_example_runs", *["test_laws_hold"] * 2]
+
+
+def test_the_instruments_know_it(copy: Path) -> None:
+    done = run(*RECORDING, folder=copy, sources=[copy / "src"])
+    assert done.stdout == "student-t\n", done.stdout + done.stderr
+    test = "tests/recorded/test_recorded.py"
+    done = run("-m", "pytest", test, "-k", "student-t", folder=copy, sources=[copy / "src"])
+    assert done.returncode == 0, done.stdout + done.stderr
+    code = (
+        "from benchmarks.quick.problems import PROBLEMS; one, *_ = PROBLEMS;"
+        "print(one.name, len(one.build().log_likelihood(one.data())))"
+    )
+    assert run("-c", code, folder=copy, sources=[copy / "src"]).stdout == "student-t 256\n"
+    test = "tests/mutations/test_table.py"
+    done = run("-m", "pytest", test, "-k", "student-t or family", folder=copy, sources=[copy / "src"])
+    assert done.returncode == 0, done.stdout + done.stderr
+    *_, first, second = TRYING
+    assert f'"{first}"' in MISTAKES
+    assert f'"{second}"' in MISTAKES
 
 
 def test_the_mistake_of_the_page_is_found(copy: Path) -> None:
@@ -67,18 +107,6 @@ def test_the_mistake_of_the_page_is_found(copy: Path) -> None:
     (copy / PLACE).write_text(FILE)
     assert done.returncode == 1
     assert "total mass" in done.stdout
-
-
-def test_the_model_is_in_the_zoo(copy: Path) -> None:
-    """Heavy tails are told from light ones, where no models are named."""
-    code = (
-        "import torch, loglik; from loglik.zoo import models_for;"
-        "x = torch.distributions.StudentT(3.0).sample((500, 2));"
-        "names = [name for name in models_for(loglik.Real((2,))) if name in ('gaussian', 'student-t')];"
-        "print(loglik.compare(names, x, budget='10s', steps=100))"
-    )
-    board = run("-c", code, folder=copy, sources=[copy / "src"])
-    assert re.search(r"^1 +student-t", board.stdout, flags=re.MULTILINE), board.stdout + board.stderr
 
 
 def test_a_package_of_the_users_own(tmp_path: Path) -> None:
