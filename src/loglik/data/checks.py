@@ -5,6 +5,7 @@ Rows and columns are counted from 1, as a reader of the file counts them, the he
 
 import math
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
 from decimal import Decimal
 from numbers import Integral, Real
@@ -25,6 +26,9 @@ SWAPPED = str.maketrans(",.", ".,")  # between decimal comma and decimal point
 APART = "As reals larger ones are no longer told apart; subtract a number from the column, or leave it out."
 
 
+Array = np.ndarray[Any, Any]  # of any shape and type
+
+
 @dataclass(frozen=True)
 class Origin:
     """Where values come from, for messages: the name of the data, and of its columns if they have names."""
@@ -43,7 +47,7 @@ class Origin:
         return f"{where}, position {index} of {self.name} (counting from 1)"
 
 
-def as_numbers(array: np.ndarray[Any, Any], origin: Origin) -> Tensor:
+def as_numbers(array: Array, origin: Origin) -> Tensor:
     """An array of any numeric type as a tensor of a type torch computes with; booleans become 0 and 1.
 
     Raises:
@@ -82,7 +86,7 @@ def as_numbers(array: np.ndarray[Any, Any], origin: Origin) -> Tensor:
         return torch.from_numpy(np.array(array, dtype=width, order="C"))
 
 
-def _unboxed(array: np.ndarray[Any, Any], origin: Origin) -> np.ndarray[Any, Any]:
+def _unboxed(array: Array, origin: Origin) -> Array:
     """Python's numbers as float64."""
     row, flat = _first(array, lambda value: not isinstance(value, (Real, Decimal)))
     value = array.reshape(len(array), -1)[row, flat]
@@ -97,7 +101,7 @@ def _unboxed(array: np.ndarray[Any, Any], origin: Origin) -> np.ndarray[Any, Any
     return array.astype(np.float64)
 
 
-def _beyond(array: np.ndarray[Any, Any], origin: Origin) -> OutsideSpace:
+def _beyond(array: Array, origin: Origin) -> OutsideSpace:
     """The error for the first whole number that float64 may merge with others."""
     row, flat = _first(array, lambda value: isinstance(value, Integral) and abs(int(value)) > EXACT_IN_FLOAT64)
     return OutsideSpace(
@@ -167,7 +171,7 @@ def _locate(bad: Tensor) -> tuple[int, int]:
     return row, int(flat[row].int().argmax())
 
 
-def _first(array: np.ndarray[Any, Any], wrong: Any) -> tuple[int, int]:
+def _first(array: Array, wrong: Callable[[object], bool]) -> tuple[int, int]:
     rows = array.reshape(len(array), -1)
     found = ((i, j) for i in range(len(rows)) for j in range(rows.shape[1]) if wrong(rows[i, j]))
     return next(found, (0, 0))

@@ -6,11 +6,10 @@ million. The hash is not cryptographic; it is no defence against rows that were 
 """
 
 from collections.abc import Iterator
-from typing import Any
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
+from numpy.typing import DTypeLike, NDArray
 from torch import Tensor
 
 from loglik.data.source import Dataset, Memory, Source
@@ -78,7 +77,7 @@ def _mixed(h: Words, word: Words) -> Words:
 
 def _words(x: Tensor, space: Space) -> Iterator[Words]:
     """The values of each row as 64-bit words (N,), in turn: reals as float64, levels as narrow as the space allows."""
-    dtype: Any = np.float64
+    dtype: DTypeLike = np.float64
     if space.limits is not None:
         top = space.limits[1]
         dtype = np.uint8 if top < 1 << 8 else np.uint16 if top < 1 << 16 else np.int64

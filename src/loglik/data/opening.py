@@ -2,7 +2,6 @@
 
 import os
 from collections.abc import Sequence
-from typing import Any
 
 from loglik.data.checks import Origin, conform
 from loglik.data.files import open_file
@@ -16,8 +15,8 @@ from loglik.spaces import Space
 
 
 def as_source(
-    data: Any,
-    context: Any = None,
+    data: object,
+    context: object = None,
     space: Space | str | None = None,
     *,
     columns: Sequence[str] | None = None,
@@ -44,7 +43,7 @@ def as_source(
         check_columns(kept, columns, "the source")
         return kept
     if isinstance(data, (str, os.PathLike)):
-        return open_file(data, context=context if context is True else _names(context), space=space, columns=columns)
+        return open_file(data, context=True if context is True else _names(context), space=space, columns=columns)
     if hasattr(type(data), "columns") or hasattr(type(data), "column_names"):  # what all tables have, and no array
         from loglik.data.formats.tables.frames import open_frame
 
@@ -54,7 +53,7 @@ def as_source(
     return memory
 
 
-def _kept_source(source: Source, context: Any, space: Space | str | None) -> Source:
+def _kept_source(source: Source, context: object, space: Space | str | None) -> Source:
     if context is not None:
         raise UsageError("A Source brings its own contexts; got another. Build the source with them.")
     wanted = source.space if space is None else stated_space(space, source.space.shape, "the source")
@@ -66,7 +65,7 @@ def _kept_source(source: Source, context: Any, space: Space | str | None) -> Sou
     return source.replaced(x, source.context, stream=source.stream, space=wanted)
 
 
-def _names(context: Any) -> tuple[str, ...]:
+def _names(context: object) -> tuple[str, ...]:
     """Names of context columns; none is the empty tuple."""
     if context is None:
         return ()

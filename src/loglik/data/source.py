@@ -170,7 +170,7 @@ class Memory(Source):
     def read(self) -> "Memory":
         return self
 
-    def _context(self, index: Any) -> Tensor | None:
+    def _context(self, index: Tensor | slice) -> Tensor | None:
         return None if self.context is None else self.context[index]
 
 

@@ -1,6 +1,7 @@
 """Tensors, arrays and lists as rows of events."""
 
 import math
+from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
@@ -8,14 +9,14 @@ import torch
 from torch import Tensor
 
 from loglik.arguments.memory import check_memory
-from loglik.data.checks import Origin, as_numbers, check_finite, conform, one_line
+from loglik.data.checks import Array, Origin, as_numbers, check_finite, conform, one_line
 from loglik.data.infer import Evidence, stated_space
 from loglik.data.source import Memory
 from loglik.errors import ContextError, EmptyData, NotFinite, NotNumeric, ShapeMismatch, UnreadableData, UsageError
 from loglik.spaces import Category, Real, Space
 
 
-def in_memory(data: Any, context: Any, space: Space | str | None) -> Memory:
+def in_memory(data: object, context: object, space: Space | str | None) -> Memory:
     """Arrays, tensors and lists as rows; contexts likewise, one for each row."""
     x = as_tensor(data, Origin("the data"))
     shape = tuple(x.shape[1:])
@@ -34,7 +35,7 @@ def in_memory(data: Any, context: Any, space: Space | str | None) -> Memory:
     return Memory(chosen, x, c, c_space)
 
 
-def as_tensor(data: Any, origin: Origin) -> Tensor:
+def as_tensor(data: object, origin: Origin) -> Tensor:
     """Anything array-like as numbers (N, *event), N and all sizes at least 1; (N,) becomes (N, 1)."""
     x = _plain(data, origin) if isinstance(data, Tensor) else _numbers(data, origin)
     if x.ndim == 0:
@@ -94,13 +95,13 @@ def _numbers(data: Any, origin: Origin) -> Tensor:
     return as_numbers(array, origin) if array.size else torch.empty(array.shape)
 
 
-def _check_dense(shape: Any, origin: Origin) -> None:
+def _check_dense(shape: Iterable[int], origin: Origin) -> None:
     size = math.prod(int(n) for n in shape)
     what = f"{origin.name}, sparse of shape {tuple(shape)}, with its zeros written out,"
     check_memory(8.0 * size, what, "Take fewer rows or columns.")
 
 
-def _unmasked(data: np.ma.MaskedArray[Any, Any], origin: Origin) -> np.ndarray[Any, Any]:
+def _unmasked(data: np.ma.MaskedArray[tuple[int, ...], np.dtype[np.generic]], origin: Origin) -> Array:
     """The values, if none is masked: what stands below a mask is no datum."""
     masked = np.ma.getmaskarray(data)
     if masked.any():

@@ -7,13 +7,12 @@ bytes is made of, and puts its own functions in its place; anything else is refu
 import io
 import pickle
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from loglik.data.checks import one_line
+from loglik.data.checks import Array, one_line
 from loglik.errors import UnreadableData
 
 SHAPE = (3, 32, 32)
@@ -42,7 +41,7 @@ def read_batch(path: Path) -> tuple[Tensor, Tensor]:
 class _ArraysOnly(pickle.Unpickler):
     """An unpickler that can make dicts, lists, numbers, strings and arrays of bytes, and nothing else."""
 
-    def find_class(self, module: str, name: str) -> Any:
+    def find_class(self, module: str, name: str) -> object:
         allowed = {
             ("numpy.core.multiarray", "_reconstruct"): _empty_array,
             ("numpy._core.multiarray", "_reconstruct"): _empty_array,
@@ -55,17 +54,17 @@ class _ArraysOnly(pickle.Unpickler):
         return allowed[module, name]
 
 
-def _empty_array(*_: Any) -> "np.ndarray[Any, Any]":
+def _empty_array(*_: object) -> Array:
     """What numpy's own `_reconstruct` gives: an array that the pickle then fills."""
     return np.ndarray((0,), np.uint8)
 
 
-def _bytes(text: str, *_: Any) -> bytes:
+def _bytes(text: str, *_: object) -> bytes:
     """How Python 3 writes bytes in a pickle that Python 2 can read."""
     return text.encode("latin1")
 
 
-def _byte_type(code: str, *_: Any) -> "np.dtype[Any]":
+def _byte_type(code: str, *_: object) -> "np.dtype[np.uint8]":
     if code not in ("u1", "|u1"):
         raise UnreadableData(f"Expected arrays of bytes; got type {code!r}.")
     return np.dtype(np.uint8)

@@ -1,7 +1,6 @@
 """PyTorch's own data sets and loaders as rows in memory: events, or pairs of events and contexts."""
 
-from collections.abc import Iterable, Iterator, Sized
-from typing import Any
+from collections.abc import Iterator, Sized
 
 import torch
 from torch import Tensor
@@ -13,11 +12,11 @@ from loglik.errors import EmptyData, ShapeMismatch, UsageError
 PAIR = 2  # events and contexts
 
 
-def is_loader(data: Any) -> bool:
+def is_loader(data: object) -> bool:
     return isinstance(data, DataLoader | Dataset)
 
 
-def read_loader(data: Any) -> tuple[Tensor, Tensor | None]:
+def read_loader(data: object) -> tuple[Tensor, Tensor | None]:
     """Events (N, *event) and their contexts (N, *c), or None, of a TensorDataset, any other data set, or a DataLoader.
 
     Raises:
@@ -28,13 +27,12 @@ def read_loader(data: Any) -> tuple[Tensor, Tensor | None]:
         return _pair(data.tensors)
     if isinstance(data, DataLoader):
         return _joined(_pair(batch) for batch in data)
-    if isinstance(data, IterableDataset) or not isinstance(data, Sized):
+    if isinstance(data, IterableDataset) or not (isinstance(data, Dataset) and isinstance(data, Sized)):
         raise UsageError("Expected a data set with a length; got one without. Read its rows into a tensor first.")
-    items: Iterable[Any] = (data[place] for place in range(len(data)))  # type: ignore[index]
-    return _joined(_row(item) for item in items)
+    return _joined(_row(data[place]) for place in range(len(data)))
 
 
-def _pair(batch: Any) -> tuple[Tensor, Tensor | None]:
+def _pair(batch: object) -> tuple[Tensor, Tensor | None]:
     """A batch as its loader gives it: events, or a list of events and maybe contexts."""
     if not isinstance(batch, list | tuple):
         return tensor_of(batch, "the events"), None
@@ -44,7 +42,7 @@ def _pair(batch: Any) -> tuple[Tensor, Tensor | None]:
     return x, tensor_of(batch[1], "the contexts") if len(batch) == PAIR else None
 
 
-def _row(item: Any) -> tuple[Tensor, Tensor | None]:
+def _row(item: object) -> tuple[Tensor, Tensor | None]:
     x, context = _pair(item if isinstance(item, list | tuple) else (item,))
     return x.unsqueeze(0), None if context is None else context.unsqueeze(0)
 

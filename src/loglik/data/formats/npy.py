@@ -8,12 +8,13 @@ import zipfile
 import zlib
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any
+from typing import IO, Any, Literal
 
 import numpy as np
+from numpy.lib.npyio import NpzFile
 
 from loglik.arguments.memory import check_memory, in_bytes
-from loglik.data.checks import Origin, conform
+from loglik.data.checks import Array, Origin, conform
 from loglik.data.formats.arrays import as_tensor, in_memory
 from loglik.data.formats.signatures import described, remedy, true_format
 from loglik.data.infer import Evidence, stated_space
@@ -40,7 +41,7 @@ CAUSES = {  # by what numpy and zipfile say
 class NpySource(Source):
     """The rows of an array that may lie on the disk, (N, *event), converted and checked batch by batch."""
 
-    def __init__(self, array: "np.ndarray[Any, Any]", name: str, space: Space | str | None = None) -> None:
+    def __init__(self, array: Array, name: str, space: Space | str | None = None) -> None:
         self._array = array if array.ndim != 1 else array[:, None]
         self._origin = Origin(name)
         # Raises what is wrong with type or sizes; of text, all of it tells whether it is of numbers.
@@ -145,13 +146,13 @@ def _check_magic(path: str, name: str, magic: bytes) -> None:
         raise UnreadableData(f"Expected an {kind}; got {name}, which {what}. {advice}")
 
 
-def _load(file: Any, name: str, mmap_mode: Any = None) -> Any:
+def _load(file: str | IO[bytes], name: str, mmap_mode: Literal["r"] | None = None) -> Any:
     try:
         with _quiet():
             return np.load(file, mmap_mode=mmap_mode, allow_pickle=False)
     except DAMAGE as error:
         if getattr(error, "errno", None) == errno.ENOMEM:  # `ulimit -v` holds for what is only mapped, too
-            size = in_bytes(os.path.getsize(file))
+            size = in_bytes(os.path.getsize(file if isinstance(file, str) else file.name))
             raise TooLarge(
                 f"Expected room for the {size} of {name}; the system grants less. Take fewer rows."
             ) from None
@@ -166,14 +167,15 @@ def _quiet() -> Iterator[None]:
         yield
 
 
-def _member(archive: Any, key: str, names: Sequence[str], name: str) -> "np.ndarray[Any, Any]":
+def _member(archive: NpzFile, key: str, names: Sequence[str], name: str) -> Array:
     if key not in names:
         raise UnknownName("array", key, names, f"These are the arrays of {name}.")
+    assert archive.zip is not None
     size = archive.zip.getinfo(f"{key}.npy").file_size  # as stated: what is longer is cut, and then damaged
     check_memory(size, f"{name}:{key}, unpacked,", "Save the array as NPY, which is read in parts.")
     try:
         with _quiet():
-            array: np.ndarray[Any, Any] = archive[key]
+            array: Array = archive[key]
     except MemoryError:  # a shape of nonsense
         raise _unreadable(f"{name}:{key}", ValueError("more values than the file holds")) from None
     except DAMAGE as error:

@@ -6,7 +6,7 @@ import struct
 from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import IO, TYPE_CHECKING
 
 import numpy as np
 import torch
@@ -16,8 +16,15 @@ from loglik.data.formats.images.pillow import opened
 from loglik.data.formats.silence import silent
 from loglik.errors import UnreadableData
 
+if TYPE_CHECKING:
+    from PIL.Image import Image
+    from PIL.ImageFile import ImageFile
+    from PIL.TiffImagePlugin import ImageFileDirectory_v2
+
 ORIENTATION, BITS_PER_SAMPLE, TIFF_SIZE = 0x0112, 258, (256, 257)  # entries of EXIF and TIFF
 PNG, PNM = b"\x89PNG\r\n\x1a\n", re.compile(rb"P[2356](?:\s|#[^\n]*\n)+(?:\d+(?:\s|#[^\n]*\n)+){2}(\d+)")
+RGB, PALETTE, GREY_ALPHA = ("RGB", "RGBA", "RGBa", "RGBX"), ("P", "PA"), ("LA", "La")
+TOPS = {"1": 1, "P": 255, "PA": 255}  # of modes that have one depth alone
 GREY16 = ("I;16", "I;16B", "I;16L", "I;16N")
 COLOURS = {"CMYK": "printing inks (CMYK)", "F": "fractions (F)", "LAB": "CIE L*a*b* (LAB)"}
 
@@ -71,19 +78,17 @@ def read_image(path: Path) -> tuple[Header, Tensor]:
         header = _header(image, path)
         with silent() if image.format == "TIFF" else nullcontext():
             image.load()
-        mode, as_stored = image.mode, image.format
         # Pillow turns TIFF itself, and takes the note off.
-        plain = _upright(_opaque(image, path), _orientation(image) if as_stored == "TIFF" else header.orientation)
+        orientation = _orientation(image) if image.format == "TIFF" else header.orientation
+        plain = _upright(_opaque(image, path), orientation)
         if not header.colour and plain.mode == "RGB":
             plain = plain.getchannel("R")
-        array = np.asarray(plain)
+        array, white = np.asarray(plain), _decoded_top(image, header)
     if header.colour:
         return header, torch.from_numpy(np.array(array.transpose(2, 0, 1), dtype=np.uint8, order="C"))
-    # Pillow spreads few levels over 8 or 16 bits; rounding finds them again, for they lie further apart than 1.
-    given = 255 if mode == "L" else 65535 if as_stored == "PPM" else header.top
     grey = array
-    if mode != "1" and given != header.top:
-        grey = (2 * array.astype(np.int64) * header.top + given) // (2 * given)
+    if white != header.top:  # rounding finds the levels again, for they lie further apart than 1
+        grey = (2 * array.astype(np.int64) * header.top + white) // (2 * white)
     if grey.min() < 0 or grey.max() > header.top:
         raise UnreadableData(
             f"Expected grey of 16 bits; got values from {grey.min()} to {grey.max()} in {path}. Save them as NPY."
@@ -91,12 +96,21 @@ def read_image(path: Path) -> tuple[Header, Tensor]:
     return header, torch.from_numpy(grey[None].astype(np.uint8 if header.top <= 255 else np.int32))
 
 
-def _header(image: Any, path: Path) -> Header:
+def _decoded_top(image: "ImageFile", header: Header) -> int:
+    """The value of white in the pixels that Pillow gives: it spreads few levels over 8 or 16 bits."""
+    if image.mode == "1":
+        return header.top
+    return 255 if image.mode == "L" else 65535 if image.format == "PPM" else header.top
+
+
+def _header(image: "ImageFile", path: Path) -> Header:
     photograph = image.format == "MPO"  # a JPEG with further pictures in it, of depth or for a preview
     if getattr(image, "is_animated", False) and not photograph:
-        raise UnreadableData(f"Expected one image in a file; got {image.n_frames} in {path}. Save them one by one.")
-    colour = image.mode in ("RGB", "RGBA", "RGBa", "RGBX") or (image.mode in ("P", "PA") and _has_colours(image, path))
-    if not colour and image.mode not in ("1", "L", "LA", "La", "I", "P", "PA", *GREY16):
+        raise UnreadableData(
+            f"Expected one image in a file; got {getattr(image, 'n_frames', 2)} in {path}. Save them one by one."
+        )
+    colour = image.mode in RGB or (image.mode in PALETTE and _has_colours(image, path))
+    if not colour and image.mode not in ("1", "L", "I", *GREY_ALPHA, *PALETTE, *GREY16):
         kind = COLOURS.get(image.mode, image.mode)
         raise UnreadableData(
             f"Expected grey or RGB; got {kind} in {path}. Convert it: magick in{path.suffix} -colorspace sRGB out.png."
@@ -104,17 +118,19 @@ def _header(image: Any, path: Path) -> Header:
     top = _top(image, colour, path)
     turn = _orientation(image)  # which may have to decode the image, and closes its file
     # Of TIFF some versions of Pillow state the size upright, others as it is stored.
-    width, height = image.size if image.format != "TIFF" else (image.tag_v2[tag] for tag in TIFF_SIZE)
+    width, height = image.size
+    if image.format == "TIFF":
+        width, height = (_tiff_entries(image)[tag] for tag in TIFF_SIZE)
     if turn > 4:
         width, height = height, width
     return Header(
-        width, height, colour, top, palette=image.mode in ("P", "PA"),
-        alpha=image.mode in ("LA", "La", "RGBA", "RGBa", "PA") or "transparency" in image.info,
+        width, height, colour, top, palette=image.mode in PALETTE,
+        alpha=_has_alpha(image),
         orientation=turn, first=photograph,
     )  # fmt: skip
 
 
-def _orientation(image: Any) -> int:
+def _orientation(image: "ImageFile") -> int:
     """How the camera was held, 1 to 8: from EXIF, or TIFF's own entry; 1, upright, where nothing sensible is noted."""
     from PIL import Image
 
@@ -127,20 +143,21 @@ def _orientation(image: Any) -> int:
     return noted if isinstance(noted, int) and 1 <= noted <= 8 else 1
 
 
-def _noted_late(image: Any) -> bool:
+def _noted_late(image: "ImageFile") -> bool:
     """Whether the EXIF of a PNG stands behind its pixels; only the lengths of its chunks are read."""
-    place = image.fp.tell()
-    image.fp.seek(len(PNG))
+    file = _file(image)
+    place = file.tell()
+    file.seek(len(PNG))
     name, found = b"", False
-    while name != b"IEND" and len(chunk := image.fp.read(8)) == 8:
+    while name != b"IEND" and len(chunk := file.read(8)) == 8:
         length, name = struct.unpack(">I4s", chunk)
         found = found or name == b"eXIf"
-        image.fp.seek(length + 4, io.SEEK_CUR)
-    image.fp.seek(place)
+        file.seek(length + 4, io.SEEK_CUR)
+    file.seek(place)
     return found and "exif" not in image.info
 
 
-def _upright(image: Any, orientation: int) -> Any:
+def _upright(image: "Image", orientation: int) -> "Image":
     from PIL import Image
 
     turn = Image.Transpose
@@ -151,7 +168,7 @@ def _upright(image: Any, orientation: int) -> Any:
     return image if orientation == 1 else image.transpose(ways[orientation - 2])
 
 
-def _has_colours(image: Any, path: Path) -> bool:
+def _has_colours(image: "ImageFile", path: Path) -> bool:
     """Whether any entry of the palette is not grey."""
     from PIL import Image
 
@@ -164,26 +181,18 @@ def _has_colours(image: Any, path: Path) -> bool:
     return bool((table != table[:, :1]).any())
 
 
-def _top(image: Any, colour: bool, path: Path) -> int:
+def _top(image: "ImageFile", colour: bool, path: Path) -> int:
     """The value of white, as the file states its depth.
 
     Raises:
         UnreadableData: a depth that Pillow would round, unsaid.
     """
-    if image.mode == "1":
-        return 1
-    if image.mode in ("P", "PA"):
-        return 255
-    top = 255 if colour or image.mode in ("L", "LA", "La") else 65535
-    if image.format == "PNG":
-        top = 2 ** _beginning(image, 25)[24] - 1
-    elif image.format == "TIFF":
-        bits = image.tag_v2.get(BITS_PER_SAMPLE, (8,))
-        top = 2 ** min(16, max(bits if isinstance(bits, tuple) else (bits,))) - 1
-    elif image.format == "PPM":
-        stated = PNM.match(_beginning(image, 4096))
-        top = int(stated[1]) if stated else top
-    deepest = 255 if colour or image.mode in ("LA", "La") else 65535
+    if image.mode in TOPS:
+        return TOPS[image.mode]
+    top = _stated_top(image)
+    if top is None:
+        top = 255 if colour or image.mode in ("L", *GREY_ALPHA) else 65535
+    deepest = 255 if colour or image.mode in GREY_ALPHA else 65535
     if top > deepest:
         raise UnreadableData(
             f"Expected {'colours' if colour else 'grey with alpha'} of 8 bits; got {top.bit_length()} in {path}. "
@@ -194,31 +203,66 @@ def _top(image: Any, colour: bool, path: Path) -> int:
     return 255 if colour else top
 
 
-def _beginning(image: Any, count: int) -> bytes:
-    place = image.fp.tell()
-    image.fp.seek(0)
-    head: bytes = image.fp.read(count)
-    image.fp.seek(place)
+def _stated_top(image: "ImageFile") -> int | None:
+    """The value of white that a header states; None where the format has one depth alone."""
+    if image.format == "PNG":
+        return (1 << _beginning(image, 25)[24]) - 1
+    if image.format == "TIFF":
+        bits = _tiff_entries(image).get(BITS_PER_SAMPLE, (8,))
+        depth: int = max(bits) if isinstance(bits, tuple) else bits
+        return (1 << min(16, depth)) - 1
+    stated = PNM.match(_beginning(image, 4096)) if image.format == "PPM" else None
+    return int(stated[1]) if stated else None
+
+
+def _tiff_entries(image: "ImageFile") -> "ImageFileDirectory_v2":
+    """What a TIFF file states of itself, by number."""
+    from PIL.TiffImagePlugin import TiffImageFile
+
+    assert isinstance(image, TiffImageFile)
+    return image.tag_v2
+
+
+def _beginning(image: "ImageFile", count: int) -> bytes:
+    file = _file(image)
+    place = file.tell()
+    file.seek(0)
+    head = file.read(count)
+    file.seek(place)
     return head
 
 
-def _opaque(image: Any, path: Path) -> Any:
+def _file(image: "ImageFile") -> IO[bytes]:
+    assert image.fp is not None  # it is open until it is read
+    return image.fp
+
+
+def _opaque(image: "ImageFile", path: Path) -> "Image":
     """The image without palette and alpha, once its alpha is known to be opaque everywhere."""
-    if image.mode in GREY16 or image.mode == "I":
-        hidden = image.info.get("transparency")
-        clear = isinstance(hidden, int) and bool((np.asarray(image) == hidden).any())
-    elif image.mode in ("LA", "La", "RGBA", "RGBa", "PA") or "transparency" in image.info:
-        with_alpha = image if image.mode in ("LA", "RGBA") else image.convert("RGBA")
-        clear = with_alpha.getchannel("A").getextrema()[0] < 255
-    else:
-        clear = False
-    if clear:
+    if _is_clear(image):
         raise UnreadableData(
             f"Expected opaque pixels; {path} is transparent in places. Choose what is behind it: "
             "magick in.png -background white -flatten out.png."
         )
-    if image.mode in ("P", "PA", "RGBA", "RGBa", "RGBX"):
-        return image.convert("RGBA").convert("RGB") if image.mode in ("PA", "RGBa") else image.convert("RGB")
-    if image.mode in ("LA", "La"):
+    if image.mode in ("PA", "RGBa"):
+        return image.convert("RGBA").convert("RGB")
+    if image.mode in ("P", "RGBA", "RGBX"):
+        return image.convert("RGB")
+    if image.mode in GREY_ALPHA:
         return (image if image.mode == "LA" else image.convert("LA")).getchannel("L")
     return image
+
+
+def _has_alpha(image: "Image") -> bool:
+    return image.mode in ("RGBA", "RGBa", "PA", *GREY_ALPHA) or "transparency" in image.info
+
+
+def _is_clear(image: "Image") -> bool:
+    """Whether any pixel is transparent."""
+    if image.mode in GREY16 or image.mode == "I":
+        hidden = image.info.get("transparency")
+        return isinstance(hidden, int) and bool((np.asarray(image) == hidden).any())
+    if not _has_alpha(image):
+        return False
+    with_alpha = image if image.mode in ("LA", "RGBA") else image.convert("RGBA")
+    return bool(np.asarray(with_alpha.getchannel("A")).min() < 255)

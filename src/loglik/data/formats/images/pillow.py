@@ -10,19 +10,22 @@ import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 from loglik.data.checks import one_line
 from loglik.data.formats.paths import check_regular
 from loglik.data.formats.signatures import EMPTY, ZEROS, described, remedy
 from loglik.errors import LoglikError, UnreadableData
 
+if TYPE_CHECKING:
+    from PIL.ImageFile import ImageFile
+
 FORMATS = ("PNG", "JPEG", "BMP", "TIFF", "WEBP", "GIF", "PPM")  # Pillow's names
 MOST_PIXELS = 1 << 26  # 67 megapixels
 
 
 @contextmanager
-def opened(path: Path) -> Iterator[Any]:
+def opened(path: Path) -> Iterator["ImageFile"]:
     """Pillow's image, still undecoded; whatever its readers stumble over in the file is one error of ours."""
     from PIL import Image, UnidentifiedImageError
 

@@ -12,13 +12,16 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 from loglik.arguments.memory import in_bytes
 from loglik.data.formats.paths import check_file
 from loglik.data.formats.signatures import described, remedy
 from loglik.data.formats.silence import silent
 from loglik.errors import EmptyData, LoglikError, UnreadableData
+
+if TYPE_CHECKING:
+    import soundfile
 
 LEVELS = {"PCM_U8": 256, "PCM_S8": 256, "PCM_16": 65536}  # what other subtypes hold is looked at
 WIDER = ("PCM_24", "PCM_32", "FLOAT", "DOUBLE")
@@ -80,7 +83,7 @@ def read_header(path: Path) -> Recording:
 
 
 @contextmanager
-def opened(path: Path) -> Iterator[Any]:
+def opened(path: Path) -> Iterator["soundfile.SoundFile"]:
     """libsndfile's file; what it stumbles over is one error of ours."""
     import soundfile
 
@@ -160,7 +163,7 @@ class _Unclosed:
         self._file.close()
 
 
-def _counted(file: Any) -> int:
+def _counted(file: "soundfile.SoundFile") -> int:
     total = 0
     while count := len(file.read(COUNTED_AT_ONCE, dtype="int16")):
         total += count

@@ -7,13 +7,13 @@ rounded, mixed down or resampled is refused, for that changes what a score means
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from loglik.arguments.memory import check_memory
+from loglik.data.checks import Array
 from loglik.data.formats.sound.file import WIDER, Recording, opened, read_header
 from loglik.data.source import Batch, Memory, Source
 from loglik.errors import EmptyData, NotFinite, ShapeMismatch, UnreadableData
@@ -118,7 +118,7 @@ def windows_of(recording: Recording, T: int, at_once: int) -> Iterator[Tensor]:
             left -= count
 
 
-def levels_of(samples: "np.ndarray[Any, Any]", recording: Recording, first: int = 0) -> Tensor:
+def levels_of(samples: Array, recording: Recording, first: int = 0) -> Tensor:
     """Samples as they come from the file, beginning with number `first`, as levels of the same shape."""
     if recording.subtype in WIDER:
         samples = _narrowed(samples, recording, first)
@@ -127,13 +127,13 @@ def levels_of(samples: "np.ndarray[Any, Any]", recording: Recording, first: int 
     return torch.from_numpy(samples.astype(np.int32) + 32768)
 
 
-def _narrowed(samples: "np.ndarray[Any, Any]", recording: Recording, first: int) -> "np.ndarray[Any, Any]":
+def _narrowed(samples: Array, recording: Recording, first: int) -> Array:
     """Samples in [-1, 1) that are multiples of 2^-15, as 16-bit values; others are refused."""
     path = recording.path
     if not np.isfinite(samples).all():
         place = int(np.isfinite(samples).argmin())
         raise NotFinite(f"Expected finite samples; got {samples[place]} at sample {first + place + 1} of {path}.")
-    scaled: np.ndarray[Any, Any] = samples * 32768.0
+    scaled: Array = samples * 32768.0
     whole = (scaled == np.floor(scaled)) & (scaled >= -32768) & (scaled <= 32767)
     if not whole.all():
         place = int(whole.argmin())

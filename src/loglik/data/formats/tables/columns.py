@@ -3,17 +3,18 @@
 import json
 import re
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from loglik.data.checks import APART, EXACT_IN_FLOAT64, MARKS, SWAPPED, is_number
+from loglik.data.checks import APART, EXACT_IN_FLOAT64, MARKS, SWAPPED, Array, is_number
 from loglik.data.formats.tables.reader import ColumnReader
 from loglik.errors import NotNumeric, OutsideSpace
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
+Numbers = type[np.float32] | type[np.float64]
 PANDAS_INDEX = re.compile(r"__index_level_\d+__")  # an index without a name, as pandas stores it beside the data
 READ_BACK = re.compile(r"Unnamed: 0(\.\d+)?")  # an index without a name, as pandas reads it from a CSV file
 GROUPED = re.compile(r"[+-]?\d{1,3}([,.' _\u00a0\u202f]\d{3})+([.,]\d+)?")
@@ -100,8 +101,8 @@ def _remedy(text: str, decimal: str) -> str:
 
 
 def as_matrix(
-    batch: "pa.RecordBatch", names: Sequence[str], declared: Sequence[Any], dtype: Any
-) -> "np.ndarray[Any, Any]":
+    batch: "pa.RecordBatch", names: Sequence[str], declared: Sequence["pa.DataType"], dtype: Numbers
+) -> Array:
     """The columns side by side, (B, D), of the `declared` types; what is missing becomes NaN."""
     import pyarrow as pa
 
@@ -136,14 +137,14 @@ def digits_lost(column: "pa.StringArray") -> str | None:
     return None
 
 
-def _too_far(values: "np.ndarray[Any, Any]") -> "np.ndarray[Any, Any]":
+def _too_far(values: Array) -> Array:
     """Where whole numbers may be others as float64. Read as such, from a CSV, 2^53 may have been 2^53 + 1."""
     if values.dtype.kind == "f":
         return (values >= EXACT_IN_FLOAT64) | (values <= -EXACT_IN_FLOAT64)
     return (values > EXACT_IN_FLOAT64) | (values < -EXACT_IN_FLOAT64)
 
 
-def _as_double(column: Any) -> Any:
+def _as_double(column: "pa.Array") -> "pa.Array":
     import pyarrow as pa
 
     return (column.cast(pa.uint8()) if pa.types.is_boolean(column.type) else column).cast(pa.float64())

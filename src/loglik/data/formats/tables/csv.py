@@ -9,7 +9,7 @@ import io
 import os
 import re
 from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING
 
 from loglik.data.checks import one_line
 from loglik.data.formats.tables.columns import digits_lost, not_numeric
@@ -93,13 +93,15 @@ class CsvReader(ColumnReader):
         return next((text for text in found if text is not None), None)
 
     @staticmethod
-    def _read_type(kind: Any) -> Any:
+    def _read_type(kind: "pa.DataType") -> "pa.DataType":
         import pyarrow as pa
 
         number = pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_null(kind)
         return pa.float64() if number else kind if pa.types.is_boolean(kind) else pa.string()
 
-    def _open(self, columns: Sequence[str] | None, types: dict[str, Any], as_text: bool = False) -> Any:
+    def _open(
+        self, columns: Sequence[str] | None, types: dict[str, "pa.DataType"], as_text: bool = False
+    ) -> "pa.RecordBatchReader":
         import pyarrow as pa
         from pyarrow import csv as pa_csv
 
@@ -127,7 +129,7 @@ class CsvReader(ColumnReader):
         except (OSError, UnicodeDecodeError) as error:
             raise self._unreadable(error) from None
 
-    def _bytes(self) -> Any:
+    def _bytes(self) -> "pa.NativeFile":
         """The file, unpacked; by its name in bytes, for it need not be one in UTF-8."""
         import pyarrow as pa
 
@@ -136,7 +138,7 @@ class CsvReader(ColumnReader):
         file = pa.OSFile(os.fsencode(self.path))
         return pa.CompressedInputStream(file, "gzip") if self.path.lower().endswith(".gz") else file
 
-    def _guarded(self, stream: Any) -> Iterator[Any]:
+    def _guarded(self, stream: "pa.RecordBatchReader") -> Iterator["pa.RecordBatch"]:
         """The stream's batches; whatever is no conversion error says how the file is damaged."""
         import pyarrow as pa
 
@@ -156,11 +158,16 @@ class CsvReader(ColumnReader):
     def _ends_in_separator(self, shown: str) -> bool:
         """Whether the row that begins as pyarrow shows it, cut after some characters, ends in a separator."""
         begin = shown.removesuffix(" ...")
-        opened: Any = gzip.open if self.path.lower().endswith(".gz") else open
-        text = None if self._recoded is None else self._recoded.to_pybytes().decode()
-        with io.StringIO(text) if text else opened(self.path, "rt", encoding="utf-8", errors="replace") as lines:
+        with self._lines() as lines:
             row = next((line for line in lines if line.startswith(begin)), "")
         return row.rstrip("\r\n").endswith(self._dialect.separator)
+
+    def _lines(self) -> IO[str]:
+        if self._recoded is not None:
+            return io.StringIO(self._recoded.to_pybytes().decode())
+        if self.path.lower().endswith(".gz"):
+            return gzip.open(self.path, "rt", encoding="utf-8", errors="replace")
+        return open(self.path, encoding="utf-8", errors="replace")
 
     def _unreadable(self, error: Exception) -> UnreadableData:
         if ragged := RAGGED.search(str(error)):

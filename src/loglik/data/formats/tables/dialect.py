@@ -8,7 +8,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from loglik.data.checks import SWAPPED, is_number
+from loglik.data.checks import is_number
 from loglik.data.formats.tables.columns import labels_left_out
 from loglik.data.formats.tables.headers import empty_ends, is_header, row_labels
 from loglik.data.formats.tables.lines import Head
@@ -51,43 +51,62 @@ def dialect_of(head: Head, name: str, columns: Sequence[str] | None = None, name
     lines = head.lines()
     comments = _comments(lines)
     stated = stated_separator(lines[comments:])
-    before = comments + (stated is not None)
-    separator, rows = cut_rows(lines, before, stated, ".tsv" in name.lower(), name)
+    tabs = ".tsv" in name.lower()
+    separator, rows = cut_rows(lines, name, before=comments + (stated is not None), stated=stated, tabs=tabs)
     if not rows.cells:
         raise EmptyData(f"Expected rows of numbers; got only blank cells in {name}. Export the table again.")
     _check_quotations(head, rows, name)
-    decimal = decimal_mark(rows.cells[1:] or rows.cells, name)
-    cells = [[cell.translate(SWAPPED) for cell in row] for row in rows.cells] if decimal == "," else rows.cells
-    headed = columns is not None and set(columns) <= set(rows.cells[0])
-    title = 0 if headed or named is not None else _titles(cells, rows.width)
-    below = [row for row in cells[title + 1 :] if len(row) == rows.width]
-    first = rows.cells[title]
-    if named is None:
-        named = bool(columns and set(columns) <= set(first)) or is_header(cells[title], _fitting(below, len(first)))
+    decimal = decimal_mark(rows.body, name)
+    numbers = rows.with_points(decimal)
+    title, named = _top_row(rows, numbers, columns, named)
     skip = rows.ends[title] if named else rows.starts[title]
-    commented = _names_in_comment(lines[comments - 1], separator, rows.width) if comments and not named else None
-    names = commented or (list(first) if named else [str(i + 1) for i in range(len(first))])
-    named = named or commented is not None
-    if named and len(names) == rows.width - 1 and below:
-        names = _widened(names, separator, below)
-    whole = len(names) == rows.width
-    if not named:
+    first, below = rows.cells[title], numbers.below(title)
+    commented = None if named else _names_in_comment(lines[:comments], separator, rows.width)
+    if named or commented:
+        named = True
+        names = _widened(commented or first, separator, below, rows.width)
+    else:
         _check_first(first, rows, separator, name)
-        below = below or [list(first)]
-    empty = empty_ends(names if named else None, below) if whole else 0
-    labels = row_labels(names, below) if named and whole else 0
-    distinct = _distinct(names, labels, empty, name, columns or ())
-    said = (
-        *((f"encoding {head.encoding}",) if head.encoding else ()),
+        names, below = [str(i + 1) for i in range(len(first))], below or [first]
+    labels, empty = _not_data(names, named, below) if len(names) == rows.width else (0, 0)
+    distinct = _distinct(names, columns or (), name, labels=labels, empty=empty)
+    said = _said(head.encoding, separator, decimal, named=named)
+    above = sum(bool(line.strip()) for line in lines[: rows.starts[title]]) - (stated is not None)
+    left_out = _left_out(above, distinct[:labels], commented is not None)
+    plain = separator == "," and len(said) == 2 and not left_out and not (named and all(map(is_number, names)))
+    return Dialect(
+        separator, decimal, skip, distinct, named=named, labels=labels, empty=empty, longest=max(map(len, lines)),
+        said=said, left_out=left_out, plain=plain,
+    )  # fmt: skip
+
+
+def _top_row(rows: Rows, numbers: Rows, columns: Sequence[str] | None, named: bool | None) -> tuple[int, bool]:
+    """The first row of the table, below its title, and whether it names the columns.
+
+    `numbers` are the same rows with decimal points; `columns` and `named` are those of `dialect_of`.
+    """
+    headed = columns is not None and set(columns) <= set(rows.cells[0])
+    title = 0 if headed or named is not None else _titles(numbers.cells, rows.width)
+    if named is None:
+        first = rows.cells[title]
+        below = _fitting(numbers.below(title), len(first))
+        named = bool(columns and set(columns) <= set(first)) or is_header(numbers.cells[title], below)
+    return title, named
+
+
+def _not_data(names: list[str], named: bool, below: Sequence[Sequence[str]]) -> tuple[int, int]:
+    """How many of the first columns are row labels, and how many of the last have neither name nor values."""
+    return row_labels(names, below) if named else 0, empty_ends(names if named else None, below)
+
+
+def _said(encoding: str, separator: str, decimal: str, *, named: bool) -> tuple[str, ...]:
+    """How the file was read, in words."""
+    return (
+        *((f"encoding {encoding}",) if encoding else ()),
         f"header {'yes' if named else 'no'}",
         f"separator {SEPARATORS.get(separator, repr(separator))}",
         *(("decimal comma",) if decimal == "," else ()),
     )
-    above = sum(bool(line.strip()) for line in lines[: rows.starts[title]]) - (stated is not None)
-    left_out = _left_out(above, distinct[:labels], commented is not None)
-    plain = separator == "," and len(said) == 2 and not left_out and not (named and all(map(is_number, names)))
-    longest = max(map(len, lines))
-    return Dialect(separator, decimal, skip, distinct, named, labels, empty, longest, said, left_out, plain)
 
 
 def _comments(lines: Sequence[str]) -> int:
@@ -142,20 +161,23 @@ def _fitting(rows: Sequence[Sequence[str]], width: int) -> Sequence[Sequence[str
     return [row[-width:] if len(row) > width else row for row in rows if len(row) >= width]
 
 
-def _names_in_comment(line: str, separator: str, width: int) -> list[str] | None:
+def _names_in_comment(comments: Sequence[str], separator: str, width: int) -> list[str] | None:
     """The names in the last comment, "# a,b", as numpy writes them."""
-    names = next(csv.reader([line.strip().lstrip("#").strip()], delimiter=separator, skipinitialspace=True), [])
+    last = [line.strip().lstrip("#").strip() for line in comments[-1:]]
+    names = next(csv.reader(last, delimiter=separator, skipinitialspace=True), [])
     return names if len(names) == width and is_header(names, [["0"] * width]) else None
 
 
-def _widened(names: list[str], separator: str, rows: Sequence[Sequence[str]]) -> list[str]:
+def _widened(names: list[str], separator: str, rows: Sequence[Sequence[str]], width: int) -> list[str]:
     """Names where rows have a cell more: R writes none above row names, and rows may end in a separator."""
+    if not rows or len(names) != width - 1:
+        return names
     if empty_ends(None, rows):
         return [*names, ""]
     return ["", *names] if separator in "\t " else names
 
 
-def _distinct(names: Sequence[str], labels: int, empty: int, name: str, columns: Sequence[str]) -> tuple[str, ...]:
+def _distinct(names: Sequence[str], columns: Sequence[str], name: str, *, labels: int, empty: int) -> tuple[str, ...]:
     """All names, each once; columns without one are called by their number."""
     filled = [n if n.strip() or n in columns else f"column {i + 1}" for i, n in enumerate(names)]
     data = filled[labels : len(filled) - empty]

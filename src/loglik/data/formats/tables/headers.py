@@ -18,18 +18,33 @@ APART = 3.0  # ranges of a column that a year lies beyond it
 
 def is_header(first: Sequence[str], rows: Sequence[Sequence[str]]) -> bool:
     """Whether the cells of the first row are names; `rows` are those below it, as wide."""
-    if not any(cell.strip() for cell in first):
-        return False
     columns = list(zip(*rows, strict=True)) if rows else [()] * len(first)
+    if not any(map(str.strip, first)):
+        return False
     if not first[0].strip() and len(first) > 1 and _consecutive(columns[0]):
         return True  # the corner above numbered rows
-    words = [_word(cell) for cell in first]
-    if any(words):
-        # A column of words below its first one, beside numbers below a number: rows of labelled data, without names.
-        return any(w and not (c and all(map(_word, c))) for w, c in zip(words, columns, strict=True)) or all(words)
-    if any(cell.strip() not in MARKS and not is_number(cell) for cell in first):
-        return bool(rows) and all(is_number(cell) for c in columns for cell in c)
+    if any(map(_word, first)):
+        return _words_name(first, columns)
+    if not all(map(_number_or_mark, first)):
+        return bool(rows) and all(map(_all_numbers, columns))
     return len(rows) > 2 and (_apart(first, columns) or _counts(first, columns))
+
+
+def _words_name(first: Sequence[str], columns: Sequence[Sequence[str]]) -> bool:
+    """Whether words in the first row are names.
+
+    They are not if each stands over a column of words, and others are numbers: rows of labelled data, without names.
+    """
+    words = [_word(cell) for cell in first]
+    return all(words) or any(w and not (c and all(map(_word, c))) for w, c in zip(words, columns, strict=True))
+
+
+def _number_or_mark(cell: str) -> bool:
+    return cell.strip() in MARKS or is_number(cell)
+
+
+def _all_numbers(cells: Sequence[str]) -> bool:
+    return all(map(is_number, cells))
 
 
 def _consecutive(cells: Sequence[str]) -> bool:
@@ -43,19 +58,22 @@ def _word(cell: str) -> bool:
 
 def _apart(first: Sequence[str], columns: Sequence[Sequence[str]]) -> bool:
     """Years or wavelengths: each lies far outside its column, or is whole where all below it are fractions."""
-    if len(first) < 2 or len(set(first)) < len(first) or not all(cell.strip() and is_number(cell) for cell in first):
+    if len(first) < 2 or len(set(first)) < len(first) or not (all(map(str.strip, first)) and _all_numbers(first)):
         return False
-    numbers = [_number(cell) for cell in first]
+    in_order = _monotone([_number(cell) for cell in first])
+    return (in_order or all(map(WHOLE.fullmatch, first))) and all(map(_beside, first, columns))
+
+
+def _monotone(numbers: Sequence[float]) -> bool:
+    """Whether each is above the one before, or each below."""
     steps = [b - a for a, b in pairwise(numbers)]
-    if not (all(map(WHOLE.fullmatch, first)) or all(s > 0 for s in steps) or all(s < 0 for s in steps)):
-        return False
-    return all(_beside(cell, column) for cell, column in zip(first, columns, strict=True))
+    return all(step > 0 for step in steps) or all(step < 0 for step in steps)
 
 
 def _beside(cell: str, column: Sequence[str], ranges: float = APART) -> bool:
     """Whether a cell is no value of its column: whole above fractions, or some ranges of the column away from it."""
     there = [value for value in column if value.strip() not in MARKS]
-    if len(there) < 3 or not all(map(is_number, there)):
+    if len(there) < 3 or not _all_numbers(there):
         return False
     if WHOLE.fullmatch(cell) and not any(map(WHOLE.fullmatch, there)):
         return True

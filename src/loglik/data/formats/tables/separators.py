@@ -4,10 +4,10 @@ import csv
 import re
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
-from loglik.data.checks import is_number
+from loglik.data.checks import SWAPPED, is_number
 from loglik.errors import NotNumeric, UnreadableData
 
 SEPARATORS = {",": "','", ";": "';'", "\t": "tab", "|": "'|'", " ": "space"}  # in order of preference
@@ -26,38 +26,62 @@ class Rows:
     starts: list[int]
     ends: list[int]
 
+    @property
+    def body(self) -> list[list[str]]:
+        """All rows but the first, which may hold names; the first if it is the only one."""
+        return self.cells[1:] or self.cells
+
     @cached_property
     def width(self) -> int:
         """How many cells most rows have; the first may be a title."""
-        widths = Counter(len(row) for row in self.cells[1:] or self.cells)
+        widths = Counter(len(row) for row in self.body)
         return max(widths, key=lambda width: (widths[width], width))
+
+    def with_points(self, decimal: str) -> "Rows":
+        """The same rows with decimal points, if `decimal` is a comma."""
+        if decimal != ",":
+            return self
+        return replace(self, cells=[[cell.translate(SWAPPED) for cell in row] for row in self.cells])
 
     def below(self, first: int) -> list[list[str]]:
         return [row for row in self.cells[first + 1 :] if len(row) == self.width]
 
     @cached_property
-    def table(self) -> float:
-        """How much this looks like a table: the share of rows of one length, times that of numbers in them."""
-        rows = [row for row in self.cells[1:] or self.cells if len(row) == self.width]
+    def score(self) -> float:
+        """How much this looks like a table: the share of rows of one length, times that of numbers in them.
+
+        Of rows of one cell, or of none, it is 0.
+        """
+        if not self.cells or self.width < 2:
+            return 0.0
+        rows = [row for row in self.body if len(row) == self.width]
         cells = [cell for row in rows[:100] for cell in row][:10_000]
         numbers = sum(is_number(cell) or LIKE_A_NUMBER.fullmatch(cell) is not None for cell in cells)
         headed = 1.0 if len(self.cells[0]) == self.width else 0.9
         return round(headed * len(rows) / max(1, len(self.cells) - 1) * (0.05 + numbers / len(cells)), 6)
 
 
-def cut_rows(lines: Sequence[str], before: int, stated: str | None, tabs: bool, name: str) -> tuple[str, Rows]:
-    """The separator that makes a table of the lines, and its rows."""
+def cut_rows(lines: Sequence[str], name: str, *, before: int, stated: str | None, tabs: bool) -> tuple[str, Rows]:
+    """The separator that makes a table of the lines, and its rows.
+
+    Args:
+        before: how many lines come before the table.
+        stated: the separator that the file itself states.
+        tabs: whether tabs are expected; then they separate if there are any.
+    """
     text = lines[before:]
-    if stated:
-        return stated, _cut(text, stated, before, name)
-    if tabs and any("\t" in line for line in text):
-        return "\t", _cut(text, "\t", before, name)
-    found = {s: _cut(text, s, before, name) for s in SEPARATORS if any(s in line for line in text)}
-    wide = {s: rows for s, rows in found.items() if rows.cells and rows.width > 1 and rows.table > 0.0}
-    if not wide:
-        return ",", _cut(text, ",", before, name)
-    best = max(wide, key=lambda s: wide[s].table)
-    return best, wide[best]
+    if stated or (tabs and _any_has("\t", text)):
+        separator = stated or "\t"
+        return separator, _cut(text, separator, before, name)
+    found = {s: _cut(text, s, before, name) for s in SEPARATORS if _any_has(s, text)}
+    best = max(found, key=lambda s: found[s].score, default=",")
+    if best in found and found[best].score > 0.0:
+        return best, found[best]
+    return ",", _cut(text, ",", before, name)
+
+
+def _any_has(separator: str, lines: Sequence[str]) -> bool:
+    return any(separator in line for line in lines)
 
 
 def _cut(lines: Sequence[str], separator: str, before: int, name: str) -> Rows:
@@ -89,8 +113,9 @@ def stated_separator(lines: Sequence[str]) -> str | None:
 
 def decimal_mark(rows: Sequence[Sequence[str]], name: str) -> str:
     """The decimal mark: a comma if cells read so and none has a point."""
-    commas = [cell for row in rows for cell in row if "," in cell and DECIMAL_COMMA.fullmatch(cell)]
-    if not commas or any("." in cell and DECIMAL_POINT.fullmatch(cell) for row in rows for cell in row):
+    cells = [cell for row in rows for cell in row]
+    commas = list(filter(DECIMAL_COMMA.fullmatch, (cell for cell in cells if "," in cell)))
+    if not commas or any(map(DECIMAL_POINT.fullmatch, (cell for cell in cells if "." in cell))):
         return "."
     if all(map(THOUSANDS.fullmatch, commas)):
         cell = commas[0].strip()

@@ -5,20 +5,23 @@ Only plain numbers for now; a table of mixed columns will be another source over
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from typing import Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from loglik.arguments.memory import check_memory
-from loglik.data.checks import EXACT_IN_FLOAT64, Origin, check_finite, conform
-from loglik.data.formats.tables.columns import as_matrix, check_types, merged
+from loglik.data.checks import EXACT_IN_FLOAT64, Array, Origin, check_finite, conform
+from loglik.data.formats.tables.columns import Numbers, as_matrix, check_types, merged
 from loglik.data.formats.tables.reader import ColumnReader
 from loglik.data.infer import Evidence, stated_space
 from loglik.data.source import Batch, Memory, Source
 from loglik.errors import ContextError, EmptyData, ShapeMismatch, UnreadableData
 from loglik.spaces import Real, Space
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 VALUES_AT_ONCE = 1 << 21  # about so many values are read together: 16 MB in float64
 
@@ -51,7 +54,7 @@ class TableSource(Source):
         types = dict(zip(reader.schema.names, reader.schema.types, strict=True))
         self._types = [types[name] for name in self._names]
         self._exact: set[str] = set()  # columns of large numbers whose digits are all kept
-        self._dtype = np.float32 if all(str(t) in ("float", "halffloat") for t in self._types) else np.float64
+        self._dtype: Numbers = np.float32 if all(str(t) in ("float", "halffloat") for t in self._types) else np.float64
         shape = (len(events),)
         self.context_space = Real((len(self._contexts),)) if self._contexts else None
         self.context_columns = tuple(self._contexts) or None
@@ -108,7 +111,7 @@ class TableSource(Source):
         if sum(map(len, held)):
             yield torch.cat(held)
 
-    def _check_digits(self, values: "np.ndarray[Any, Any]") -> None:
+    def _check_digits(self, values: Array) -> None:
         """Raises OutsideSpace where identifiers of many digits have become reals."""
         if values.max(initial=0.0) < EXACT_IN_FLOAT64 and values.min(initial=0.0) > -EXACT_IN_FLOAT64:
             return  # not so where a value is missing
@@ -164,7 +167,7 @@ def _counted(number: int, what: str) -> str:
     return f"{number} {what}{'s' * (number != 1)}"
 
 
-def _is_whole(kind: Any) -> bool:
+def _is_whole(kind: "pa.DataType") -> bool:
     import pyarrow as pa
 
     return bool(pa.types.is_integer(kind) or pa.types.is_boolean(kind))
