@@ -35,7 +35,7 @@ def load_fsdd(window: int | None = None, context: bool = False) -> Dataset:
         if not mine:
             raise UnreadableData(f"Expected recordings DIGIT_SPEAKER_INDEX.wav to {key} on in {folder}; got none.")
         labels = [digit for _, digit in mine] if context else None
-        source = Recordings([path for path, _ in mine], window or WINDOW, labels=labels, label_space=DIGITS)
+        source = Recordings([path for path, _ in mine], window=window or WINDOW, labels=labels, label_space=DIGITS)
         part[key], facts[key] = source.read(), source.facts
     split = {
         "how": "official: recordings 0 to 4 of each digit and speaker to test; here 5 to 9 to validate",
