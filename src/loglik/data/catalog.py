@@ -52,7 +52,7 @@ class Listing:
 
 
 def catalog() -> list[Listing]:
-    """All built-in data sets, without loading any; the standard ones are available if their files are there."""
+    """All built-in data sets, without loading any; official sets are available if their files are there."""
     return [Listing(name, entry.space, entry.about, entry.available) for name, entry in CATALOG.items()]
 
 

@@ -1,6 +1,6 @@
-"""The boundary every value crosses: numbers only, finite, inside the space; what fails is named by row and column.
+"""Checks of all values: each must be a finite number of the space. Errors name the first other one by row and column.
 
-Rows and columns are counted from 1, as a reader of the file counts them, the header left out.
+Rows and columns are counted from 1, without the header.
 """
 
 import math
@@ -147,7 +147,7 @@ def conform(x: Tensor, space: Space, origin: Origin, first_row: int = 0) -> Tens
 
 
 def _as_reals(x: Tensor, origin: Origin, first_row: int) -> Tensor:
-    """Whole numbers as float64, in which each is itself up to 2^53."""
+    """Whole numbers as float64, which holds them exactly up to 2^53."""
     if x.element_size() == 8:
         far = (x > EXACT_IN_FLOAT64) | (x < -EXACT_IN_FLOAT64)
         if bool(far.any()):
@@ -203,6 +203,6 @@ def is_number(value: Any) -> bool:
 
 
 def one_line(error: Exception) -> str:
-    """Another library's message, short enough to stand in ours, without characters that a terminal obeys."""
+    """Another library's message, shortened to one line, without control characters."""
     line = " ".join(str(error).split())[:160]
     return "".join(c if c.isprintable() else "?" for c in line)

@@ -1,4 +1,4 @@
-"""A path as rows of events: what it holds follows from the name, and what is wrong is said in one line."""
+"""A path as rows of events: the ending of the name decides how it is read."""
 
 import os
 from collections.abc import Sequence

@@ -1,4 +1,4 @@
-"""What data is to the rest of the package: rows of events of one space, in memory or streamed, with fixed splits."""
+"""Data as the rest of the package sees them: rows of events of one space, in memory or streamed, with fixed splits."""
 
 import hashlib
 from abc import ABC, abstractmethod

@@ -1,4 +1,4 @@
-"""The Free Spoken Digit Dataset: the digits 0 to 9, said by several speakers, 8 kHz, 16 bits, mono.
+"""The Free Spoken Digit Dataset: the digits 0 to 9, spoken by several people, 8 kHz, 16 bits, mono.
 
 Z. Jackson et al. 2018, Jakobovski/free-spoken-digit-dataset, DOI 10.5281/zenodo.1342401 (CC BY-SA 4.0). Files are named
 {digit}_{speaker}_{index}.wav; the authors test on the recordings 0 to 4 of each digit and speaker.
@@ -20,7 +20,7 @@ DIGITS = Category((), levels=10)
 def load_fsdd(window: int | None = None, context: bool = False) -> Dataset:
     """Windows of T samples of all recordings of a part, 1024 unless stated; with `context`, the digit of each.
 
-    A group is a recording. The speakers are no groups: each is in every part, so no score tells of other speakers.
+    A group is a recording. Speakers are not groups: each is in every part, so no score tells of other speakers.
 
     The shortest recording has 1149 samples, so every one gives at least one window of 1024. What is left of each, less
     than a window, is left out and counted.

@@ -105,7 +105,7 @@ def _check_dense(shape: Iterable[int], origin: Origin) -> None:
 
 
 def _unmasked(data: np.ma.MaskedArray[tuple[int, ...], np.dtype[np.generic]], origin: Origin) -> Array:
-    """The values, if none is masked: what stands below a mask is no datum."""
+    """The values, if none is masked; values below a mask are not data."""
     masked = np.ma.getmaskarray(data)
     if masked.any():
         row, flat = (int(i) for i in np.argwhere(masked.reshape(len(data), -1))[0])

@@ -47,7 +47,7 @@ def files_of(path: str | Path) -> list[Path]:
 def files_in(folder: str | Path) -> list[Path]:
     """All images, or all recordings, in a folder and its subfolders, by name; other files are left alone.
 
-    Links are followed, but none back to a folder that it lies in; what begins with a dot is hidden, and left out.
+    Links are followed, except those back to a folder that holds them. Names that begin with a dot are left out.
 
     Raises:
         EmptyData: an empty folder. UnreadableData: neither images nor recordings, or both, or not to be read; pipes and

@@ -52,7 +52,7 @@ class Images(Source):
         chosen = None if space is None else stated_space(space, shape, str(paths[0]))
         self._top = self._common_top(chosen)
         self.space = chosen or Integer(shape, self._top + 1)
-        self.read_as = _told(self._paths, self._headers, self._channels, self._top)
+        self.read_as = _changes(self._paths, self._headers, self._channels, self._top)
 
     def batches(self, size: int) -> Iterator[Batch]:
         for start in range(0, self.rows, size):
@@ -145,7 +145,7 @@ def _is_grey(image: Tensor) -> bool:
 
 
 def _alone(paths: Sequence[Path], headers: Sequence[Header]) -> str:
-    """The one image that makes all others colour, or the one that was made so: it may have gone astray."""
+    """Names the only image with colours, or the only one without: it may be in the wrong folder."""
     coloured = [header.colour for header in headers]
     for which, what in ((True, "only {} has colours"), (False, "only {} has none")):
         if len(headers) > 2 and coloured.count(which) == 1:
@@ -153,8 +153,8 @@ def _alone(paths: Sequence[Path], headers: Sequence[Header]) -> str:
     return ""
 
 
-def _told(paths: Sequence[Path], headers: Sequence[Header], channels: int, top: int) -> str:
-    """What was done to how many images, where anything was."""
+def _changes(paths: Sequence[Path], headers: Sequence[Header], channels: int, top: int) -> str:
+    """How many images were changed, and how; empty if none was."""
     other = (
         f"grey as colour{_alone(paths, headers)}" if channels == 3 else "colour whose channels are all equal, as grey"
     )

@@ -1,4 +1,4 @@
-"""Columns as arrow holds them, made numbers: which types are numbers, which columns are row labels, what is neither."""
+"""Arrow columns as numbers: which types are numbers, which columns are row labels, and errors for the rest."""
 
 import json
 import re
@@ -110,7 +110,7 @@ def as_matrix(
     for j in range(len(names)):
         column = batch.column(j)
         plain = pa.types.is_integer(column.type) or pa.types.is_floating(column.type)
-        # Of booleans with gaps numpy would make objects, of decimals always.
+        # numpy turns decimals, and booleans with missing values, into objects.
         values = (column if plain else _as_double(column)).to_numpy(zero_copy_only=False)
         exact = pa.types.is_integer(declared[j]) or pa.types.is_decimal(declared[j])
         if exact and (far := _too_far(values)).any():
@@ -138,7 +138,7 @@ def digits_lost(column: "pa.StringArray") -> str | None:
 
 
 def _too_far(values: Array) -> Array:
-    """Where whole numbers may be others as float64. Read as such, from a CSV, 2^53 may have been 2^53 + 1."""
+    """Where whole numbers may change as float64. A 2^53 that was read as float64 may have been 2^53 + 1."""
     if values.dtype.kind == "f":
         return (values >= EXACT_IN_FLOAT64) | (values <= -EXACT_IN_FLOAT64)
     return (values > EXACT_IN_FLOAT64) | (values < -EXACT_IN_FLOAT64)

@@ -82,7 +82,7 @@ class TableSource(Source):
         size = _counted(len(self._names), "column")
         if rows is not None:
             size = f"{_counted(rows, 'row')} of {size}"
-        return ", ".join([*self._reader.said, size, *self._reader.left_out])
+        return ", ".join([*self._reader.notes, size, *self._reader.left_out])
 
     def batches(self, size: int) -> Iterator[Batch]:
         first_row, dims = 0, self.space.dims
