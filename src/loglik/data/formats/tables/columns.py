@@ -46,15 +46,15 @@ def check_types(reader: ColumnReader, names: Sequence[str]) -> None:
     """Raises NotNumeric for a column of text, dates or lists, with its first value that is no number."""
     import pyarrow as pa
 
+    of = pa.types
+    texts = (of.is_string, of.is_large_string, of.is_string_view)
+    numbers = (of.is_integer, of.is_floating, of.is_decimal, of.is_boolean, of.is_null)
     types = dict(zip(reader.schema.names, reader.schema.types, strict=True))
     for name in names:
-        kind = types[name]
-        if pa.types.is_dictionary(kind):
-            kind = kind.value_type
-        if pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_string_view(kind):
+        kind = types[name].value_type if of.is_dictionary(types[name]) else types[name]
+        if any(is_text(kind) for is_text in texts):
             raise not_numeric(reader, [name])
-        plain = pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_decimal(kind)
-        if not (plain or pa.types.is_boolean(kind) or pa.types.is_null(kind)):
+        if not any(is_one(kind) for is_one in numbers):
             raise NotNumeric(
                 f"Expected numbers in column {name!r}; got {kind} in {reader.name}. Convert it, or leave it out."
             )

@@ -75,10 +75,10 @@ def dialect_of(
     notes = _notes(beginning.encoding, separator, decimal, named=named)
     above = sum(bool(line.strip()) for line in lines[: rows.starts[title]]) - (stated is not None)
     left_out = _left_out(above, distinct[:labels], commented is not None)
-    plain = separator == "," and len(notes) == 2 and not left_out and not (named and all(map(is_number, names)))
+    doubtful = named and all(map(is_number, names))
     return Dialect(
         separator, decimal, skip, distinct, named=named, labels=labels, empty=empty, longest=max(map(len, lines)),
-        notes=notes, left_out=left_out, plain=plain,
+        notes=notes, left_out=left_out, plain=_is_plain(separator, notes) and not left_out and not doubtful,
     )  # fmt: skip
 
 
@@ -109,6 +109,11 @@ def _notes(encoding: str, separator: str, decimal: str, *, named: bool) -> tuple
         f"separator {SEPARATORS.get(separator, repr(separator))}",
         *(("decimal comma",) if decimal == "," else ()),
     )
+
+
+def _is_plain(separator: str, notes: Sequence[str]) -> bool:
+    """Whether there is no more to say than that commas separate, and whether there is a header."""
+    return separator == "," and len(notes) == 2
 
 
 def _comments(lines: Sequence[str]) -> int:
