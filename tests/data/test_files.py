@@ -28,10 +28,7 @@ from loglik.errors import (
 )
 from loglik.spaces import Category, Integer, Real
 
-
-@pytest.fixture(autouse=True)
-def _in_tmp_path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.chdir(tmp_path)
+pytestmark = pytest.mark.usefixtures("in_tmp_path")
 
 
 def write(name: str, content: str | bytes) -> str:

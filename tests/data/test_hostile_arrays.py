@@ -35,10 +35,7 @@ FRAME = pd.DataFrame({"a": [0.5, 2.5, 4.5, 6.5], "b": [1.5, 3.5, 5.5, 7.5]})
 CHOSEN = [[6.5, 7.5], [0.5, 1.5], [4.5, 5.5]]  # rows 3, 0 and 2 of it
 
 
-@pytest.fixture(autouse=True)
-def _in_tmp_path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.chdir(tmp_path)
-
+pytestmark = pytest.mark.usefixtures("in_tmp_path")
 
 READ: dict[str, Callable[[], Any]] = {
     "sparse tensor": lambda: torch.tensor(TWO).to_sparse(),

@@ -26,10 +26,7 @@ from loglik.errors import (
     UnreadableData,
 )
 
-
-@pytest.fixture(autouse=True)
-def _in_tmp_path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.chdir(tmp_path)
+pytestmark = pytest.mark.usefixtures("in_tmp_path")
 
 
 def write(content: str | bytes, name: str = "t.csv") -> str:

@@ -19,9 +19,7 @@ TABLE = b"a,b\n0.5,1.5\n2.5,3.5\n4.5,5.5\n"
 WIDE = [";".join(f"{value:.2f}" for value in row) for row in RANDOM.normal(size=(6, 200))]
 
 
-@pytest.fixture(autouse=True)
-def _in_tmp_path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.chdir(tmp_path)
+pytestmark = pytest.mark.usefixtures("in_tmp_path")
 
 
 def refused(name: str, content: bytes | None, error: type[LoglikError], words: str) -> None:

@@ -52,7 +52,7 @@ class Listing:
 
 
 def catalog() -> list[Listing]:
-    """All built-in data sets, without loading any; the standard ones are available if their files are there."""
+    """All built-in data sets, without loading any; official sets are available if their files are there."""
     return [Listing(name, entry.space, entry.about, entry.available) for name, entry in CATALOG.items()]
 
 
@@ -152,6 +152,18 @@ def _built_in(
     columns: Sequence[str] | None,
     window: int | None,
 ) -> Dataset:
+    _check_options(entry, context, columns, window)
+    if isinstance(space, Space) and space.shape:
+        window = window or space.shape[-1]
+    load = partial(entry.load, context=True) if context else entry.load
+    data = load(window=window) if entry.windowed else load()
+    if space is not None and stated_space(space, data.space.shape, entry.name) != data.space:
+        raise UsageError(f"The built-in data set {entry.name!r} holds {data.space}; got space={space!s}.")
+    return replace(data, about=entry.about)
+
+
+def _check_options(entry: Builtin, context: Context, columns: Sequence[str] | None, window: int | None) -> None:
+    """Raises UsageError or ContextError for what a built-in set cannot have."""
     name = entry.name
     if columns is not None:
         raise UsageError(f"Columns are chosen in files; the built-in data set {name!r} has none.")
@@ -161,13 +173,6 @@ def _built_in(
         raise ContextError(f"The built-in data set {name!r} has no labels; got context=True. Leave it out.")
     if window is not None and (not entry.windowed or window < 1):
         raise UsageError(f"Expected a window of at least 1, of data cut into windows; got {window} for {name!r}.")
-    if isinstance(space, Space) and space.shape:
-        window = window or space.shape[-1]
-    load = partial(entry.load, context=True) if context else entry.load
-    data = load(window=window) if entry.windowed else load()
-    if space is not None and stated_space(space, data.space.shape, name) != data.space:
-        raise UsageError(f"The built-in data set {name!r} holds {data.space}; got space={space!s}.")
-    return replace(data, about=entry.about)
 
 
 def _of_path(context: Context) -> Sequence[str] | bool:

@@ -1,6 +1,6 @@
-"""The boundary every value crosses: numbers only, finite, inside the space; what fails is named by row and column.
+"""Checks of all values: each must be a finite number of the space. Errors name the first other one by row and column.
 
-Rows and columns are counted from 1, as a reader of the file counts them, the header left out.
+Rows and columns are counted from 1, without the header.
 """
 
 import math
@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import DTypeLike
 from torch import Tensor
 
 from loglik.errors import NotFinite, NotNumeric, OutsideSpace, UnreadableData
@@ -56,13 +57,7 @@ def as_numbers(array: Array, origin: Origin) -> Tensor:
     """
     kind = array.dtype.kind
     if kind in "US":
-        row, flat = _first(array, lambda value: not is_number(value))
-        value = array.reshape(len(array), -1)[row, flat]
-        text = value.decode("latin-1") if isinstance(value, bytes) else str(value)
-        advice = "Convert it with .astype(float)." if is_number(text) else "Encode it as numbers."
-        raise NotNumeric(
-            f"Expected numbers; got text such as {text[:40]!r} at {origin.place(row, flat, array.shape[1:])}. {advice}"
-        )
+        raise _text(array, origin)
     if kind == "c":
         raise NotNumeric(f"Expected real numbers; got complex ones in {origin.name}. Split them into two values.")
     if kind == "O":
@@ -76,14 +71,29 @@ def as_numbers(array: Array, origin: Origin) -> Tensor:
         raise UnreadableData(f"Expected an array of numbers; got {array.dtype} in {origin.name}. Convert it first.")
     if kind == "u" and array.dtype.itemsize == 8 and int(array.max(initial=0)) > EXACT_IN_FLOAT64:
         raise _beyond(array, origin)
-    width = {"b": np.uint8, "i": np.int64, "u": np.int64, "f": np.float32}[kind]
-    if kind == "f" and array.dtype.itemsize > 4:
-        width = np.float64
-    if array.dtype == np.uint8:
-        width = np.uint8
     # A copy: torch refuses read-only memory (memory maps), foreign byte orders and negative strides.
     with np.errstate(over="ignore"):  # of long doubles; an infinity is refused by its place
-        return torch.from_numpy(np.array(array, dtype=width, order="C"))
+        return torch.from_numpy(np.array(array, dtype=_torch_type(array.dtype), order="C"))
+
+
+def _torch_type(dtype: np.dtype[np.generic]) -> DTypeLike:
+    """The type of torch that numbers of a numpy type are kept in."""
+    if dtype == np.uint8 or dtype.kind == "b":
+        return np.uint8
+    if dtype.kind in "iu":
+        return np.int64
+    return np.float64 if dtype.itemsize > 4 else np.float32
+
+
+def _text(array: Array, origin: Origin) -> NotNumeric:
+    """The error for an array of text, with the first that is no number."""
+    row, flat = _first(array, lambda value: not is_number(value))
+    value = array.reshape(len(array), -1)[row, flat]
+    text = value.decode("latin-1") if isinstance(value, bytes) else str(value)
+    advice = "Convert it with .astype(float)." if is_number(text) else "Encode it as numbers."
+    return NotNumeric(
+        f"Expected numbers; got text such as {text[:40]!r} at {origin.place(row, flat, array.shape[1:])}. {advice}"
+    )
 
 
 def _unboxed(array: Array, origin: Origin) -> Array:
@@ -137,7 +147,7 @@ def conform(x: Tensor, space: Space, origin: Origin, first_row: int = 0) -> Tens
 
 
 def _as_reals(x: Tensor, origin: Origin, first_row: int) -> Tensor:
-    """Whole numbers as float64, in which each is itself up to 2^53."""
+    """Whole numbers as float64, which holds them exactly up to 2^53."""
     if x.element_size() == 8:
         far = (x > EXACT_IN_FLOAT64) | (x < -EXACT_IN_FLOAT64)
         if bool(far.any()):
@@ -193,6 +203,6 @@ def is_number(value: Any) -> bool:
 
 
 def one_line(error: Exception) -> str:
-    """Another library's message, short enough to stand in ours, without characters that a terminal obeys."""
+    """Another library's message, shortened to one line, without control characters."""
     line = " ".join(str(error).split())[:160]
     return "".join(c if c.isprintable() else "?" for c in line)

@@ -2,7 +2,7 @@
 
 Two rows are equal if all values of their events, and of their contexts, are equal as numbers. Different rows share a
 hash by chance alone: among N rows looked for in M, N M / 2^64 are found wrongly in expectation, 5e-8 for a million in a
-million. The hash is not cryptographic; it is no defence against rows that were made to collide.
+million. The hash is not cryptographic: rows can be made that collide.
 """
 
 from collections.abc import Iterator

@@ -1,4 +1,4 @@
-"""A path as rows of events: what it holds follows from the name, and what is wrong is said in one line."""
+"""A path as rows of events: the ending of the name decides how it is read."""
 
 import os
 from collections.abc import Sequence
@@ -46,7 +46,7 @@ def open_file(
         return open_table(place, context, space, columns)
     if kind == "text":
         assert not isinstance(space, str)
-        source: Source = open_text(place, space, known.vocabulary, window)
+        source: Source = open_text(place, space=space, vocabulary=known.vocabulary, window=window)
     elif kind == "sound":
         assert not isinstance(space, str)
         source = open_sound(place, bool(context), space, window, known)
@@ -79,15 +79,21 @@ def check_options(
     kind: str, path: str, *, context: Sequence[str] | bool, space: Space | str | None, window: int | None
 ) -> None:
     """Raises UsageError or ContextError for what a table, text, recording or image cannot have."""
-    if kind == "table" and isinstance(context, bool) and context:
-        raise UsageError("The contexts of a table are named columns: context=('a', 'b'); got True.")
-    if kind == "text" and context:
-        raise ContextError(f"A text has neither columns nor classes; got a context for {path}. Leave it out.")
-    if kind in ("sound", "images") and context and context is not True:
-        raise ContextError(f"The contexts of {path} are its subfolders: expected context=True; got {context!r}.")
+    _check_context(kind, path, context)
     if kind in ("text", "sound") and isinstance(space, str):
         raise UsageError(f"The space of {path} follows from its {kind}; got space={space!r}. Leave it out.")
     if window is not None and kind in ("table", "images"):
         raise UsageError(f"Windows are cut from texts and recordings; got a window for {path}. Leave it out.")
     if window is not None and window < 1:
         raise UsageError(f"Expected a window of at least 1; got {window}.")
+
+
+def _check_context(kind: str, path: str, context: Sequence[str] | bool) -> None:
+    if not context:
+        return
+    if kind == "table" and context is True:
+        raise UsageError("The contexts of a table are named columns: context=('a', 'b'); got True.")
+    if kind == "text":
+        raise ContextError(f"A text has neither columns nor classes; got a context for {path}. Leave it out.")
+    if kind in ("sound", "images") and context is not True:
+        raise ContextError(f"The contexts of {path} are its subfolders: expected context=True; got {context!r}.")

@@ -1,4 +1,4 @@
-"""Which space a user's data lives in: inferred from its type and values, or stated, as an object or in words."""
+"""The space of a user's data: inferred from type and values, or stated, as a Space or in words."""
 
 from dataclasses import dataclass
 

@@ -105,7 +105,7 @@ def _sound(path: str, seed: int, labelled: bool, window: int | None) -> Dataset:
     T = window or SOUND_WINDOW
     paths = files_of(path)
     labels, names = subfolder_labels(paths, Path(path)) if labelled else (None, ())
-    source = Recordings(paths, T, None, labels, label_space(names) if labelled else None)
+    source = Recordings(paths, window=T, labels=labels, label_space=label_space(names) if labelled else None)
     usable = source.facts["files"] - source.facts["too short for a window"]
     if source.stream:
         check_length(source.rows * T + source.left_out, T, "samples", path)

@@ -26,7 +26,7 @@ class Reading:
 
     @classmethod
     def from_json(cls, record: Mapping[str, Any] | None) -> "Reading":
-        """From the `data` entry of run.json; what is not there is None."""
+        """From the `data` entry of run.json; missing fields are None."""
         record = record or {}
         names = {key: record.get(key) for key in ("vocabulary", "labels")}
         return cls(

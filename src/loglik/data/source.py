@@ -1,8 +1,8 @@
-"""What data is to the rest of the package: rows of events of one space, in memory or streamed, with fixed splits."""
+"""Data as the rest of the package sees them: rows of events of one space, in memory or streamed, with fixed splits."""
 
 import hashlib
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -87,6 +87,30 @@ class Source(ABC):
         for x, context in self.batches(65536):
             digest.update(x, context)
         return digest.hexdigest()
+
+
+def rebatched(parts: Iterable[Batch], size: int) -> Iterator[Batch]:
+    """The same rows in the same order, `size` at a time; the last batch is as short as it comes."""
+    held: list[Batch] = []
+    for part in parts:
+        held.append(part)
+        while _rows(held) >= size:
+            x, c = _joined(held)
+            yield x[:size], None if c is None else c[:size]
+            held = [(x[size:], None if c is None else c[size:])]
+    if _rows(held):
+        yield _joined(held)
+
+
+def _rows(parts: Sequence[Batch]) -> int:
+    return sum(len(x) for x, _ in parts)
+
+
+def _joined(parts: Sequence[Batch]) -> Batch:
+    if len(parts) == 1:  # not copied
+        return parts[0]
+    contexts = [c for _, c in parts if c is not None]
+    return torch.cat([x for x, _ in parts]), torch.cat(contexts) if contexts else None
 
 
 class RowDigest:

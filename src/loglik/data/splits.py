@@ -1,4 +1,4 @@
-"""How data becomes train, valid and test: the split belongs to the source, so it is the same by every door.
+"""How data are split into train, valid and test: always in the same way, by whichever function they are opened.
 
 Independent rows are shuffled. Rows of one group (`Source.groups`) lie in one part whole, or a model is tested on what
 it nearly trained on. A stream is cut in order for the same reason, and one window between two parts is left out: it is
@@ -105,7 +105,7 @@ def split_stream(windows: int, valid: float = 0.05, test: float = 0.05) -> dict[
 
 
 def check_length(length: int, T: int, unit: str, path: str | Path) -> None:
-    """Raises EmptyData, naming the longest window that would do, for a sequence too short to be split."""
+    """Raises EmptyData for a sequence too short to be split; the error names the longest window that would do."""
     if length >= LEAST_WINDOWS * T:
         return
     most = length // LEAST_WINDOWS

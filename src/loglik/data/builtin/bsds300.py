@@ -1,9 +1,8 @@
 """Square crops of the Berkeley photographs, BSDS300.
 
 D. Martin, C. Fowlkes, D. Tal, J. Malik 2001, A database of human segmented natural images, ICCV. They are JPEG files,
-so the smallest patterns bear traces of compression. These crops are cut here, at places drawn from a seed; they
-resemble the 8x8 patches of D. Zoran, Y. Weiss 2011 that papers score on, but are not their file, so neither are the
-numbers.
+so the smallest patterns bear traces of compression. These crops are cut here, at places drawn from a seed.
+Papers score 8x8 patches of D. Zoran, Y. Weiss 2011; these are others, so the scores do not compare.
 """
 
 from functools import partial

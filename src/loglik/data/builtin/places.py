@@ -1,6 +1,6 @@
 """Where the official files of the standard data sets are, under the folder that $LOGLIK_DATA names.
 
-Nothing is fetched: a missing file is named, with the place where it was expected.
+Nothing is downloaded. The error for a missing file names the path where it was expected.
 """
 
 import os
@@ -27,7 +27,7 @@ def find(files: Sequence[str]) -> list[Path]:
 
 
 def missing(files: Sequence[str]) -> str:
-    """What keeps a data set from being read: the first path that is not where it should be; empty if nothing does."""
+    """Why a data set cannot be read, naming the first path that does not exist; empty if all do."""
     root = os.environ.get(ROOT, "")
     if not root:
         return f"Expected {files[0]} under ${ROOT}; it is not set. Set it to the folder of your data sets."

@@ -1,8 +1,8 @@
 """Real-valued tables of the UCI repository, as the regression benchmark of T. Evans (uci_datasets) holds them.
 
 Their values are rounded, and many repeat: a density of them has no greatest value, and models would compete in guessing
-how they were rounded. So constant columns are left out, columns are brought to mean 0 and variance 1, and every value
-gets Gaussian noise of a hundredth of that, once and for all. What is modelled is then a density, the same for everyone.
+how they were rounded. So constant columns are left out, the others are standardised, and every value gets Gaussian
+noise with a standard deviation of 0.01, once for all. What is modelled is then a density, the same for everyone.
 """
 
 from functools import partial

@@ -79,6 +79,12 @@ def _numbers(data: Any, origin: Origin) -> Tensor:
     if hasattr(data, "nnz") and hasattr(data, "toarray"):  # a sparse matrix of scipy
         _check_dense(data.shape, origin)
         data = data.toarray()
+    array = _as_array(data, origin)
+    return as_numbers(array, origin) if array.size else torch.empty(array.shape)
+
+
+def _as_array(data: object, origin: Origin) -> Array:
+    wanted = f"Expected a tensor, array, list, DataFrame, Source or path; got {type(data).__name__}"
     try:
         array = np.asarray(data)
     except ValueError as error:  # rows of different lengths
@@ -86,13 +92,10 @@ def _numbers(data: Any, origin: Origin) -> Tensor:
             f"Expected rows of one length; got different ones in {origin.name} ({one_line(error)})."
         ) from None
     except (TypeError, RuntimeError) as error:
-        raise UsageError(
-            f"Expected a tensor, array, list, DataFrame, Source or path; got {type(data).__name__}, which cannot be "
-            f"converted ({one_line(error)})."
-        ) from None
+        raise UsageError(f"{wanted}, which cannot be converted ({one_line(error)}).") from None
     if array.ndim == 0 and array.dtype.kind not in "biufc":
-        raise UsageError(f"Expected a tensor, array, list, DataFrame, Source or path; got {type(data).__name__}.")
-    return as_numbers(array, origin) if array.size else torch.empty(array.shape)
+        raise UsageError(f"{wanted}.")
+    return array
 
 
 def _check_dense(shape: Iterable[int], origin: Origin) -> None:
@@ -102,7 +105,7 @@ def _check_dense(shape: Iterable[int], origin: Origin) -> None:
 
 
 def _unmasked(data: np.ma.MaskedArray[tuple[int, ...], np.dtype[np.generic]], origin: Origin) -> Array:
-    """The values, if none is masked: what stands below a mask is no datum."""
+    """The values, if none is masked; values below a mask are not data."""
     masked = np.ma.getmaskarray(data)
     if masked.any():
         row, flat = (int(i) for i in np.argwhere(masked.reshape(len(data), -1))[0])

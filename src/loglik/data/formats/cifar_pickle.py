@@ -1,7 +1,7 @@
 """The batches of CIFAR-10's python distribution (A. Krizhevsky 2009, Learning Multiple Layers of Features).
 
-They are pickles, and a pickle may run any code while it loads. This reader lets a pickle name only what an array of
-bytes is made of, and puts its own functions in its place; anything else is refused by name.
+They are pickles, and a pickle may run any code while it loads. This reader allows only the names that arrays of bytes
+need, and replaces them by its own functions. Any other name is refused.
 """
 
 import io

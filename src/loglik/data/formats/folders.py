@@ -29,7 +29,8 @@ def open_sound(path: str, labelled: bool, space: Space | None, window: int | Non
     """The windows of all recordings of a path; `labelled`, with the class of each as its context."""
     paths = files_of(path)
     labels, names = subfolder_labels(paths, Path(path), reading.labels) if labelled else (None, ())
-    source = Recordings(paths, window or WINDOW, space, labels, label_space(names) if labelled else None)
+    classes = label_space(names) if labelled else None
+    source = Recordings(paths, window=window or WINDOW, space=space, labels=labels, label_space=classes)
     if reading.sample_rate not in (None, source.sample_rate):
         raise ShapeMismatch(
             f"Expected {reading.sample_rate} Hz, as the run was fitted to; got {source.sample_rate} Hz in {path}. "
@@ -46,7 +47,7 @@ def files_of(path: str | Path) -> list[Path]:
 def files_in(folder: str | Path) -> list[Path]:
     """All images, or all recordings, in a folder and its subfolders, by name; other files are left alone.
 
-    Links are followed, but none back to a folder that it lies in; what begins with a dot is hidden, and left out.
+    Links are followed, except those back to a folder that holds them. Names that begin with a dot are left out.
 
     Raises:
         EmptyData: an empty folder. UnreadableData: neither images nor recordings, or both, or not to be read; pipes and
@@ -132,14 +133,15 @@ def subfolder_labels(
     for path, parts in zip(paths, inside, strict=True):
         if len(parts) < 2:
             raise ContextError(f"Expected a subfolder of {folder} for each class; {path.name} lies in none. Move it.")
-    names = tuple(known or sorted({parts[0] for parts in inside}))
+    classes = [parts[0] for parts in inside]
+    names = tuple(known or sorted(set(classes)))
     if len(names) < 2:
         raise ContextError(f"Expected at least 2 subfolders of {folder}, one for each class; got {len(names)}.")
     number = {name: i for i, name in enumerate(names)}
-    for parts in inside:
-        if parts[0] not in number:
-            raise ContextError(f"Expected subfolders of {folder} called {', '.join(names[:8])}; got {parts[0]}.")
-    return [number[parts[0]] for parts in inside], names
+    for name in classes:
+        if name not in number:
+            raise ContextError(f"Expected subfolders of {folder} called {', '.join(names[:8])}; got {name}.")
+    return [number[name] for name in classes], names
 
 
 def label_space(names: Sequence[str]) -> Category:

@@ -114,7 +114,7 @@ def open_npz(
 
 
 def _chosen(among: Sequence[str], names: Sequence[str], name: str) -> str:
-    """The array that must be meant: the only one, or the only one that is called as data usually are."""
+    """The array to read: the only one, or the only one with a usual name."""
     usual = [n for n in ARRAYS if n in among]
     if len(among) == 1 or len(usual) == 1:
         return usual[0] if usual else among[0]
@@ -161,7 +161,7 @@ def _load(file: str | IO[bytes], name: str, mmap_mode: Literal["r"] | None = Non
 
 @contextmanager
 def _quiet() -> Iterator[None]:
-    """Without numpy's words on shapes of nonsense and on headers written by Python 2, which are read all the same."""
+    """Without numpy's warnings of impossible shapes, and of headers written by Python 2, which can be read."""
     with np.errstate(over="ignore"), warnings.catch_warnings():
         warnings.simplefilter("ignore")
         yield

@@ -1,6 +1,6 @@
-"""Before a path is opened: is there a file at all, is it one, may it be read? Nothing here waits or reads.
+"""Checks of a path before it is opened: it exists, is a file, and may be read. Nothing is read here.
 
-A pipe would wait for its writer and a device may never end, so both are refused by what the file system says of them.
+A pipe would wait for its writer and a device may never end, so both are refused.
 """
 
 import difflib

@@ -1,4 +1,4 @@
-"""What a file is in truth, whatever its name says: formats by their first bytes, and what to do with each."""
+"""The true format of a file, by its first bytes, whatever its name; and what to do with each."""
 
 import zipfile
 from pathlib import Path
@@ -69,7 +69,7 @@ LOOKED_AT = 1 << 16
 
 
 def true_format(path: str) -> str:
-    """The format that the first bytes name, in words; empty where they name none that we know."""
+    """The format, in words; empty if the first bytes are not those of a known one."""
     with open(path, "rb") as file:
         start = file.read(512)
     for magic, words in SIGNATURES:
@@ -90,7 +90,7 @@ def true_format(path: str) -> str:
 
 
 def described(path: str) -> str:
-    """The same, and whether it is text, or holds nothing at all."""
+    """The true format, or whether the file is text, empty, or zeros."""
     if kind := true_format(path):
         return kind
     with open(path, "rb") as file:
@@ -114,7 +114,7 @@ def remedy(kind: str, otherwise: str) -> str:
 
 
 def control_characters(content: bytes) -> tuple[int, int]:
-    """How many of the first bytes are none of any text, and how many were looked at; over 1 % are a binary file's."""
+    """How many of the first bytes never stand in a text, and how many were read; a file with over 1 % is binary."""
     start = content[:LOOKED_AT]
     return len(start) - len(start.translate(None, CONTROLS)), len(start)
 

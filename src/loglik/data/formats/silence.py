@@ -1,4 +1,4 @@
-"""Libraries in C that write to stderr by themselves, kept silent: what is wrong with a file is one line of ours."""
+"""Keeps C libraries from writing to stderr: users read one line of ours instead."""
 
 import os
 from collections.abc import Iterator
@@ -9,7 +9,7 @@ STDERR = 2
 
 @contextmanager
 def silent() -> Iterator[None]:
-    """Nothing that is written to stderr within is seen, as libtiff and mpg123 write of damage."""
+    """Discards what is written to stderr; libtiff and mpg123 write there of damaged files."""
     try:
         kept = os.dup(STDERR)
     except OSError:  # there is none

@@ -25,12 +25,19 @@ AT_ONCE = 1 << 20
 
 
 def open_text(
-    path: str | Path, space: Space | None = None, vocabulary: tuple[str, ...] | None = None, window: int | None = None
+    path: str | Path,
+    *,
+    space: Space | None = None,
+    vocabulary: tuple[str, ...] | None = None,
+    window: int | None = None,
 ) -> Memory:
-    """All windows of a text, under a given vocabulary: a run's, with the run's space.
+    """All windows of a text, in the vocabulary and space of a run, or in its own.
 
-    A text shorter than a run's window is one event of its own length. Without a vocabulary, under that of the windows
-    that a split trains on, so that its parts are those of `load_text`.
+    The text's own vocabulary is that of the windows that a split trains on, so that other windows have unseen
+    characters as well. A text shorter than a run's window is one event of its own length.
+
+    Args:
+        window: T, where no space states it.
 
     Raises:
         UsageError: a space without the vocabulary that its levels stand for. ShapeMismatch: not a space of text.
@@ -49,21 +56,26 @@ def open_text(
     if chosen != Category((chosen.dims,), len(vocabulary)):
         raise ShapeMismatch(f"Expected events of {chosen}; got a text, {path}, read by {len(vocabulary)} characters.")
     levels, unseen = encode(text, vocabulary, str(path))
-    told = [SHARED.format(unseen)] if unseen else []
-    T = chosen.dims
-    if len(text) < T:
-        if space is None:
-            raise EmptyData(
-                f"Expected at least one window of {T} characters; got {len(text)} in {path}. Choose a shorter window."
-            )
-        told += [f"{len(text)} characters are less than a window of {T}, and are taken as they are"]
-        T = len(text)
+    T = min(chosen.dims, len(text))
+    if chosen.dims > T and space is None:
+        raise EmptyData(
+            f"Expected at least one window of {chosen.dims} characters; got {T} in {path}. Choose a shorter window."
+        )
     x = windows(levels, T)
     source = Memory(replace(chosen, shape=(T,)), x, stream=chosen.dims == T, vocabulary=vocabulary)
-    left = len(text) - x.numel()
-    told += [f"the last {left} characters fill no window of {T} and are left out"] if left else []
-    source.remark, source.read_as = "; ".join(told), read.read_as
+    source.read_as, source.remark = read.read_as, _remark(len(text), chosen.dims, unseen)
     return source
+
+
+def _remark(characters: int, T: int, unseen: int) -> str:
+    """What a user should know of windows of T characters cut from a text."""
+    left = characters % T
+    told = [SHARED.format(unseen)] if unseen else []
+    if characters < T:
+        told.append(f"{characters} characters are less than a window of {T}, and are taken as they are")
+    elif left:
+        told.append(f"the last {left} characters fill no window of {T} and are left out")
+    return "; ".join(told)
 
 
 def _training_text(text: str, T: int) -> str:

@@ -1,7 +1,7 @@
 """The characters of a text file, by the encoding that it is in.
 
-UTF-8 is read as it is. UTF-16 and UTF-32 are read where a byte order mark says so. Any other encoding has to be named
-by whoever knows it: guessed wrongly, it gives other characters without any error.
+UTF-8 is read as it is. UTF-16 and UTF-32 are read where a byte order mark says so. Other encodings are refused: a
+wrong guess gives other characters without an error.
 """
 
 from dataclasses import dataclass

@@ -25,7 +25,7 @@ ROWS = {"train": 20_000, "valid": 2_000, "test": 4_000}
 
 @dataclass(frozen=True)
 class DeadLeaves:
-    """Grey images (1, size, size) of 256 levels: what one sees of discs that fell from the sky for ever.
+    """Grey images (1, size, size) of 256 levels: discs that have fallen on top of each other for ever, from above.
 
         radius ~ r^-3 on [smallest, largest] pixels,   brightness uniform,   pixel = round(brightness + noise eps)
 

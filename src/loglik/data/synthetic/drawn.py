@@ -15,6 +15,7 @@ SEEDS = {"train": 0, "valid": 1, "test": 2}
 def drawn(
     name: str,
     space: Space,
+    *,
     sample: Callable[[int, torch.Generator], Tensor],
     log_density: Callable[[Tensor], Tensor],
     entropy: float | None = None,

@@ -85,7 +85,7 @@ class Ising:
 def load_ising() -> Dataset:
     """20 000 / 2000 / 10 000 grids of 8 x 8 at the critical coupling log(1 + sqrt 2) / 2 of the endless grid."""
     grid = Ising(8, 8, coupling=0.44068679350977147)
-    return drawn(ISING.name, grid.space, grid.sample, grid.log_prob, grid.entropy)
+    return drawn(ISING.name, grid.space, sample=grid.sample, log_density=grid.log_prob, entropy=grid.entropy)
 
 
 ISING = Builtin("ising", load_ising, "Integer(1, 8, 8) with 2 levels", "magnetic spins; log p and entropy known")

@@ -89,7 +89,7 @@ def uneven_transition(levels: int, order: int, seed: int) -> Tensor:
 def load_markov() -> Dataset:
     """20 000 / 2000 / 10 000 strings of 32 letters out of 12, each depending on the two before it."""
     text = MarkovText(uneven_transition(levels=12, order=2, seed=0), length=32)
-    return drawn(MARKOV.name, text.space, text.sample, text.log_prob, text.entropy)
+    return drawn(MARKOV.name, text.space, sample=text.sample, log_density=text.log_prob, entropy=text.entropy)
 
 
 MARKOV = Builtin("markov", load_markov, "Category(32,) with 12 levels", "random text; log p and entropy known")

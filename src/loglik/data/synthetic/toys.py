@@ -151,7 +151,7 @@ TOYS: dict[str, tuple[Callable[[], Toy], str]] = {
 def load_toy(name: str) -> Dataset:
     """100 000 / 2000 / 10 000 draws, computed in float64 and stored as float32, with their exact log density."""
     toy = TOYS[name][0]()
-    return drawn(name, Real((2,)), toy.sample, toy.log_density, toy.entropy, TRAIN)
+    return drawn(name, Real((2,)), sample=toy.sample, log_density=toy.log_density, entropy=toy.entropy, train=TRAIN)
 
 
 TOY_SETS = tuple(

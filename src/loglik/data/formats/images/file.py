@@ -131,7 +131,7 @@ def _header(image: "ImageFile", path: Path) -> Header:
 
 
 def _orientation(image: "ImageFile") -> int:
-    """How the camera was held, 1 to 8: from EXIF, or TIFF's own entry; 1, upright, where nothing sensible is noted."""
+    """How the camera was held, 1 to 8: from EXIF, or TIFF's own entry; 1, upright, where nothing valid is noted."""
     from PIL import Image
 
     try:
@@ -185,7 +185,7 @@ def _top(image: "ImageFile", colour: bool, path: Path) -> int:
     """The value of white, as the file states its depth.
 
     Raises:
-        UnreadableData: a depth that Pillow would round, unsaid.
+        UnreadableData: a depth that Pillow would round without notice.
     """
     if image.mode in TOPS:
         return TOPS[image.mode]

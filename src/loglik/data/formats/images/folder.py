@@ -6,7 +6,7 @@ colour are grey. In a folder of several kinds each image becomes the richest of 
 8), which loses nothing; `read_as` says so. What would have to be scaled, blended or rounded is refused.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import torch
@@ -17,7 +17,7 @@ from loglik.data.formats.images.file import Header, read_header, read_image
 from loglik.data.infer import stated_space
 from loglik.data.source import Batch, Source
 from loglik.errors import OutsideSpace, ShapeMismatch, UnreadableData
-from loglik.spaces import Discrete, Integer, Space
+from loglik.spaces import Integer, Space
 
 
 class Images(Source):
@@ -52,7 +52,7 @@ class Images(Source):
         chosen = None if space is None else stated_space(space, shape, str(paths[0]))
         self._top = self._common_top(chosen)
         self.space = chosen or Integer(shape, self._top + 1)
-        self.read_as = _told(self._paths, self._headers, self._channels, self._top)
+        self.read_as = _changes(self._paths, self._headers, self._channels, self._top)
 
     def batches(self, size: int) -> Iterator[Batch]:
         for start in range(0, self.rows, size):
@@ -127,13 +127,13 @@ class Images(Source):
                     f"Expected images of one depth; got {header} in {path} and {self._headers[deepest]} in "
                     f"{self._paths[deepest]}. Convert one."
                 )
-        if not isinstance(stated, Discrete):
+        if stated is None or stated.limits is None:
             return top if stated is None else max(top, 255)
-        wanted = stated.levels - 1
+        wanted = stated.limits[1]
         for path, header in zip(self._paths, self._headers, strict=True):
             if wanted > header.top and wanted % header.top:
                 raise OutsideSpace(
-                    f"Expected images of {stated.levels} levels; got {header}, of {header.top + 1}, in {path}. "
+                    f"Expected images of {wanted + 1} levels; got {header}, of {header.top + 1}, in {path}. "
                     "Save them with the depth of those that were trained on."
                 )
         # White of a run of 17 levels is none of a byte's: such images hold the levels themselves.
@@ -145,7 +145,7 @@ def _is_grey(image: Tensor) -> bool:
 
 
 def _alone(paths: Sequence[Path], headers: Sequence[Header]) -> str:
-    """The one image that makes all others colour, or the one that was made so: it may have gone astray."""
+    """Names the only image with colours, or the only one without: it may be in the wrong folder."""
     coloured = [header.colour for header in headers]
     for which, what in ((True, "only {} has colours"), (False, "only {} has none")):
         if len(headers) > 2 and coloured.count(which) == 1:
@@ -153,22 +153,21 @@ def _alone(paths: Sequence[Path], headers: Sequence[Header]) -> str:
     return ""
 
 
-def _told(paths: Sequence[Path], headers: Sequence[Header], channels: int, top: int) -> str:
-    """What was done to how many images, where anything was."""
-    if channels == 3:
-        other = (f"grey as colour{_alone(paths, headers)}", [not header.colour for header in headers])
-    else:
-        other = ("colour whose channels are all equal, as grey", [header.colour for header in headers])
-    done = {
-        "turned upright as the camera noted (EXIF)": [header.turned for header in headers],
-        other[0]: other[1],
-        f"with their levels spread over 0..{top}": [header.top < top for header in headers],
-        f"with their levels as the same of 0..{top}": [header.top > top for header in headers],
-        "with a palette, looked up": [header.palette for header in headers],
-        "with opaque alpha, left out": [header.alpha for header in headers],
-        "with several pictures, of which the first": [header.first for header in headers],
+def _changes(paths: Sequence[Path], headers: Sequence[Header], channels: int, top: int) -> str:
+    """How many images were changed, and how; empty if none was."""
+    other = (
+        f"grey as colour{_alone(paths, headers)}" if channels == 3 else "colour whose channels are all equal, as grey"
+    )
+    steps: dict[str, Callable[[Header], bool]] = {
+        "turned upright as the camera noted (EXIF)": lambda header: header.turned,
+        other: lambda header: header.colour != (channels == 3),
+        f"with their levels spread over 0..{top}": lambda header: header.top < top,
+        f"with their levels as the same of 0..{top}": lambda header: header.top > top,
+        "with a palette, looked up": lambda header: header.palette,
+        "with opaque alpha, left out": lambda header: header.alpha,
+        "with several pictures, of which the first": lambda header: header.first,
     }
-    if len(headers) == 1:
-        return ", ".join(what for what, which in done.items() if any(which))
-    told = [f"{sum(which)} {what}" for what, which in done.items() if any(which)]
-    return f"of {len(headers)} images " + ", ".join(told) if told else ""
+    counts = {step: sum(map(concerns, headers)) for step, concerns in steps.items()}
+    done = [step if len(headers) == 1 else f"{count} {step}" for step, count in counts.items() if count]
+    before = f"of {len(headers)} images " if done and len(headers) > 1 else ""
+    return before + ", ".join(done)

@@ -1,4 +1,4 @@
-"""Image files opened by Pillow: only in the formats listed here, of a bounded size, and without a word of its own.
+"""Image files opened by Pillow: only in the formats listed here, up to a largest size, without warnings.
 
 Some of Pillow's other readers start programs (Ghostscript, for EPS). An image that states more than `MOST_PIXELS` is
 refused before any of it is decoded.
@@ -26,7 +26,7 @@ MOST_PIXELS = 1 << 26  # 67 megapixels
 
 @contextmanager
 def opened(path: Path) -> Iterator["ImageFile"]:
-    """Pillow's image, still undecoded; whatever its readers stumble over in the file is one error of ours."""
+    """Pillow's image, not decoded yet; any error of Pillow's readers becomes an UnreadableData."""
     from PIL import Image, UnidentifiedImageError
 
     try:
@@ -56,7 +56,7 @@ def opened(path: Path) -> Iterator["ImageFile"]:
 
 @contextmanager
 def _unlogged() -> Iterator[None]:
-    """Without it Python prints what Pillow logs of damage where nobody listens."""
+    """Nothing that Pillow logs about damage is printed; Python prints it where no handler is set."""
     logger, nobody = logging.getLogger("PIL"), logging.NullHandler()
     logger.addHandler(nobody)
     try:

@@ -84,7 +84,7 @@ def read_header(path: Path) -> Recording:
 
 @contextmanager
 def opened(path: Path) -> Iterator["soundfile.SoundFile"]:
-    """libsndfile's file; what it stumbles over is one error of ours."""
+    """libsndfile's file; any error of it becomes an UnreadableData."""
     import soundfile
 
     check_file(str(path))
@@ -112,7 +112,7 @@ def opened(path: Path) -> Iterator["soundfile.SoundFile"]:
 
 
 def _check_size(path: Path) -> None:
-    """Raises UnreadableData for a WAV file of more bytes than its header can state: some would be left out unsaid."""
+    """Raises UnreadableData for a WAV file of more bytes than its header can state: some would be lost unnoticed."""
     size = path.stat().st_size
     with path.open("rb") as file:
         if size > MOST_OF_RIFF and file.read(4) == b"RIFF":

@@ -15,7 +15,7 @@ from torch import Tensor
 from loglik.arguments.memory import check_memory
 from loglik.data.checks import Array
 from loglik.data.formats.sound.file import WIDER, Recording, opened, read_header
-from loglik.data.source import Batch, Memory, Source
+from loglik.data.source import Batch, Memory, Source, rebatched
 from loglik.errors import EmptyData, NotFinite, ShapeMismatch, UnreadableData
 from loglik.spaces import Integer, Space
 
@@ -39,6 +39,7 @@ class Recordings(Source):
     def __init__(
         self,
         paths: Sequence[Path],
+        *,
         window: int = WINDOW,
         space: Space | None = None,
         labels: Sequence[int] | None = None,
@@ -66,9 +67,7 @@ class Recordings(Source):
             )
         if self.left_out:
             self.remark = f"{self.left_out} samples at the ends fill no window of {T} and are left out"
-        unclosed = sum(file.unclosed for file in files)
-        if unclosed:
-            self.read_as = f"to the end, for the length was never written ({unclosed} of {len(files)} recordings)"
+        self.read_as = _read_as(files)
 
     def read(self) -> Memory:
         size = 1 if self.levels == 256 else 4
@@ -83,18 +82,22 @@ class Recordings(Source):
         return {"files": len(self._files), "too short for a window": short, "samples left out": self.left_out}
 
     def batches(self, size: int) -> Iterator[Batch]:
-        held: list[tuple[Tensor, Tensor | None]] = []
+        return rebatched(self._parts(size), size)
+
+    def _parts(self, size: int) -> Iterator[Batch]:
+        """The windows of each file, some at a time, and their classes."""
         T = self.space.dims
+        at_once = min(size, max(1, SAMPLES_AT_ONCE // T))
         for number, (file, count) in enumerate(self._files):
-            for x in windows_of(file, T, min(size, max(1, SAMPLES_AT_ONCE // T))) if count else ():
-                c = None if self._labels is None else torch.full((len(x),), self._labels[number])
-                held.append((x, c))
-                while sum(len(x) for x, _ in held) >= size:
-                    whole, classes = _joined(held)
-                    yield whole[:size], None if classes is None else classes[:size]
-                    held = [(whole[size:], None if classes is None else classes[size:])]
-        if sum(len(x) for x, _ in held):
-            yield _joined(held)
+            for x in windows_of(file, T, at_once) if count else ():
+                yield x, None if self._labels is None else torch.full((len(x),), self._labels[number])
+
+
+def _read_as(files: Sequence[Recording]) -> str:
+    unclosed = sum(file.unclosed for file in files)
+    if not unclosed:
+        return ""
+    return f"to the end, for the length was never written ({unclosed} of {len(files)} recordings)"
 
 
 def windows_of(recording: Recording, T: int, at_once: int) -> Iterator[Tensor]:
@@ -160,13 +163,6 @@ def _agreeing(files: Sequence[Recording]) -> tuple[int, int]:
                 f"{file.path}. Convert one."
             )
     return first.rate, first.levels
-
-
-def _joined(parts: list[tuple[Tensor, Tensor | None]]) -> tuple[Tensor, Tensor | None]:
-    if len(parts) == 1:
-        return parts[0]
-    contexts = [c for _, c in parts if c is not None]
-    return torch.cat([x for x, _ in parts]), torch.cat(contexts) if contexts else None
 
 
 def _named(paths: Sequence[Path]) -> str:

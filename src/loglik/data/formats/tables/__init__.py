@@ -1,1 +1,1 @@
-"""Tables of named columns: CSV and its kin, Parquet, DataFrames."""
+"""Tables of named columns: CSV, Parquet, DataFrames."""

@@ -1,4 +1,4 @@
-"""Columns as arrow holds them, made numbers: which types are numbers, which columns are row labels, what is neither."""
+"""Arrow columns as numbers: which types are numbers, which columns are row labels, and errors for the rest."""
 
 import json
 import re
@@ -46,15 +46,15 @@ def check_types(reader: ColumnReader, names: Sequence[str]) -> None:
     """Raises NotNumeric for a column of text, dates or lists, with its first value that is no number."""
     import pyarrow as pa
 
+    of = pa.types
+    texts = (of.is_string, of.is_large_string, of.is_string_view)
+    numbers = (of.is_integer, of.is_floating, of.is_decimal, of.is_boolean, of.is_null)
     types = dict(zip(reader.schema.names, reader.schema.types, strict=True))
     for name in names:
-        kind = types[name]
-        if pa.types.is_dictionary(kind):
-            kind = kind.value_type
-        if pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_string_view(kind):
+        kind = types[name].value_type if of.is_dictionary(types[name]) else types[name]
+        if any(is_text(kind) for is_text in texts):
             raise not_numeric(reader, [name])
-        plain = pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_decimal(kind)
-        if not (plain or pa.types.is_boolean(kind) or pa.types.is_null(kind)):
+        if not any(is_one(kind) for is_one in numbers):
             raise NotNumeric(
                 f"Expected numbers in column {name!r}; got {kind} in {reader.name}. Convert it, or leave it out."
             )
@@ -110,7 +110,7 @@ def as_matrix(
     for j in range(len(names)):
         column = batch.column(j)
         plain = pa.types.is_integer(column.type) or pa.types.is_floating(column.type)
-        # Of booleans with gaps numpy would make objects, of decimals always.
+        # numpy turns decimals, and booleans with missing values, into objects.
         values = (column if plain else _as_double(column)).to_numpy(zero_copy_only=False)
         exact = pa.types.is_integer(declared[j]) or pa.types.is_decimal(declared[j])
         if exact and (far := _too_far(values)).any():
@@ -138,7 +138,7 @@ def digits_lost(column: "pa.StringArray") -> str | None:
 
 
 def _too_far(values: Array) -> Array:
-    """Where whole numbers may be others as float64. Read as such, from a CSV, 2^53 may have been 2^53 + 1."""
+    """Where whole numbers may change as float64. A 2^53 that was read as float64 may have been 2^53 + 1."""
     if values.dtype.kind == "f":
         return (values >= EXACT_IN_FLOAT64) | (values <= -EXACT_IN_FLOAT64)
     return (values > EXACT_IN_FLOAT64) | (values < -EXACT_IN_FLOAT64)

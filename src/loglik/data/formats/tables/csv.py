@@ -1,7 +1,7 @@
-"""CSV and its kin, plain or gzipped, streamed through pyarrow; what cannot be read is named by row and column.
+"""CSV and TSV, plain or gzipped, streamed through pyarrow. Errors name the row and the column.
 
-How the file is written (separator, decimal mark, header, row labels) is decided in `dialect` from its first rows. The
-decision could be pyarrow's only for types; the standard library's `csv.Sniffer` knows neither decimals nor row labels.
+How the file is written (separator, decimal mark, header, row labels) is decided in `dialect` from its first rows.
+pyarrow infers types alone, the standard library's `csv.Sniffer` knows neither decimal marks nor row labels.
 """
 
 import gzip
@@ -14,7 +14,7 @@ from typing import IO, TYPE_CHECKING
 from loglik.data.checks import one_line
 from loglik.data.formats.tables.columns import digits_lost, not_numeric
 from loglik.data.formats.tables.dialect import dialect_of, end_too_many
-from loglik.data.formats.tables.lines import Head, read_head
+from loglik.data.formats.tables.lines import Beginning, read_beginning
 from loglik.data.formats.tables.reader import ColumnReader
 from loglik.errors import EmptyData, UnreadableData
 
@@ -44,11 +44,11 @@ class CsvReader(ColumnReader):
         import pyarrow as pa
 
         self.path, self.name = path, name
-        head = read_head(path, name)
-        self._dialect = dialect_of(head, name, columns, named)
-        self._recoded = None if head.recoded is None else pa.py_buffer(head.recoded)
+        beginning = read_beginning(path, name)
+        self._dialect = dialect_of(beginning, name, columns, named)
+        self._recoded = None if beginning.recoded is None else pa.py_buffer(beginning.recoded)
         self.named, self.decimal = self._dialect.named, self._dialect.decimal
-        self.said, self.left_out, self.plain = self._dialect.said, self._dialect.left_out, self._dialect.plain
+        self.notes, self.left_out, self.plain = self._dialect.notes, self._dialect.left_out, self._dialect.plain
         names = self._dialect.names
         # Without types pyarrow infers them from the first block.
         declared = {field.name: field.type for field in self._open(None, {}).schema}
@@ -60,7 +60,7 @@ class CsvReader(ColumnReader):
         last = len(names) - self._dialect.empty
         self.labels = names[: self._dialect.labels]
         self.schema = pa.schema([(n, declared[n]) for n in names[:last]])
-        self.about = _rows_about(path, head)
+        self.about = _rows_about(path, beginning)
 
     def read(self, columns: Sequence[str], size: int) -> Iterator["pa.RecordBatch"]:
         import pyarrow as pa
@@ -205,12 +205,12 @@ class _Texts(ColumnReader):
         return self._reader.read_text(columns)
 
 
-def _rows_about(path: str, head: Head) -> int:
+def _rows_about(path: str, beginning: Beginning) -> int:
     """How many rows the size of the file suggests; of a gzip, what its end says of its size, which is below 4 GB."""
-    size = os.path.getsize(path) if head.recoded is None else len(head.recoded)
-    if path.lower().endswith(".gz") and head.recoded is None:
+    size = os.path.getsize(path) if beginning.recoded is None else len(beginning.recoded)
+    if path.lower().endswith(".gz") and beginning.recoded is None:
         with open(path, "rb") as file:
             file.seek(-4, os.SEEK_END)
             size = int.from_bytes(file.read(4), "little")
-    lines = head.lines()
-    return round(size / max(1, len(head.text.encode())) * len(lines))
+    lines = beginning.lines()
+    return round(size / max(1, len(beginning.text.encode())) * len(lines))

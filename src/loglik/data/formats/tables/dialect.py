@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from loglik.data.checks import is_number
 from loglik.data.formats.tables.columns import labels_left_out
 from loglik.data.formats.tables.headers import empty_ends, is_header, row_labels
-from loglik.data.formats.tables.lines import Head
+from loglik.data.formats.tables.lines import Beginning
 from loglik.data.formats.tables.separators import SEPARATORS, Rows, cut_rows, decimal_mark, stated_separator
 from loglik.errors import EmptyData, UnreadableData
 
@@ -21,7 +21,7 @@ class Dialect:
     """How to read a file: `skip` lines, then rows of all columns of `names`; the `labels` first ones are row labels.
 
     `named` says that the names are the file's own. The `empty` last ones have neither name nor values, as rows end in
-    separators. `said` and `left_out` are what was understood, for the user; `plain` that nobody would wonder at it.
+    separators. `notes` and `left_out` are what was understood, for the user; `plain` that it is as expected.
     """
 
     separator: str
@@ -32,12 +32,14 @@ class Dialect:
     labels: int
     empty: int
     longest: int
-    said: tuple[str, ...]
+    notes: tuple[str, ...]
     left_out: tuple[str, ...]
     plain: bool
 
 
-def dialect_of(head: Head, name: str, columns: Sequence[str] | None = None, named: bool | None = None) -> Dialect:
+def dialect_of(
+    beginning: Beginning, name: str, columns: Sequence[str] | None = None, named: bool | None = None
+) -> Dialect:
     """How the file with this beginning is written.
 
     Args:
@@ -48,14 +50,14 @@ def dialect_of(head: Head, name: str, columns: Sequence[str] | None = None, name
         EmptyData: blank cells alone. UnreadableData: two columns of one name, a quotation that does not end.
         NotNumeric: what may be thousands or decimals.
     """
-    lines = head.lines()
+    lines = beginning.lines()
     comments = _comments(lines)
     stated = stated_separator(lines[comments:])
     tabs = ".tsv" in name.lower()
     separator, rows = cut_rows(lines, name, before=comments + (stated is not None), stated=stated, tabs=tabs)
     if not rows.cells:
         raise EmptyData(f"Expected rows of numbers; got only blank cells in {name}. Export the table again.")
-    _check_quotations(head, rows, name)
+    _check_quotations(beginning, rows, name)
     decimal = decimal_mark(rows.body, name)
     numbers = rows.with_points(decimal)
     title, named = _top_row(rows, numbers, columns, named)
@@ -70,13 +72,13 @@ def dialect_of(head: Head, name: str, columns: Sequence[str] | None = None, name
         names, below = [str(i + 1) for i in range(len(first))], below or [first]
     labels, empty = _not_data(names, named, below) if len(names) == rows.width else (0, 0)
     distinct = _distinct(names, columns or (), name, labels=labels, empty=empty)
-    said = _said(head.encoding, separator, decimal, named=named)
+    notes = _notes(beginning.encoding, separator, decimal, named=named)
     above = sum(bool(line.strip()) for line in lines[: rows.starts[title]]) - (stated is not None)
     left_out = _left_out(above, distinct[:labels], commented is not None)
-    plain = separator == "," and len(said) == 2 and not left_out and not (named and all(map(is_number, names)))
+    doubtful = named and all(map(is_number, names))
     return Dialect(
         separator, decimal, skip, distinct, named=named, labels=labels, empty=empty, longest=max(map(len, lines)),
-        said=said, left_out=left_out, plain=plain,
+        notes=notes, left_out=left_out, plain=_is_plain(separator, notes) and not left_out and not doubtful,
     )  # fmt: skip
 
 
@@ -99,7 +101,7 @@ def _not_data(names: list[str], named: bool, below: Sequence[Sequence[str]]) -> 
     return row_labels(names, below) if named else 0, empty_ends(names if named else None, below)
 
 
-def _said(encoding: str, separator: str, decimal: str, *, named: bool) -> tuple[str, ...]:
+def _notes(encoding: str, separator: str, decimal: str, *, named: bool) -> tuple[str, ...]:
     """How the file was read, in words."""
     return (
         *((f"encoding {encoding}",) if encoding else ()),
@@ -107,6 +109,11 @@ def _said(encoding: str, separator: str, decimal: str, *, named: bool) -> tuple[
         f"separator {SEPARATORS.get(separator, repr(separator))}",
         *(("decimal comma",) if decimal == "," else ()),
     )
+
+
+def _is_plain(separator: str, notes: Sequence[str]) -> bool:
+    """Whether there is no more to say than that commas separate, and whether there is a header."""
+    return separator == "," and len(notes) == 2
 
 
 def _comments(lines: Sequence[str]) -> int:
@@ -120,9 +127,13 @@ def _comments(lines: Sequence[str]) -> int:
     return last
 
 
-def _check_quotations(head: Head, rows: Rows, name: str) -> None:
+def _check_quotations(beginning: Beginning, rows: Rows, name: str) -> None:
     """Raises UnreadableData for a quotation mark that swallows the rest of the file."""
-    if head.complete and head.text.count('"') % 2 and any("\n" in cell or "\r" in cell for cell in rows.cells[-1]):
+    if (
+        beginning.complete
+        and beginning.text.count('"') % 2
+        and any("\n" in cell or "\r" in cell for cell in rows.cells[-1])
+    ):
         start = rows.ends[-2] + 1 if len(rows.ends) > 1 else 1
         raise UnreadableData(
             f"Expected a second quotation mark; got one alone in {name}, in or below line {start}. Add it."

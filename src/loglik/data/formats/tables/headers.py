@@ -1,4 +1,4 @@
-"""What a person sees at the head of a table: whether its first row names the columns, and which columns are no data.
+"""Whether the first row of a table names its columns, and which columns are not data: as a person would decide.
 
 A row of names stands apart from all rows below it: words over numbers, or years over measurements.
 """

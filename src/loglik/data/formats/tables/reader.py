@@ -13,9 +13,9 @@ class ColumnReader(ABC):
 
     `schema` holds the arrow type of each column by name, as the data declares it; `rows` is None where only reading
     tells, and `about` is what the size of the file suggests. `named` is False where the data has no names and the
-    schema's are made up. `labels` are the columns that name rows and are read only if asked for by name. `said` and
-    `left_out` are what was understood of the data, in words; `plain` that nobody would wonder at it. `decimal` is the
-    mark of texts, and `reals_from_text` says that a float64 may stand for a whole number of more digits.
+    schema's are made up. `labels` are the columns that name rows and are read only if asked for by name. `notes` and
+    `left_out` are what was understood of the data, in words; `plain` that it is as expected. `decimal` is the mark of
+    texts, and `reals_from_text` says that a float64 may stand for a whole number of more digits.
     """
 
     name: str
@@ -24,7 +24,7 @@ class ColumnReader(ABC):
     about: int | None = None
     named: bool = True
     labels: tuple[str, ...] = ()
-    said: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
     left_out: tuple[str, ...] = ()
     plain: bool = True
     decimal: str = "."

@@ -1,4 +1,4 @@
-"""The separator and the decimal mark of a table of text: those that make of its first lines rows of numbers."""
+"""The separator and the decimal mark of a table of text: those with which its first lines become rows of numbers."""
 
 import csv
 import re

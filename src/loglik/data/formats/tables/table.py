@@ -16,7 +16,7 @@ from loglik.data.checks import EXACT_IN_FLOAT64, Array, Origin, check_finite, co
 from loglik.data.formats.tables.columns import Numbers, as_matrix, check_types, merged
 from loglik.data.formats.tables.reader import ColumnReader
 from loglik.data.infer import Evidence, stated_space
-from loglik.data.source import Batch, Memory, Source
+from loglik.data.source import Batch, Memory, Source, rebatched
 from loglik.errors import ContextError, EmptyData, ShapeMismatch, UnreadableData
 from loglik.spaces import Real, Space
 
@@ -82,7 +82,7 @@ class TableSource(Source):
         size = _counted(len(self._names), "column")
         if rows is not None:
             size = f"{_counted(rows, 'row')} of {size}"
-        return ", ".join([*self._reader.said, size, *self._reader.left_out])
+        return ", ".join([*self._reader.notes, size, *self._reader.left_out])
 
     def batches(self, size: int) -> Iterator[Batch]:
         first_row, dims = 0, self.space.dims
@@ -97,19 +97,17 @@ class TableSource(Source):
 
     def _matrices(self, size: int) -> Iterator[Tensor]:
         """All rows as float matrices (size, D + k), the last one as short as it comes."""
-        held: list[Tensor] = []
+        for matrix, _ in rebatched(((values, None) for values in self._parts(size)), size):
+            yield matrix
+
+    def _parts(self, size: int) -> Iterator[Tensor]:
+        """All rows as float matrices, as they come from the reader."""
         at_once = max(1, min(VALUES_AT_ONCE // len(self._names), max(size, 4096)))
         for batch in self._reader.read(self._names, at_once):
             values = as_matrix(batch, self._names, self._types, self._dtype)
             if self._reader.reals_from_text:
                 self._check_digits(values)
-            held.append(torch.from_numpy(values))
-            while sum(map(len, held)) >= size:
-                rows = held[0] if len(held) == 1 else torch.cat(held)
-                yield rows[:size]
-                held = [rows[size:]]
-        if sum(map(len, held)):
-            yield torch.cat(held)
+            yield torch.from_numpy(values)
 
     def _check_digits(self, values: Array) -> None:
         """Raises OutsideSpace where identifiers of many digits have become reals."""
@@ -146,16 +144,22 @@ def _choose(reader: ColumnReader, context: Sequence[str], columns: Sequence[str]
     for name in context:
         if name not in known:
             raise ContextError(f"Expected a context column {name!r}; {reader.name} has {_listed(names)}.")
-    if columns is not None and not reader.named and len(columns) == len(names):
-        columns = None  # a file without names is read by position
-    aside = {*context, *reader.labels}
-    events = [name for name in names if name not in aside] if columns is None else list(columns)
+    events = _events(reader, {*context, *reader.labels}, columns)
     for name in events:
         if name not in known:
             raise ShapeMismatch(f"Expected a column {name!r}; {reader.name} has {_listed(names)}. Rename or add it.")
     if not events:
         raise ShapeMismatch(f"Expected at least one column of events; got none in {reader.name}.")
     return events, list(context)
+
+
+def _events(reader: ColumnReader, aside: set[str], columns: Sequence[str] | None) -> list[str]:
+    """The names of the event columns: those asked for, or all that are not set `aside`."""
+    names = list(reader.schema.names)
+    by_position = columns is not None and not reader.named and len(columns) == len(names)
+    if columns is None or by_position:
+        return [name for name in names if name not in aside]
+    return list(columns)
 
 
 def _listed(names: list[str], most: int = 8) -> str:
