@@ -217,6 +217,12 @@ def test_a_place_that_is_taken(digits_run: Path, capsys: pytest.CaptureFixture[s
     expect_failure(
         capsys, ["fit", "digits", "--model", "histogram", "-o", str(digits_run)], 25, "--resume", "--overwrite"
     )
+    comparison = digits_run.parent / "comparison"
+    compare = ["compare", "digits", "--models", "uniform", "-o"]
+    assert run([*compare, str(comparison)]) == 0
+    fit = ["fit", "digits", "--model", "histogram", "-o", str(comparison)]
+    for command in ([*compare, str(digits_run)], [*compare, str(comparison)], fit):  # nothing to be resumed
+        expect_failure(capsys, command, 25, "is there already. Replace it with --overwrite, or choose another -o.")
 
 
 @pytest.mark.parametrize(
