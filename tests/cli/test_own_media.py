@@ -41,6 +41,10 @@ def test_a_text(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.
     words(capsys, ["fit", "book.txt", "--resume", "-o", "run"])  # the window is the run's
     words(capsys, ["report", "run"])
     assert "are shown as their characters" in Path("run/report.html").read_text()
+    words(capsys, ["fit", "book.txt", "--model", "char-rnn", "--window", "8", "--steps", "1", "-o", "rnn"])
+    told = "the run is of text; got the file 'other.txt'. Give the words themselves."
+    assert told in words(capsys, ["sample", "rnn", "--given", "other.txt"], 2)[1]
+    assert words(capsys, ["sample", "rnn", "-n", "1", "--given", "mat."])[0].startswith("mat.")
     assert "follows from its text" in words(capsys, ["fit", "book.txt", "--space", "real"], 2)[1]
     assert "16" in words(capsys, ["data", "book.txt", "--window", "16"])[0]
 
