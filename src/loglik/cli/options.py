@@ -230,9 +230,9 @@ def _pairs(words: list[str] | None, option: str, example: str) -> dict[str, str]
         if not equals or not name:
             raise UsageError(f"Expected {option} KEY=VALUE, such as {option} {example}; got {word!r}.")
         if several := ANOTHER_KEY.search(value):
+            first = f"{option} {name}={value[: several.start()]}"
             raise UsageError(
-                f"Expected {option} once for each key; got {shown(word)}. Write {option} {name}={value[: several.start()]} "
-                f"{option} {several[1]}=..."
+                f"Expected {option} once for each key; got {shown(word)}. Write {first} {option} {several[1]}=..."
             )
         if pairs.setdefault(name, value) != value:
             raise UsageError(
