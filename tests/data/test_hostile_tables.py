@@ -16,6 +16,7 @@ import pytest
 
 from loglik.data.files import open_file
 from loglik.errors import (
+    ContextError,
     DataError,
     EmptyData,
     NotFinite,
@@ -321,6 +322,19 @@ def test_an_index_is_read_if_asked_for_by_name() -> None:
     assert open_file("t.csv", columns=["Unnamed: 0", "a"]).read().x.tolist() == [[4, 0.5], [2, 1.5]]
     with pytest.raises(ShapeMismatch, match="'b'"):
         open_file("t.csv", columns=["b"])
+
+
+def test_columns_that_nobody_asks_for_are_said_to_be_left_out() -> None:
+    write("a,b,c\n0.5,1.5,2.5\n1.5,0.5,3.5\n")
+    assert open_file("t.csv", columns=["b"]).read_as.endswith("1 column, columns 'a', 'c' left out")
+    assert open_file("t.csv", columns=["b"], context=["a"]).read_as.endswith("2 columns, column 'c' left out")
+    assert "left out" not in open_file("t.csv", context=["a"]).read_as
+
+
+def test_a_context_of_all_columns_leaves_no_event() -> None:
+    write("a,b\n0.5,1.5\n")
+    with pytest.raises(ContextError, match=r"got all of t\.csv for the context .*Leave one out"):
+        open_file("t.csv", context=["a", "b"])
 
 
 def test_a_table_of_many_columns() -> None:
