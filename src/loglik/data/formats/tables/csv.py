@@ -190,7 +190,8 @@ class CsvReader(ColumnReader):
                 "Close its quotation, or write the table as Parquet."
             )
         return UnreadableData(
-            f"Expected a CSV file in UTF-8; got {self.name}, which cannot be read as one ({one_line(error)})."
+            f"Expected a CSV file in UTF-8; got {self.name}, which cannot be read as one ({one_line(error)}). "
+            "Export it again."
         )
 
 
