@@ -157,7 +157,7 @@ def _choose(reader: ColumnReader, context: Sequence[str], columns: Sequence[str]
         if name not in known:
             raise ShapeMismatch(f"Expected a column {name!r}; {reader.name} has {_listed(names)}. Rename or add it.")
     if not events and context:
-        raise ContextError(
+        raise ShapeMismatch(
             f"Expected at least one column for the event; got all of {reader.name} for the context (--context). Leave "
             "one out of it."
         )
