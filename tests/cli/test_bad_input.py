@@ -122,6 +122,12 @@ def test_wrong_shape_for_the_run(fitted: Path, tmp_path: Path, capsys: pytest.Ca
     expect_failure(capsys, ["score", str(fitted), str(tmp_path / "other.csv")], 15, "'b'")
 
 
+def test_a_run_stands_before_its_data(fitted: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for data in (str(fitted.parent / "good.csv"), "digits"):
+        expect_failure(capsys, ["score", data, str(fitted)], 21, f"Give it first: score {fitted} {data}.")
+    expect_failure(capsys, ["sample", str(fitted.parent / "good.csv")], 21, "is a file. Name what `loglik fit` made")
+
+
 def test_levels_outside_the_space(digits_run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     np.save(tmp_path / "bright.npy", np.full((2, 1, 8, 8), 17, dtype=np.uint8))
     expect_failure(capsys, ["score", str(digits_run), str(tmp_path / "bright.npy")], 16, "17")
@@ -217,6 +223,12 @@ def test_a_place_that_is_taken(digits_run: Path, capsys: pytest.CaptureFixture[s
     expect_failure(
         capsys, ["fit", "digits", "--model", "histogram", "-o", str(digits_run)], 25, "--resume", "--overwrite"
     )
+    comparison = digits_run.parent / "comparison"
+    compare = ["compare", "digits", "--models", "uniform", "-o"]
+    assert run([*compare, str(comparison)]) == 0
+    fit = ["fit", "digits", "--model", "histogram", "-o", str(comparison)]
+    for command in ([*compare, str(digits_run)], [*compare, str(comparison)], fit):  # nothing to be resumed
+        expect_failure(capsys, command, 25, "is there already. Replace it with --overwrite, or choose another -o.")
 
 
 @pytest.mark.parametrize(
@@ -301,6 +313,18 @@ def test_a_refused_record_or_lost_weights_come_with_a_remedy(fitted: Path, capsy
     (lost / "model.safetensors").unlink()
     expect_failure(capsys, ["score", str(wrong), data], 22, "banana", "Restore it, or fit again with `loglik fit`")
     expect_failure(capsys, ["score", str(lost), data], 21, "no such file", "Restore it, or fit again")
+
+
+def test_an_edited_hyperparameter_is_named_as_a_possible_cause(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    command = ["fit", "moons", "--model", "made", "--set", "hidden=8,8", "--steps", "1", "-o"]
+    for hidden in ([7], [8, 7]):  # fewer tensors, others
+        folder = tmp_path / f"{len(hidden)}"
+        assert run([*command, str(folder)]) == 0
+        edit(folder, lambda record, hidden=hidden: record["model"]["hyperparameters"].update(hidden=hidden))
+        cause = "run.json (its hyperparameters or space) or model.safetensors was changed"
+        expect_failure(capsys, ["score", str(folder), "moons"], 22, cause, "Restore it, or fit again")
 
 
 def test_a_run_whose_weights_are_lost_stays_finished(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

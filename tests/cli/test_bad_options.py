@@ -274,6 +274,33 @@ def test_levels_are_said_to_be_a_whole_number(tmp_path: Path, capsys: pytest.Cap
         assert f"got {words!r}. LEVELS is a whole number, such as integer:256." in capsys.readouterr().err
 
 
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (["--set", "components=3,covariance=diag"], "--set components=3 --set covariance=..."),
+        (["--set", "components=3 covariance=diag"], "--set components=3 --set covariance=..."),
+        (["--set", "components=3", "--set", "components=4"], "once for components; got '3' and '4'. Leave one out."),
+        (["--option", "ema=0.9;patience=4"], "--option ema=0.9 --option patience=..."),
+        (["--option", "ema=0.9", "--option", "ema=0.99"], "once for ema; got '0.9' and '0.99'. Leave one out."),
+    ],
+)
+def test_a_key_is_set_once_and_alone(words: list[str], told: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["fit", NOWHERE, "--model", "gmm", *words]) == 2
+    assert told in capsys.readouterr().err
+    assert run(["fit", NOWHERE, "--model", "gmm", "--set", "components=3", "--set", "components=3"]) == 11
+
+
+@pytest.mark.parametrize("words", ["gaussian gmm", "gaussian;gmm", "gaussian; gmm", "gaussian+gmm"])
+def test_models_are_separated_by_commas(words: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["compare", NOWHERE, "--models", words]) == 2
+    assert f"by commas; got {words!r}. Write --models gaussian,gmm." in capsys.readouterr().err
+
+
+def test_fit_takes_one_model(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["fit", NOWHERE, "--model", "gaussian,gmm"]) == 2
+    assert "Expected one model; got 'gaussian,gmm'. For several: loglik compare" in capsys.readouterr().err
+
+
 def test_a_beginning_for_a_model_without_an_order(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     sets = {"moons": "no model of real values takes them", "digits": "char-rnn, made, transformer, pixelcnn"}
     for data, instead in sets.items():

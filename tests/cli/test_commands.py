@@ -103,6 +103,8 @@ def test_the_columns_of_the_run_are_found_by_name(tmp_path: Path, capsys: pytest
         for f in ("a.csv", "b.csv")
     )
     assert first["nats"] == second["nats"]
+    assert run(["score", str(tmp_path / "run"), str(tmp_path / "b.csv")]) == 0
+    assert "2 columns, column 'note' left out." in capsys.readouterr().err
 
 
 def test_the_context_columns_of_the_run_are_found_by_name(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

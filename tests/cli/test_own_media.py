@@ -41,6 +41,10 @@ def test_a_text(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.
     words(capsys, ["fit", "book.txt", "--resume", "-o", "run"])  # the window is the run's
     words(capsys, ["report", "run"])
     assert "are shown as their characters" in Path("run/report.html").read_text()
+    words(capsys, ["fit", "book.txt", "--model", "char-rnn", "--window", "8", "--steps", "1", "-o", "rnn"])
+    told = "the run is of text; got the file 'other.txt'. Give the words themselves."
+    assert told in words(capsys, ["sample", "rnn", "--given", "other.txt"], 2)[1]
+    assert words(capsys, ["sample", "rnn", "-n", "1", "--given", "mat."])[0].startswith("mat.")
     assert "follows from its text" in words(capsys, ["fit", "book.txt", "--space", "real"], 2)[1]
     assert "16" in words(capsys, ["data", "book.txt", "--window", "16"])[0]
 
@@ -91,6 +95,37 @@ def test_a_folder_of_images(
     assert "2 x 3 colour" in err
     assert "9 x 9 colour" in err
     assert not Path("new").exists()
+
+
+def test_data_of_another_kind_than_the_run_are_named_with_what_to_give(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    random = np.random.default_rng(0)
+    Path("t.csv").write_text("a,b\n" + "0.5,1.5\n1.5,0.25\n2.5,0.75\n" * 9)
+    Path("book.txt").write_text("the cat sat on the mat. " * 40)
+    soundfile.write("a.wav", random.integers(-99, 99, 600).astype(np.int16), 8000)
+    Path("images").mkdir()
+    for number in range(12):
+        Image.fromarray(random.integers(0, 256, (3, 4)).astype(np.uint8)).save(f"images/{number}.png")
+    kinds = {
+        "t.csv": ("a table with the columns ['a', 'b']", "a table"),
+        "book.txt": ("a text", "text"),
+        "a.wav": ("recordings of 8000 Hz", "sound"),
+        "images": ("images of 4 x 3 pixels", "images"),
+    }
+    for data in kinds:
+        window = ["--window", "12"] if data in ("book.txt", "a.wav") else []
+        model = "gaussian" if data == "t.csv" else "uniform"
+        words(capsys, ["fit", data, "--model", model, *window, "-o", f"run-{data}"])
+    for data, (wanted, _) in kinds.items():
+        for other, (_, got) in kinds.items():
+            if other != data:
+                told = words(capsys, ["score", f"run-{data}", other], 15)[1]
+                assert told == (
+                    f"loglik: Expected {wanted}, as the run was fitted to; got {other}, which holds {got}. Name such a "
+                    "file, or another run.\n"
+                )
 
 
 def test_levels_of_a_picture_are_shown_as_they_are(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -212,6 +212,27 @@ WRONG: dict[str, tuple[str | bytes, type[DataError], str]] = {
     "thousands of Germany": ("a;b\n1.234,5;5\n", NotNumeric, "'1.234,5' in row 1 of t.csv. Write numbers without sep"),
     "thousands of France": ("a;b\n1 234,5;5\n", NotNumeric, "'1 234,5' in row 1 of t.csv. Write numbers without sep"),
     "both decimal marks": ("a;b\n1,5;5.5\n", NotNumeric, "'1,5' in row 1 of t.csv. Write all decimals with a point"),
+    "one decimal point among commas": (
+        "a;b\n" + "1,5;2,5\n" * 60 + "1,5;2.5\n" + "1,5;2,5\n" * 60,
+        NotNumeric,
+        "column 'b'; got the text '2.5' in row 61 of t.csv. Write all decimals with a comma, as in the first rows",
+    ),
+    "one decimal comma among points": (
+        "a;b\n" + "1.5;2.5\n" * 60 + "1.5;0,125\n" + "1.5;2.5\n" * 60,
+        NotNumeric,
+        "column 'b'; got the text '0,125' in row 61 of t.csv. Write all decimals with a point",
+    ),
+    "decimal commas between commas": (
+        "a,b,c\n" + "1,5,-2,25,0,125\n" * 60,
+        UnreadableData,
+        "Expected 3 values in every row; got 6 in row 1 of t.csv: '1,5,-2,25,0,125'. If commas are decimal marks too",
+    ),
+    "a separator that is none": (
+        "a#b#c\n" + "1.5#-2#3e5\n" * 9,
+        UnreadableData,
+        "Expected a separator such as ',' ';' tab '|' or space; got '#' in t.csv, whose first line is 'a#b#c'. Write",
+    ),
+    "times are cut by no separator": ("time\n12:30\n12:40\n", NotNumeric, "column 'time'; got time32"),
     "a late decimal comma": ("a;b\n" + "1;2\n" * 1500 + "1,5;2\n", NotNumeric, "'1,5' in row 1501 of t.csv. Write all"),
     "a column of decimal commas": (
         "a\n1,5\n2,5\n",
@@ -318,6 +339,19 @@ def test_an_index_is_read_if_asked_for_by_name() -> None:
     assert open_file("t.csv", columns=["Unnamed: 0", "a"]).read().x.tolist() == [[4, 0.5], [2, 1.5]]
     with pytest.raises(ShapeMismatch, match="'b'"):
         open_file("t.csv", columns=["b"])
+
+
+def test_columns_that_nobody_asks_for_are_said_to_be_left_out() -> None:
+    write("a,b,c\n0.5,1.5,2.5\n1.5,0.5,3.5\n")
+    assert open_file("t.csv", columns=["b"]).read_as.endswith("1 column, columns 'a', 'c' left out")
+    assert open_file("t.csv", columns=["b"], context=["a"]).read_as.endswith("2 columns, column 'c' left out")
+    assert "left out" not in open_file("t.csv", context=["a"]).read_as
+
+
+def test_a_context_of_all_columns_leaves_no_event() -> None:
+    write("a,b\n0.5,1.5\n")
+    with pytest.raises(ShapeMismatch, match=r"got all of t\.csv for the context .*Leave one out"):
+        open_file("t.csv", context=["a", "b"])
 
 
 def test_a_table_of_many_columns() -> None:

@@ -169,7 +169,7 @@ def test_damaged_images(tmp_path: Path) -> None:
     path = write(tmp_path / "a.png", pixels(40, 40, 3))
     whole = path.read_bytes()
     path.write_bytes(whole[: len(whole) // 2])
-    refused(path, UnreadableData, "cannot be read")
+    refused(path, UnreadableData, "truncated.. Copy or download it again, or leave it out.")
     path.write_bytes(b"not an image")
     refused(path, UnreadableData, "which is text")
     path.write_bytes(b"")

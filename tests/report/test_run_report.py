@@ -3,7 +3,9 @@
 import numpy as np
 import pytest
 
+from loglik.cli.app import run as command
 from loglik.data import open_dataset
+from loglik.errors import DataNotFound, RunMismatch, ShapeMismatch
 from loglik.report import run_report
 from loglik.runs.run import update_record
 from loglik.score import same_rows
@@ -43,10 +45,10 @@ def test_the_same_rows_are_shown(run):
 def test_rows_that_have_changed_are_not_shown_as_those_of_the_run(run):
     path, folder = run
     path.write_text(table(seed=1))
-    text = page(folder, path)
-    assert "has changed since the run was fitted" in text
-    assert "held-out rows" not in text
-    assert "samples of gmm" in text  # what the run itself holds
+    with pytest.raises(RunMismatch, match="Expected the rows that the run was fitted to, with fingerprint"):
+        page(folder, path)
+    assert not (folder / "report.html").exists()
+    assert "samples of gmm" in page(folder)  # what the run itself holds
 
 
 def test_one_changed_test_row_is_noticed(run):
@@ -56,25 +58,27 @@ def test_one_changed_test_row_is_noticed(run):
     row = next(i for i, line in enumerate(table().splitlines()[1:]) if abs(float(line.split(",")[0]) - first[0]) < 1e-4)
     path.write_text(table(changed=row))
     assert open_dataset(str(path)).train.fingerprint == before.train.fingerprint
-    text = page(folder, path)
-    assert "has changed since the run was scored" in text
-    assert "held-out rows" not in text
+    with pytest.raises(RunMismatch, match="Expected the rows that the run was scored on"):
+        page(folder, path)
 
 
 @pytest.mark.parametrize(
-    ("write", "said"),
+    ("write", "error"),
     [
-        (lambda path: path.unlink(), "cannot be opened again"),
-        (lambda path: path.write_text("a\n1\n2\n3\n"), "people.csv"),
+        (lambda path: path.unlink(), DataNotFound),
+        (lambda path: path.write_text("a\n1\n2\n3\n"), ShapeMismatch),
+        (lambda path: path.write_text("height,weight\n" + "1,2\n" * ROWS), RunMismatch),
     ],
 )
-def test_data_that_are_gone_or_of_another_kind_are_said_to_be(run, write, said):
+def test_data_that_are_gone_or_of_another_kind_are_refused(run, write, error, capsys):
     path, folder = run
     write(path)
-    text = page(folder, path)
-    assert said in text
-    assert "Only what the run itself holds is shown." in text
-    assert "held-out rows" not in text
+    capsys.readouterr()
+    assert command(["report", str(folder), "--data", str(path)]) == error.exit_code
+    out, err = capsys.readouterr()
+    assert (out, err.count("\n")) == ("", 1)
+    assert "people.csv" in err
+    assert not (folder / "report.html").exists()
 
 
 @pytest.mark.parametrize(
@@ -103,15 +107,19 @@ def test_no_file_is_opened_that_only_the_run_names(run, monkeypatch):
 def test_built_in_data_need_no_naming(tmp_path):
     fit_run(open_dataset("moons"), tmp_path / "r", source="moons", model="gmm", hyperparameters={"components": 2})
     assert "Name it with" not in page(tmp_path / "r")
+    about = update_record(tmp_path / "r")["data"]
+    update_record(tmp_path / "r", data={**about, "fingerprint": "0" * 16})
+    text = page(tmp_path / "r")
+    assert "The data are not shown. Expected the rows that the run was fitted to" in text
+    assert "held-out rows" not in text
 
 
 def test_the_rows_of_a_run_without_a_fingerprint_are_not_shown(run):
     path, folder = run
     record = update_record(folder)
     update_record(folder, data={k: v for k, v in record["data"].items() if k != "fingerprint"})
-    text = page(folder, path)
-    assert "holds no fingerprint" in text
-    assert "held-out rows" not in text
+    with pytest.raises(RunMismatch, match="this one has none"):
+        page(folder, path)
 
 
 def test_the_batch_that_was_used_and_every_hyperparameter_stand_in_tables(run):

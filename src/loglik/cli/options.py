@@ -5,6 +5,7 @@ for a word that cannot be.
 """
 
 import os
+import re
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Annotated
@@ -15,8 +16,11 @@ from loglik.arguments.devices import device_of
 from loglik.arguments.ranges import MANY, SAMPLES, SEEDS, TEMPERATURES, Range, real, shown, whole
 from loglik.errors import ContextError, UsageError
 from loglik.hyperparameters import checked
+from loglik.registry import installed
 from loglik.training.options import REAL, WHOLE, Options, check_precision, seconds
-from loglik.zoo import entry
+from loglik.zoo import ZOO, entry
+
+ANOTHER_KEY = re.compile(r"[,;\s]\s*([A-Za-z_]\w*)\s*=")  # within a value
 
 
 def within(name: str, numbers: Range) -> Callable[[int | None], int | None]:
@@ -56,6 +60,10 @@ def _precision(value: str | None) -> str | None:
 
 
 def _model(value: str | None) -> str | None:
+    if value is not None and "," in value:
+        raise UsageError(
+            f"Expected one model; got {shown(value)}. For several: loglik compare DATA --models {value[:80]}."
+        )
     if value is not None:
         entry(value)
     return value
@@ -63,6 +71,11 @@ def _model(value: str | None) -> str | None:
 
 def _models(value: str | None) -> str | None:
     for name in names_of(value) or ():
+        parts = re.split(r"[\s;:|/+]+", name)
+        if len(parts) > 1 and set(parts) <= {*ZOO, *installed()}:
+            raise UsageError(
+                f"Expected names of models separated by commas; got {shown(name)}. Write --models {','.join(parts)}."
+            )
         entry(name)
     return value
 
@@ -188,13 +201,13 @@ KeepEqual = Annotated[
 
 def settings(words: list[str] | None) -> dict[str, str]:
     """["hidden=64,64", "layers=3"] -> {"hidden": "64,64", "layers": "3"}."""
-    return _pairs(words, "--set KEY=VALUE, such as --set hidden=64,64")
+    return _pairs(words, "--set", "hidden=64,64")
 
 
 def training_options(words: list[str] | None) -> dict[str, float | int]:
     """["ema=0.9995", "patience=4"] -> numbers by name; which names there are, `Options` knows."""
     numbers: dict[str, float | int] = {}
-    for name, value in _pairs(words, "--option KEY=VALUE, such as --option ema=0.9995").items():
+    for name, value in _pairs(words, "--option", "ema=0.9995").items():
         try:
             numbers[name] = int(value) if value.lstrip("-").isdigit() else float(value)
         except ValueError:
@@ -209,11 +222,20 @@ def check_words(options: Mapping[str, object], model: str | None, hyperparameter
         checked(entry(model).load(), model, hyperparameters)
 
 
-def _pairs(words: list[str] | None, expected: str) -> dict[str, str]:
-    pairs = {}
+def _pairs(words: list[str] | None, option: str, example: str) -> dict[str, str]:
+    """KEY=VALUE of each word, `example` one of them; a key stands once, or with the same value again."""
+    pairs: dict[str, str] = {}
     for word in words or []:
-        name, equals, value = word.partition("=")
+        name, equals, value = (part.strip() for part in word.partition("="))
         if not equals or not name:
-            raise UsageError(f"Expected {expected}; got {word!r}.")
-        pairs[name.strip()] = value.strip()
+            raise UsageError(f"Expected {option} KEY=VALUE, such as {option} {example}; got {word!r}.")
+        if several := ANOTHER_KEY.search(value):
+            first = f"{option} {name}={value[: several.start()]}"
+            raise UsageError(
+                f"Expected {option} once for each key; got {shown(word)}. Write {first} {option} {several[1]}=..."
+            )
+        if pairs.setdefault(name, value) != value:
+            raise UsageError(
+                f"Expected {option} once for {name}; got {shown(pairs[name])} and {shown(value)}. Leave one out."
+            )
     return pairs

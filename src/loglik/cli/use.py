@@ -21,9 +21,10 @@ from loglik.cli.options import (
     within,
 )
 from loglik.data import Reading
+from loglik.errors import RunNotFound
 from loglik.inference.evaluate import evaluate, samples_for
 from loglik.output.files import check_files
-from loglik.runs.run import Run
+from loglik.runs.run import RUN, Run
 from loglik.tasks.comparison import SAMPLES
 from loglik.tasks.export import (
     check_rows_file,
@@ -101,6 +102,8 @@ def score(
     if rows is not None:
         check_rows_file(rows)
         check_files([rows], overwrite=overwrite, inputs=[Path(data), run])
+    if not (run / RUN).exists() and (Path(data) / RUN).exists():
+        raise RunNotFound(f"Expected a run, then data; got the run {data} last. Give it first: score {data} {run}.")
     opened = Run.open(run)
     model = opened.model().to(device_of(device))
     about = opened.record.get("data") or {}

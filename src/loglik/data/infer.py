@@ -61,5 +61,7 @@ def stated_space(space: Space | str, shape: tuple[int, ...], name: str) -> Space
         return parse_space(space, shape)
     same_values = shape == (space.dims,) or (1, *shape) == space.shape
     if shape != space.shape and not same_values:
-        raise ShapeMismatch(f"Expected events of shape {space.shape}; got rows of shape {shape} in {name}.")
+        raise ShapeMismatch(
+            f"Expected events of shape {space.shape}; got rows of shape {shape} in {name}. Give rows of that shape."
+        )
     return space

@@ -14,8 +14,8 @@ INSIDE = ".loglik-unfinished"  # in a folder that was there and empty, what is t
 LISTED = 3  # so many files of the user's are named
 
 
-def check_place(wanted: Path, overwrite: bool = False, inputs: Iterable[Path] = ()) -> None:
-    """Whether a result may go there; nothing is touched.
+def check_place(wanted: Path, overwrite: bool = False, inputs: Iterable[Path] = (), *, resumes: bool = False) -> None:
+    """Whether a result may go there; nothing is touched. `resumes` says that a run there could be continued instead.
 
     Raises:
         RunMismatch: something is there, and is not given up, or not loglik's. WriteFailed: it cannot be looked at.
@@ -29,13 +29,15 @@ def check_place(wanted: Path, overwrite: bool = False, inputs: Iterable[Path] = 
         if set(others(place)) <= {INSIDE} or is_unfinished(place):
             return
         if not overwrite:
-            if Manifest.of(place) is None and not (place / "run.json").exists():
+            is_run = (place / "run.json").exists()
+            if Manifest.of(place) is None and not is_run:
                 raise RunMismatch(
                     f"{wanted} is there already, and holds files that loglik did not write. Choose another -o."
                 )
             raise RunMismatch(
-                f"{wanted} is there already. Continue it with --resume, replace it with --overwrite, or choose "
-                "another -o."
+                f"{wanted} is there already. "
+                + ("Continue it with --resume, replace" if resumes and is_run else "Replace")
+                + " it with --overwrite, or choose another -o."
             )
         _check_not_a_home(place, wanted)
         for source in inputs:

@@ -8,12 +8,13 @@ from typing import Any
 from loglik.data import Dataset, open_dataset
 from loglik.data.catalog import CATALOG
 from loglik.data.splits import TOGETHER
-from loglik.errors import LoglikError
+from loglik.errors import LoglikError, RunMismatch
 from loglik.report import record as told
 from loglik.report.record import Record, table
 from loglik.score import same_rows
 from loglik.spaces import Space
 
+ANOTHER = "Name the file of the run with --data, or none."
 ONLY_THE_RUN = "Only what the run itself holds is shown."
 
 
@@ -24,39 +25,45 @@ def reopened(record: Record, space: Space, named: str | None = None) -> tuple[Da
 
     Args:
         named: the path or name of the data, from the user.
+
+    Raises:
+        RunMismatch: the data that the user names are not those of the run. DataError: they cannot be read.
     """
+    if named is not None:
+        return _checked(record, space, named), ""
     about = table(record, "data")
     source = about.get("source") or about.get("name")
-    if not source and named is None:
+    if not source:
         return None, ""
-    place = named if named is not None else source
-    if place is None or (named is None and place not in CATALOG):
+    if source not in CATALOG:
         return None, (
             f"The data are not shown: they were read from {source}, and a report opens no file that only the run "
             f"names. Name it with --data. {ONLY_THE_RUN}"
         )
-    wanted = about.get("fingerprint")
-    if wanted is None:
-        return None, f"The run holds no fingerprint of its data, so no rows can be told to be its own. {ONLY_THE_RUN}"
     try:
-        data = _opened(record, str(place), space)
+        return _checked(record, space, source), ""
     except (LoglikError, OSError) as error:
-        return None, f"The data at {place} cannot be opened again: {error} {ONLY_THE_RUN}"
+        return None, f"The data are not shown. {error} {ONLY_THE_RUN}"
+
+
+def _checked(record: Record, space: Space, place: str) -> Dataset:
+    """The data at a place, known to be those of the run."""
+    wanted = table(record, "data").get("fingerprint")
+    if wanted is None:
+        raise RunMismatch("Expected a run with a fingerprint of its data; this one has none. Give no --data.")
+    data = _opened(record, place, space)
     if data.space != space:
-        return None, f"{place} now holds events of {data.space}, not those that the run was fitted to. {ONLY_THE_RUN}"
+        raise RunMismatch(f"Expected the data of the run, events of {space}; {place} holds {data.space}. {ANOTHER}")
     found = data.train.fingerprint
     if not same_rows(found, str(wanted)):
-        return None, (
-            f"{place} has changed since the run was fitted: the fingerprint of its training rows is {found}, "
-            f"that of the run is {wanted}. {ONLY_THE_RUN}"
+        raise RunMismatch(
+            f"Expected the rows that the run was fitted to, with fingerprint {wanted}; the training rows of {place} "
+            f"have {found}. {ANOTHER}"
         )
     scored = next((s.get("rows") for s in record.get("scores") or [] if s.get("part") == "test"), None)
     if scored and not same_rows(data.test.fingerprint, str(scored)):
-        return None, (
-            f"{place} has changed since the run was scored: its test rows are no longer those of the score. "
-            f"{ONLY_THE_RUN}"
-        )
-    return data, ""
+        raise RunMismatch(f"Expected the rows that the run was scored on; the test rows of {place} differ. {ANOTHER}")
+    return data
 
 
 def _opened(record: Record, place: str, space: Space) -> Dataset:

@@ -25,13 +25,14 @@ def run_report(folder: Path, command: str, data: str | None = None) -> Path:
     """Write folder/report.html from the folder's record, history and weights.
 
     What the record does not tell is left out. The data are shown beside the samples if the user names them, or they are
-    built in, and their rows are still the same; otherwise the page says why they are not.
+    built in, and their rows are still the same; where nobody names them the page says why they are not.
 
     Args:
         data: the path, or name, of the data that the run was fitted to.
 
     Raises:
-        RunNotFound, CorruptRun, NewerRun, PickleRefused: see `runs.load`. WriteFailed: the folder cannot be written.
+        RunNotFound, CorruptRun, NewerRun, PickleRefused: see `runs.load`. RunMismatch, DataError: see `reopened`; no
+        report is written. WriteFailed: the folder cannot be written.
     """
     run = Run.open(folder)
     record, model = run.record, run.model()

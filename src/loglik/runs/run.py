@@ -172,7 +172,7 @@ def read_record(folder: Path) -> dict[str, Any]:
             raise PickleRefused(
                 f"{folder} is a pickle, and loading one may run any code. Expected the folder of a run."
             )
-        raise RunNotFound(f"Expected the folder of a run; {folder} is a file.")
+        raise RunNotFound(f"Expected the folder of a run; {folder} is a file. Name what `loglik fit` made.")
     if not os.path.lexists(folder / RUN) and (folder / "comparison.json").exists():
         raise RunNotFound(f"Expected the folder of one run; {folder} is a comparison. Name one in it, {folder}/MODEL.")
     if not os.path.lexists(folder / RUN):

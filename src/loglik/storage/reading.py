@@ -218,14 +218,15 @@ def check_kinds(found: Mapping[str, Kind], expected: Mapping[str, Kind], place: 
     Raises:
         CorruptRun: with the first that differs.
     """
-    advice = "The files are not of one run; restore it, or fit again."
+    advice = f"run.json (its hyperparameters or space) or {Path(place).name} was changed. Restore it, or fit again."
     missing = [name for name in expected if name not in found]
     extra = [name for name in found if name not in expected]
     if missing or extra:
         name, what = (missing[0], "has no") if missing else (extra[0], "holds an unknown")
         raise CorruptRun(
-            f"{place} {what} tensor {name[:80]!r}, and {len(missing) + len(extra)} in all differ. {advice}"
+            f"Expected the tensors that run.json asks for; {place} {what} tensor {name[:80]!r}, and "
+            f"{len(missing) + len(extra)} in all differ: {advice}"
         )
     for name, kind in expected.items():
         if found[name] != kind:
-            raise CorruptRun(f"Expected {name} in {place} to be {kind}; got {found[name]}. {advice}")
+            raise CorruptRun(f"Expected {name} in {place} to be {kind}; got {found[name]}: {advice}")

@@ -122,7 +122,7 @@ def _begun(
     folder: Path, data: Dataset, wanted: _Wanted, held: ExitStack, *, overwrite: bool, device: torch.device | None
 ) -> _Job:
     """A new run, whose record is written before its model is fitted."""
-    check_place(folder, overwrite, [Path(wanted.source)])
+    check_place(folder, overwrite, [Path(wanted.source)], resumes=True)
     options = Options.of(**wanted.options)
     with seeded(options.seed):
         model = build_for(wanted.model or default_model(data.space), data, wanted.hyperparameters)

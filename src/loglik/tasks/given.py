@@ -1,10 +1,13 @@
 """What samples begin with: a text, the first values of a sequence, or a recording, as the command is told it."""
 
+import os
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 import torch
 from torch import Tensor
 
+from loglik.arguments.ranges import shown
 from loglik.contract import Model
 from loglik.data import Reading, open_source
 from loglik.data.formats.folders import SOUNDS
@@ -76,6 +79,11 @@ def _characters(words: str, vocabulary: tuple[str, ...]) -> Tensor:
     """The levels of the characters, all of which the training text has."""
     if not words:
         raise UsageError("Expected a text for --given; got none. Leave it out.")
+    if Path(words).suffix and os.path.isfile(words):
+        raise UsageError(
+            f"Expected the words of a text for --given, for the run is of text; got the file {shown(words)}. Give the "
+            "words themselves."
+        )
     levels, unseen = encode(words, vocabulary, "--given")
     if unseen:
         place = int((levels == len(vocabulary) - 1).int().argmax())

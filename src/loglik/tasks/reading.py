@@ -4,11 +4,14 @@ from typing import Any
 
 from loglik.data import Reading, Source, open_source
 from loglik.data.catalog import CATALOG
-from loglik.errors import CorruptRun, LoglikError, ShapeMismatch
+from loglik.data.files import kind_of
+from loglik.errors import CorruptRun, LoglikError, ShapeMismatch, UsageError
 from loglik.runs.building import AGAIN
 from loglik.runs.run import RUN, Run, was_changed
 from loglik.spaces import Space
 from loglik.storage.schema import shown
+
+KINDS = {"table": "a table", "text": "text", "sound": "sound", "images": "images"}  # what a file of each kind holds
 
 
 def rows_like(run: Run, space: Space, data: str, part: str | None, context: Any) -> Source:
@@ -18,8 +21,8 @@ def rows_like(run: Run, space: Space, data: str, part: str | None, context: Any)
         space: of the run's model. context: see `open_source`.
 
     Raises:
-        DataError, UsageError, ContextError: the data are not such. CorruptRun: run.json was changed, and its columns
-        are not those of the data.
+        DataError, UsageError, ContextError: the data are not such; ShapeMismatch where they are of another kind.
+        CorruptRun: run.json was changed, and its columns are not those of the data.
     """
     about = run.record.get("data") or {}
     columns = about.get("columns")
@@ -31,10 +34,32 @@ def rows_like(run: Run, space: Space, data: str, part: str | None, context: Any)
     reading = Reading.from_json(about)
     try:
         return open_source(data, part=part, context=context, space=space, columns=columns, reading=reading)
-    except ShapeMismatch:
-        if columns is not None and was_changed(run.folder):
+    except (ShapeMismatch, UsageError) as error:
+        if data not in CATALOG:
+            _check_kind(reading, space, columns, data)
+        if isinstance(error, ShapeMismatch) and columns is not None and was_changed(run.folder):
             _check_names(run, columns, data)
         raise
+
+
+def _check_kind(reading: Reading, space: Space, columns: list[str] | None, data: str) -> None:
+    """Raises ShapeMismatch for a file of another kind than those that the run was fitted to."""
+    if reading.vocabulary is not None:
+        kind, wanted = "text", "a text"
+    elif reading.sample_rate is not None:
+        kind, wanted = "sound", f"recordings of {reading.sample_rate} Hz"
+    elif columns is not None:
+        kind, wanted = "table", f"a table with the columns {shown(columns)}"
+    elif space.pictured:
+        kind, wanted = "images", f"images of {space.shape[-1]} x {space.shape[-2]} pixels"
+    else:
+        kind, wanted = "table", f"an array of rows of shape {space.shape}"
+    got = kind_of(data)
+    if got != kind:
+        raise ShapeMismatch(
+            f"Expected {wanted}, as the run was fitted to; got {data}, which holds {KINDS[got]}. Name such a file, or "
+            "another run."
+        ) from None
 
 
 def _check_names(run: Run, columns: list[str], data: str) -> None:

@@ -51,7 +51,9 @@ def opened(path: Path) -> Iterator["ImageFile"]:
         advice = remedy(name, "") if name in (EMPTY, ZEROS) else "Convert it to PNG, or leave it out."
         raise UnreadableData(f"Expected an image ({known}); got {path}, {what}. {advice}") from None
     except Exception as error:  # Pillow's readers fail in as many ways as there are formats
-        raise UnreadableData(f"Expected an image; {path} cannot be read ({one_line(error)}).") from None
+        raise UnreadableData(
+            f"Expected an image; {path} cannot be read ({one_line(error)}). Copy or download it again, or leave it out."
+        ) from None
 
 
 @contextmanager

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 Numbers = type[np.float32] | type[np.float64]
 PANDAS_INDEX = re.compile(r"__index_level_\d+__")  # an index without a name, as pandas stores it beside the data
 READ_BACK = re.compile(r"Unnamed: 0(\.\d+)?")  # an index without a name, as pandas reads it from a CSV file
-GROUPED = re.compile(r"[+-]?\d{1,3}([,.' _\u00a0\u202f]\d{3})+([.,]\d+)?")
+GROUPED = re.compile(r"[+-]?[1-9]\d{0,2}([,.' _\u00a0\u202f]\d{3})+([.,]\d+)?")
 
 
 def index_columns(schema: "pa.Schema") -> tuple[str, ...]:
@@ -83,13 +83,14 @@ def not_numeric(reader: ColumnReader, names: Sequence[str], reason: str = "") ->
 def _remedy(text: str, decimal: str) -> str:
     """What to do with a cell that is no number."""
     bare = text.strip()
-    if is_number(bare):
+    swapped = bare.translate(SWAPPED)
+    if is_number(swapped if decimal == "," else bare):
         return "Remove the invisible characters around it."
     if GROUPED.fullmatch(bare):
         return "Write numbers without separators between their digits."
-    if is_number(bare.replace("_", "")):
+    if "_" in bare and is_number(bare.replace("_", "")):
         return "Write numbers without underscores."
-    if is_number(bare.translate(SWAPPED)):
+    if is_number(bare if decimal == "," else swapped):
         return f"Write all decimals with a {'comma, as in the first rows' if decimal == ',' else 'point'}."
     if is_number(bare.strip("$\u20ac\u00a3%").strip()):
         return "Write the number alone, its unit in the header."

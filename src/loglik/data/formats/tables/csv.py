@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 BLOCK_BYTES = 4 << 20  # a row must fit in a block; of long ones a block holds some more
 MOST_BYTES = 1 << 26
 RAGGED = re.compile(r"(?:Row #(\d+): )?Expected (\d+) columns, got (\d+): (.*)", re.DOTALL)  # as pyarrow says it
+HALVES = re.compile(r"\s*[+-]?\d+,\d+,")  # a number with a decimal comma, cut in two
 BEYOND = re.compile(r"Row #(\d+): CSV conversion error to null: invalid value ('.*')", re.DOTALL)
 
 
@@ -176,6 +177,8 @@ class CsvReader(ColumnReader):
             advice = "Correct the row."
             if (expected, got) == ("1", "2"):
                 advice = "Name both columns; or, if the comma is a decimal mark, write points."
+            elif int(got) == 2 * int(expected) and self._dialect.separator == "," and HALVES.match(text):
+                advice = "If commas are decimal marks too, write points, or separate the values by ';'."
             elif self._dialect.separator == " ":
                 advice = "Put one separator between two values, such as a comma."
             elif int(got) == int(expected) + 1 and self._ends_in_separator(text):
@@ -190,7 +193,8 @@ class CsvReader(ColumnReader):
                 "Close its quotation, or write the table as Parquet."
             )
         return UnreadableData(
-            f"Expected a CSV file in UTF-8; got {self.name}, which cannot be read as one ({one_line(error)})."
+            f"Expected a CSV file in UTF-8; got {self.name}, which cannot be read as one ({one_line(error)}). "
+            "Export it again."
         )
 
 

@@ -77,11 +77,26 @@ def cut_rows(lines: Sequence[str], name: str, *, before: int, stated: str | None
     best = max(found, key=lambda s: found[s].score, default=",")
     if best in found and found[best].score > 0.0:
         return best, found[best]
+    _check_other_separator(text, name)
     return ",", _cut(text, ",", before, name)
 
 
 def _any_has(separator: str, lines: Sequence[str]) -> bool:
     return any(separator in line for line in lines)
+
+
+def _check_other_separator(lines: Sequence[str], name: str) -> None:
+    """Raises UnreadableData where another mark cuts names, and as many numbers in each line below them."""
+    first, *below = [line.strip() for line in lines if line.strip()][:100] or [""]
+    for mark in sorted(set(re.findall(r"[^\w\s.,+\-'\"]", first))):
+        cells = [line.split(mark) for line in below]
+        names = first.split(mark)
+        named = all(re.search(r"[^\W\d_]", cell) for cell in names)
+        if named and cells and all(len(row) == len(names) and all(map(LIKE_A_NUMBER.fullmatch, row)) for row in cells):
+            raise UnreadableData(
+                f"Expected a separator such as ',' ';' tab '|' or space; got {mark!r} in {name}, whose first line is "
+                f"{first[:40]!r}. Write one of these in its place."
+            )
 
 
 def _cut(lines: Sequence[str], separator: str, before: int, name: str) -> Rows:
@@ -112,10 +127,13 @@ def stated_separator(lines: Sequence[str]) -> str | None:
 
 
 def decimal_mark(rows: Sequence[Sequence[str]], name: str) -> str:
-    """The decimal mark: a comma if cells read so and none has a point."""
+    """The decimal mark: a comma if cells read so and none has a point, or few have: those are the ones to correct."""
     cells = [cell for row in rows for cell in row]
     commas = list(filter(DECIMAL_COMMA.fullmatch, (cell for cell in cells if "," in cell)))
-    if not commas or any(map(DECIMAL_POINT.fullmatch, (cell for cell in cells if "." in cell))):
+    points = len(list(filter(DECIMAL_POINT.fullmatch, (cell for cell in cells if "." in cell))))
+    if points and sum(THOUSANDS.fullmatch(cell) is None for cell in commas) > points:
+        return ","
+    if not commas or points:
         return "."
     if all(map(THOUSANDS.fullmatch, commas)):
         cell = commas[0].strip()

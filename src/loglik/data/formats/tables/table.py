@@ -47,6 +47,8 @@ class TableSource(Source):
     ) -> None:
         events, self._contexts = _choose(reader, context, columns)
         self._reader, self._names = reader, [*events, *self._contexts]
+        known = {*self._names, *reader.labels}
+        self._unread = [name for name in reader.schema.names if name not in known]
         self.rows = reader.rows
         self.columns = tuple(events) if reader.named else None
         self._origin = Origin(reader.name, self.columns)
@@ -82,7 +84,8 @@ class TableSource(Source):
         size = _counted(len(self._names), "column")
         if rows is not None:
             size = f"{_counted(rows, 'row')} of {size}"
-        return ", ".join([*self._reader.notes, size, *self._reader.left_out])
+        unread = [f"{_columns(self._unread)} left out"] if self._unread else []
+        return ", ".join([*self._reader.notes, size, *self._reader.left_out, *unread])
 
     def batches(self, size: int) -> Iterator[Batch]:
         first_row, dims = 0, self.space.dims
@@ -148,6 +151,11 @@ def _choose(reader: ColumnReader, context: Sequence[str], columns: Sequence[str]
     for name in events:
         if name not in known:
             raise ShapeMismatch(f"Expected a column {name!r}; {reader.name} has {_listed(names)}. Rename or add it.")
+    if not events and context:
+        raise ShapeMismatch(
+            f"Expected at least one column for the event; got all of {reader.name} for the context (--context). Leave "
+            "one out of it."
+        )
     if not events:
         raise ShapeMismatch(f"Expected at least one column of events; got none in {reader.name}.")
     return events, list(context)
@@ -165,6 +173,10 @@ def _events(reader: ColumnReader, aside: set[str], columns: Sequence[str] | None
 def _listed(names: list[str], most: int = 8) -> str:
     shown = ", ".join(repr(name) for name in names[:most])
     return shown + (f" and {len(names) - most} more" if len(names) > most else "") if names else "no columns"
+
+
+def _columns(names: list[str]) -> str:
+    return f"column{'s' * (len(names) > 1)} {_listed(names)}"
 
 
 def _counted(number: int, what: str) -> str:
