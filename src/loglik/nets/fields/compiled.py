@@ -160,7 +160,7 @@ def plain_trajectory(
         return plain.reference(state.new_tensor(t), state)
 
     for t, after in pairwise(times):
-        state, slopes = stages(method, field, t, after - t, state, slope)
+        state, slopes = stages(method, field, t=t, h=after - t, y=state, slope=slope)
         slope = slopes[-1]
     return plain.parts(state)
 
