@@ -55,11 +55,11 @@ def peer(name: str, dims: int, true: Tensor) -> dict[str, Any]:
 
 def ours(dims: int, true: Tensor, tolerance: float) -> dict[str, Any]:
     flow, log_prob = our_flow(Net(dims), dims, True, tolerance=tolerance)
-    rows, way = [], flow._trajectory
+    rows, trajectory = [], flow._trajectory
 
-    def watched(motion: Any, x: Tensor, times: Sequence[float]) -> tuple[Tensor, ...]:
+    def watched(dynamics: Any, x: Tensor, times: Sequence[float]) -> tuple[Tensor, ...]:
         rows.append(len(x))
-        return way(motion, x, times)
+        return trajectory(dynamics, x, times)
 
     flow._trajectory = watched  # type: ignore[method-assign]
     with counting() as tally:

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from loglik.bijections.continuous import SPAN, Continuous, Noise, gaussian, rademacher
 from loglik.contract import Claim
-from loglik.nets.fields.compiled import CompiledMotion
+from loglik.nets.fields.compiled import CompiledDynamics
 from loglik.nets.fields.field import Field
 from loglik.ode import RK4, Adjoint, Backprop, Checkpointed, Fixed, Gradient, counting, solve
 
@@ -100,11 +100,11 @@ def test_the_estimate_is_one_smooth_function_along_the_way() -> None:
 
     def log_det(count: int, *, anew: bool) -> Tensor:
         torch.manual_seed(3)
-        fixed = flow.field.motion(None, flow.field.along(rademacher((1, 7, 3), x)))
+        fixed = flow.field.dynamics(None, flow.field.hutchinson(rademacher((1, 7, 3), x)))
 
         def field(t: Tensor, state: Tensor) -> Tensor:
-            motion = flow.field.motion(None, flow.field.along(rademacher((1, 7, 3), x))) if anew else fixed
-            return motion(t, state)
+            dynamics = flow.field.dynamics(None, flow.field.hutchinson(rademacher((1, 7, 3), x))) if anew else fixed
+            return dynamics(t, state)
 
         return fixed.parts(solve(field, fixed.start(x), SPAN, method=RK4, steps=Fixed(count)).last)[1].detach()
 
@@ -146,8 +146,8 @@ def test_learning_needs_few_steps() -> None:
     with counting() as resting:
         Continuous(Field(3, (8, 7))).trajectory(x)
     assert resting.evaluations <= 6 + 25
-    motion = flow.field.motion(None, flow.field.exact())
-    adaptive = solve(motion, motion.start(x), SPAN).evaluations
+    dynamics = flow.field.dynamics(None, flow.field.exact())
+    adaptive = solve(dynamics, dynamics.start(x), SPAN).evaluations
     flow.tolerance = 1e-6
     assert 6 * (len(flow._grid()) - 1) < adaptive
 
@@ -189,11 +189,11 @@ def test_events_that_need_finer_steps_get_them(gradient: Gradient, kinetic: floa
         values = torch.cat([parts[0][:, 0], parts[1]])
         return [values.detach(), *torch.autograd.grad(values.sum(), list(flow.parameters()))]
 
-    motion = flow.field.motion(None, flow.field.exact())
-    truth = found(motion.parts(solve(motion, motion.start(x), SPAN, steps=Fixed(400)).last))
+    dynamics = flow.field.dynamics(None, flow.field.exact())
+    truth = found(dynamics.parts(solve(dynamics, dynamics.start(x), SPAN, steps=Fixed(400)).last))
     for learned, true in zip(found(flow.trajectory(x)), truth, strict=True):
         torch.testing.assert_close(learned, true, atol=5e-3, rtol=5e-3)
-    coarse = flow._refined(motion, x, flow._grid(), halvings=0)
+    coarse = flow._refined(dynamics, x, flow._grid(), halvings=0)
     assert float((torch.cat([coarse[0][:, 0], coarse[1]]) - truth[0]).detach().abs().max()) > 0.1
 
 
@@ -214,7 +214,7 @@ def test_exact_where_it_is_affordable() -> None:
     with torch.no_grad():
         wide.field.layers[-1].weight.normal_()
     x = torch.randn(2, 20)
-    axes = wide.field.motion(None, wide.field.axes())
+    axes = wide.field.dynamics(None, wide.field.axes())
     z, log_det = axes.parts(solve(axes, axes.start(x), SPAN).last)
     torch.testing.assert_close(wide(x)[1], log_det, atol=1e-4, rtol=0)
     torch.testing.assert_close(wide(x)[0], z, atol=1e-4, rtol=0)
@@ -261,6 +261,6 @@ def test_the_grid_reaches_from_data_to_noise() -> None:
 
 def test_motion_is_prepared_once() -> None:
     flow = moving()
-    motion = flow.field.motion(None, flow.field.exact())
-    assert isinstance(motion, CompiledMotion)
-    assert motion.network is motion.network
+    dynamics = flow.field.dynamics(None, flow.field.exact())
+    assert isinstance(dynamics, CompiledDynamics)
+    assert dynamics.network is dynamics.network

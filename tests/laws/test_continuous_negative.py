@@ -77,7 +77,7 @@ def an_inverse_that_goes_on() -> Model:
 
 def a_sampler_that_goes_on() -> Model:
     def preimage(self: Continuous, sound: Any, z: Tensor, context: Tensor | None = None) -> Tensor:
-        return self._solved(z, context, SPAN, self.field.nowhere())[0]
+        return self._solved(z, context, SPAN, self.field.no_directions())[0]
 
     return mutated(Continuous, preimage=preimage)
 
@@ -106,8 +106,8 @@ def solved_with(steps: Adaptive) -> Model:
     def carried(
         self: Continuous, sound: Any, x: Tensor, context: Tensor | None, span: tuple[float, ...], along: Directions
     ) -> tuple[Tensor, Tensor]:
-        motion = self.field.motion(context, along)
-        return motion.parts(solve(motion, motion.start(x), span, steps=steps).last)
+        dynamics = self.field.dynamics(context, along)
+        return dynamics.parts(solve(dynamics, dynamics.start(x), span, steps=steps).last)
 
     return mutated(Continuous, _solved=carried)
 
@@ -165,13 +165,13 @@ def test_noise_drawn_at_every_evaluation_is_found() -> None:
     flow = next(part for part in model.modules() if isinstance(part, Continuous))
     x = flow.pilots.double()
     field = flow.double().field
-    fixed = field.motion(None, field.along(rademacher((1, *x.shape), x)))
+    fixed = field.dynamics(None, field.hutchinson(rademacher((1, *x.shape), x)))
 
     def anew(t: Tensor, state: Tensor) -> Tensor:
         return replace(fixed, **redrawn())(t, state)
 
     def redrawn() -> dict[str, Tensor]:
-        along = field.along(rademacher((1, *x.shape), x))
+        along = field.hutchinson(rademacher((1, *x.shape), x))
         return {"e": along.e, "v": along.v}
 
     with torch.no_grad():

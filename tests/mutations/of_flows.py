@@ -170,7 +170,7 @@ MUTATIONS = (
     ),
     Mutation(
         "cnf-samples-go-forward", "cnf", "samples move along the field in the direction of scoring",
-        "bijections/continuous.py", "SPAN[::-1], self.field.nowhere()", "SPAN, self.field.nowhere()", MODEL,
+        "bijections/continuous.py", "SPAN[::-1], self.field.no_directions()", "SPAN, self.field.no_directions()", MODEL,
         ("tests/models/test_cnf.py", *MOVING), "cnf-Real-2", Case("cnf", PLANE, CONTINUOUS),
     ),
     Mutation(

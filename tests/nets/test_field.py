@@ -8,11 +8,11 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from loglik.nets.fields.compiled import CompiledMotion, compiled_trajectory
+from loglik.nets.fields.compiled import CompiledDynamics, compiled_trajectory
 from loglik.nets.fields.field import Directions, Field
-from loglik.nets.fields.field_motion import FieldMotion
+from loglik.nets.fields.field_dynamics import FieldDynamics
 from loglik.nets.fields.image_field import ImageField
-from loglik.nets.fields.penalised_motion import PenalisedMotion
+from loglik.nets.fields.penalised_dynamics import PenalisedDynamics
 from loglik.ode import RK4, TSIT5, Fixed, Grid, Step, solve
 
 B = 20
@@ -32,7 +32,9 @@ def field_and_rows(
 
 def directions(field: Field, x: Tensor, kind: str) -> tuple[Directions, Tensor | None]:
     eps = torch.randn(2, *x.shape, dtype=x.dtype)
-    return (field.along(eps), eps) if kind == "probes" else ({"exact": field.exact, "axes": field.axes}[kind](), None)
+    if kind == "probes":
+        return field.hutchinson(eps), eps
+    return {"exact": field.exact, "axes": field.axes}[kind](), None
 
 
 @pytest.mark.parametrize("kind", ["exact", "axes", "probes"])
@@ -44,8 +46,8 @@ def test_the_divergence_is_that_of_automatic_differentiation(
     field, x, c = field_and_rows(*shape, torch.float64)
     along, eps = directions(field, x, kind)
     t = torch.tensor(0.3, dtype=torch.float64)
-    motion = field.motion(c, along)
-    f, trace = motion.parts(motion(t, motion.start(x)))
+    dynamics = field.dynamics(c, along)
+    f, trace = dynamics.parts(dynamics(t, dynamics.start(x)))
     torch.testing.assert_close(f, field(t, x, c), atol=1e-12, rtol=0)
     J = torch.autograd.functional.jacobian(lambda x: field(t, x, c).sum(0), x).permute(1, 0, 2)
     truth = torch.einsum("bdd->b", J) if eps is None else torch.einsum("kbi,bij,kbj->b", eps, J, eps) / len(eps)
@@ -61,12 +63,12 @@ def test_compiled_loops_are_the_plain_operations(
 ) -> None:
     """Values and all gradients of one evaluation."""
     field, x, c = field_and_rows(*shape, dtype)
-    motion = field.motion(c, directions(field, x, kind)[0])
-    state = motion.start(x).requires_grad_()
+    dynamics = field.dynamics(c, directions(field, x, kind)[0])
+    state = dynamics.start(x).requires_grad_()
     t = torch.tensor(0.3, dtype=dtype)
-    f, tangents = motion.in_torch(t, motion.parts(state)[0])
-    slopes = motion(t, state), torch.cat([f.reshape(-1), motion.trace(tangents)])
-    assert isinstance(motion, CompiledMotion)
+    f, tangents = dynamics.value_and_tangents(t, dynamics.parts(state)[0])
+    slopes = dynamics(t, state), torch.cat([f.reshape(-1), dynamics.trace(tangents)])
+    assert isinstance(dynamics, CompiledDynamics)
     tolerance = 1e-11 if dtype is torch.float64 else 2e-5
     torch.testing.assert_close(*slopes, atol=tolerance, rtol=tolerance)
     assert_same_gradients(slopes, [state, *field.parameters()], tolerance)
@@ -82,20 +84,20 @@ def test_a_compiled_way_is_the_solver_on_the_same_grid(
     rows = 300  # enough for two threads, and blocks that are not full
     x, c = torch.randn(rows, shape[0], dtype=torch.float64), torch.randn(rows, shape[2], dtype=torch.float64)
     x.requires_grad_()
-    motion = field.motion(c, directions(field, x, kind)[0])
+    dynamics = field.dynamics(c, directions(field, x, kind)[0])
     times = [0.0, 0.2, 0.7, 1.0]
     before = torch.get_num_threads()
     torch.set_num_threads(threads)
     try:
-        z, log_det, error = compiled_trajectory(motion, x, times, TSIT5)
+        z, log_det, error = compiled_trajectory(dynamics, x, times, TSIT5)
         way = torch.cat([z.reshape(-1), log_det])
         shares: list[Tensor] = []
 
         def note(step: Step) -> None:
-            z_off, log_det_off = motion.parts(step.errors()[0].abs() / (1.0 + step.end.abs()))
+            z_off, log_det_off = dynamics.parts(step.errors()[0].abs() / (1.0 + step.end.abs()))
             shares.append(torch.maximum(z_off.amax(1), log_det_off))
 
-        plain = solve(motion, motion.start(x), (0.0, 1.0), steps=Grid(times, watch=note)).last
+        plain = solve(dynamics, dynamics.start(x), (0.0, 1.0), steps=Grid(times, watch=note)).last
         torch.testing.assert_close(way, plain, atol=1e-11, rtol=0)
         torch.testing.assert_close(error, torch.stack(shares).amax(0).detach(), atol=1e-12, rtol=0)
         assert not error.requires_grad
@@ -107,9 +109,9 @@ def test_a_compiled_way_is_the_solver_on_the_same_grid(
 @pytest.mark.parametrize("kind", ["axes", "probes"])
 def test_some_rows_move_as_they_do_among_all(kind: str) -> None:
     field, x, c = field_and_rows(3, (8, 7), 2, torch.float64)
-    motion, rows, t = field.motion(c, directions(field, x, kind)[0]), torch.tensor([11, 2, 5]), torch.tensor(0.3)
-    for whole in (motion, PenalisedMotion(motion, 0.3, 0.7)):
-        part = whole.of(rows)
+    dynamics, rows, t = field.dynamics(c, directions(field, x, kind)[0]), torch.tensor([11, 2, 5]), torch.tensor(0.3)
+    for whole in (dynamics, PenalisedDynamics(dynamics, 0.3, 0.7)):
+        part = whole.select(rows)
         among = whole.parts(whole(t, whole.start(x)))
         for alone, all_rows in zip(part.parts(part(t, part.start(x[rows]))), among, strict=True):
             torch.testing.assert_close(alone, all_rows[rows], atol=1e-12, rtol=0)
@@ -120,8 +122,9 @@ def test_some_images_move_as_they_do_among_all(probed: bool) -> None:
     field, rows, t = ImageField((1, 3, 2), (4,), context=2).double(), torch.tensor([4, 1]), torch.tensor(0.3)
     torch.nn.init.normal_(field.layers[-1].weight)
     x, c = torch.randn(5, 1, 3, 2, dtype=torch.float64), torch.randn(5, 2, dtype=torch.float64)
-    whole = field.motion(c, field.along(torch.randn(2, *x.shape, dtype=torch.float64)) if probed else field.exact())
-    part = whole.of(rows)
+    eps = torch.randn(2, *x.shape, dtype=torch.float64)
+    whole = field.dynamics(c, field.hutchinson(eps) if probed else field.exact())
+    part = whole.select(rows)
     among = whole.parts(whole(t, whole.start(x)))
     for alone, all_rows in zip(part.parts(part(t, part.start(x[rows]))), among, strict=True):
         torch.testing.assert_close(alone, all_rows[rows], atol=1e-12, rtol=0)
@@ -146,7 +149,8 @@ def test_fields_begin_at_rest_and_their_units_as_rough_as_told(gain: float | Non
     assert isinstance(other, nn.Conv2d)
     with torch.no_grad():
         assert not field(torch.tensor(0.4), torch.randn(9, 4)).any()
-        assert not image.motion(None, image.nowhere()).in_torch(torch.tensor(0.4), torch.randn(2, 4, 6, 6))[0].any()
+        still = image.dynamics(None, image.no_directions())
+        assert not still.value_and_tangents(torch.tensor(0.4), torch.randn(2, 4, 6, 6))[0].any()
         assert float(first.weight.std()) == pytest.approx(size / math.sqrt(5), rel=0.1)  # time is an input too
         assert float(other.weight.std()) == pytest.approx(size / math.sqrt(9 * 4), rel=0.1)
         for layer in (first, other):
@@ -156,9 +160,9 @@ def test_fields_begin_at_rest_and_their_units_as_rough_as_told(gain: float | Non
 
 def test_wide_nets_go_by_plain_operations() -> None:
     field, x, _ = field_and_rows(2, (200, 8), 0, torch.float64)
-    motion = field.motion(None, field.exact())
-    assert not isinstance(motion, CompiledMotion)
-    f, _ = motion.parts(motion(torch.tensor(0.5), motion.start(x)))
+    dynamics = field.dynamics(None, field.exact())
+    assert not isinstance(dynamics, CompiledDynamics)
+    f, _ = dynamics.parts(dynamics(torch.tensor(0.5), dynamics.start(x)))
     torch.testing.assert_close(f, field(torch.tensor(0.5), x))
 
 
@@ -176,8 +180,8 @@ def test_the_loops_own_tanh() -> None:
 def test_a_net_that_meets_nan_says_nan() -> None:
     field, x, _ = field_and_rows(3, (8, 7), 0, torch.float32)
     x[4, 1] = torch.nan
-    motion = field.motion(None, field.exact())
-    f, trace = motion.parts(motion(torch.tensor(0.5), motion.start(x)).detach())
+    dynamics = field.dynamics(None, field.exact())
+    f, trace = dynamics.parts(dynamics(torch.tensor(0.5), dynamics.start(x)).detach())
     assert torch.isnan(f[4]).all()
     assert torch.isnan(trace[4])
     assert torch.isfinite(f[[0, 5, 19]]).all()
@@ -188,7 +192,7 @@ def test_penalties_are_integrals_along_the_way(kind: str) -> None:
     """int kinetic |f|^2 + jacobian |df/dx|_F^2 dt, by the rule of Simpson over the places of the way."""
     field, x, _ = field_and_rows(3, (8, 7), 0, torch.float64)
     along, eps = directions(field, x, kind)
-    penalised = PenalisedMotion(field.motion(None, along), 0.3, 0.7)
+    penalised = PenalisedDynamics(field.dynamics(None, along), 0.3, 0.7)
     times = torch.linspace(0.0, 1.0, 101, dtype=torch.float64)
     states = solve(penalised, penalised.start(x), times, method=RK4, steps=Fixed(200)).states
     rates = []
@@ -202,19 +206,19 @@ def test_penalties_are_integrals_along_the_way(kind: str) -> None:
     weights = torch.tensor([1.0, *(4.0 if i % 2 else 2.0 for i in range(1, 100)), 1.0], dtype=torch.float64) / 300.0
     z, log_det, penalty = penalised.parts(states[-1])
     torch.testing.assert_close(penalty, (weights[:, None] * torch.stack(rates)).sum(0), atol=1e-5, rtol=1e-5)
-    motion = field.motion(None, along)
-    plain = motion.parts(solve(motion, motion.start(x), (0.0, 1.0), method=RK4, steps=Fixed(200)).last)
+    dynamics = field.dynamics(None, along)
+    plain = dynamics.parts(solve(dynamics, dynamics.start(x), (0.0, 1.0), method=RK4, steps=Fixed(200)).last)
     torch.testing.assert_close(torch.cat([z.reshape(-1), log_det]), torch.cat([plain[0].reshape(-1), plain[1]]))
 
 
 def test_a_sum_over_probes_in_place_of_their_mean_is_found() -> None:
     field, x, _ = field_and_rows(3, (8, 7), 0, torch.float64)
-    along = field.along(torch.randn(4, *x.shape, dtype=torch.float64))
+    along = field.hutchinson(torch.randn(4, *x.shape, dtype=torch.float64))
     t = torch.tensor(0.3, dtype=torch.float64)
 
-    def trace(motion: FieldMotion) -> Tensor:
-        return motion.parts(motion(t, motion.start(x)))[1]
+    def trace(dynamics: FieldDynamics) -> Tensor:
+        return dynamics.parts(dynamics(t, dynamics.start(x)))[1]
 
-    mean, total = trace(field.motion(None, along)), trace(field.motion(None, replace(along, scale=1.0)))
+    mean, total = trace(field.dynamics(None, along)), trace(field.dynamics(None, replace(along, scale=1.0)))
     torch.testing.assert_close(total, 4.0 * mean)
     assert along.scale == 0.25

@@ -82,7 +82,7 @@ def test_a_step_that_vanishes_is_named_with_its_time() -> None:
 
 
 def test_too_many_steps_are_named() -> None:
-    with pytest.raises(NotSolved, match=r"200 steps came only to t = .* of 10"):
+    with pytest.raises(NotSolved, match=r"Stopped after 200 steps at t = .* of 10"):
         solve(lambda t, y: -1e4 * (y - torch.cos(t)), torch.ones(1), [0.0, 10.0], steps=Adaptive(1e-6, most=200))
     with pytest.raises(UsageError, match="at least 1 step"):
         Fixed(0)

@@ -62,3 +62,23 @@ def test_a_hyperparameter_without_effect_on_reals_is_remarked(
     options = ["--steps", "1", "--set", "hidden=4", "--set", "rescale=linear", "--set", "dequantization=uniform"]
     assert run(["fit", data, "--model", "nice", *options, "-o", str(tmp_path / "r")]) == 0
     assert capsys.readouterr().err.count("rescale and dequantization of nice have no effect on reals") == said
+
+
+@pytest.mark.parametrize(
+    ("model", "options", "said"),
+    [
+        ("realnvp", ["components=3"], "components of realnvp have no effect with transform=affine"),
+        ("maf", ["components=3"], "components of maf have no effect with base=normal"),
+        ("realnvp", ["components=3", "transform=logistic-mixture"], ""),
+        ("maf", ["components=3", "base=mixture"], ""),
+        ("maf", [], ""),
+    ],
+)
+def test_components_without_a_mixture_are_remarked(
+    model: str, options: list[str], said: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    given = [part for option in ("hidden=4", "layers=1", *options) for part in ("--set", option)]
+    assert run(["fit", "moons", "--model", model, *given, "--steps", "1", "-o", str(tmp_path / "r")]) == 0
+    told = capsys.readouterr().err
+    assert ("have no effect" in told) is bool(said)
+    assert said in " ".join(told.split())

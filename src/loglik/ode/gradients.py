@@ -9,7 +9,6 @@ Adjoint         an equation of its own, solved backwards in time; keeps nothing 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
@@ -17,8 +16,9 @@ from torch.utils.checkpoint import checkpoint
 from loglik.errors import UsageError
 from loglik.ode.adjoint import AdjointSolve
 from loglik.ode.problem import Problem, UserField
-from loglik.ode.step import Stepper, stages
+from loglik.ode.step import Field, Stepper, stages
 from loglik.ode.steps import Steps
+from loglik.ode.tableaus import Tableau
 
 
 class Gradient(ABC):
@@ -40,12 +40,19 @@ class Checkpointed(Gradient):
     """Through the solver, each step taken a second time when its turn comes. The field must not be random."""
 
     def states(self, problem: Problem, y: Tensor, field: UserField) -> list[Tensor]:
-        return problem.run(y, Stepper(problem.method, problem.field, forgetful_stages))
+        return problem.run(y, Stepper(problem.method, problem.field, checkpointed_stages))
 
 
-def forgetful_stages(*step: Any) -> tuple[Tensor, list[Tensor]]:
-    """`stages`, keeping none of what the field keeps."""
-    return checkpoint(stages, *step, use_reentrant=False, preserve_rng_state=False)  # type: ignore[no-any-return]
+def checkpointed_stages(
+    method: Tableau, field: Field, *, t: float, h: float, y: Tensor, slope: Tensor | None
+) -> tuple[Tensor, list[Tensor]]:
+    """`stages`, storing none of what the field stores for its gradients."""
+
+    def step(y: Tensor, slope: Tensor | None) -> tuple[Tensor, list[Tensor]]:
+        return stages(method, field, t=t, h=h, y=y, slope=slope)
+
+    end, k = checkpoint(step, y, slope, use_reentrant=False, preserve_rng_state=False)
+    return end, k
 
 
 @dataclass(frozen=True)

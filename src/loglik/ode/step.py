@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 import torch
 from torch import Tensor
@@ -10,13 +10,18 @@ from torch import Tensor
 from loglik.ode.tableaus import Tableau
 
 Field = Callable[[float, Tensor], Tensor]  # f(t, y) -> dy/dt, of the shape of y
-Stages = Callable[[Tableau, Field, float, float, Tensor, Tensor | None], tuple[Tensor, list[Tensor]]]
 
 HERMITE_ORDER = 4  # methods of up to this order lose nothing when Hermite's cubic interpolates
 
 
+class Stages(Protocol):
+    def __call__(
+        self, method: Tableau, field: Field, *, t: float, h: float, y: Tensor, slope: Tensor | None
+    ) -> tuple[Tensor, list[Tensor]]: ...
+
+
 def stages(
-    method: Tableau, field: Field, t: float, h: float, y: Tensor, slope: Tensor | None
+    method: Tableau, field: Field, *, t: float, h: float, y: Tensor, slope: Tensor | None
 ) -> tuple[Tensor, list[Tensor]]:
     """y(t + h) and the slopes k_i; `slope` is f(t, y) if it is known."""
     k = [field(t, y) if slope is None else slope]
@@ -36,7 +41,7 @@ class Stepper:
     take: Stages = stages
 
     def __call__(self, t: float, h: float, y: Tensor, slope: Tensor | None = None) -> "Step":
-        end, k = self.take(self.method, self.field, t, h, y, slope)
+        end, k = self.take(self.method, self.field, t=t, h=h, y=y, slope=slope)
         return Step(self, t, h, y, end, k, k[-1] if self.method.first_same_as_last else None)
 
 

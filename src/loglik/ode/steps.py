@@ -27,12 +27,10 @@ def largest(error: Tensor) -> Tensor:
 
 @dataclass
 class Walk:
-    """What a solve has used so far: where its steps ended and with which errors, and how many were tried in vain."""
+    """What a solve has used so far: where its steps ended, with which errors, and how many were rejected."""
 
     times: list[float] = field(default_factory=list)
-    errors: list[float] = field(
-        default_factory=list
-    )  # of the steps, as shares of what is allowed, where they are known
+    errors: list[float] = field(default_factory=list)  # of the steps, as shares of what is allowed, where known
     rejected: int = 0
 
 
@@ -145,10 +143,10 @@ class Adaptive(Steps):
         t, before = start, 1.0
         slope = f(t, y)
         h = abs(end - start) if self.first is None else self.first
-        h = self._first(f, t, y, slope, side, h, q) if self.first is None else h
+        h = self._first(f, t, y=y, slope=slope, side=side, span=h, q=q) if self.first is None else h
         tried = 0
         while (end - t) * side > 0.0:
-            self._guard(tried, t, end, h, y, slope)
+            self._guard(tried, t, end=end, h=h, y=y, slope=slope)
             left = abs(end - t)
             last = h * 1.01 >= left  # rather a little longer than a sliver afterwards
             after = end if last else t + side * h
@@ -184,7 +182,7 @@ class Adaptive(Steps):
         return size.mul_(self.rtol).add_(self.rtol if self.atol is None else self.atol)
 
     @torch.no_grad()
-    def _first(self, f: Field, t: float, y: Tensor, slope: Tensor, side: float, span: float, q: int) -> float:
+    def _first(self, f: Field, t: float, *, y: Tensor, slope: Tensor, side: float, span: float, q: int) -> float:
         """A first length for which the terms of order 1 and 2 of the solution move by about 1 % of what is allowed."""
         allowed = self._allowed(y)
         d0, d1 = float(self.norm(y / allowed)), float(self.norm(slope / allowed))
@@ -199,7 +197,7 @@ class Adaptive(Steps):
         h1 = max(1e-6, 1e-3 * h0) if bend <= 1e-15 else (0.01 / bend) ** (1.0 / q)
         return min(span, 100.0 * h0, h1)
 
-    def _guard(self, tried: int, t: float, end: float, h: float, y: Tensor, slope: Tensor) -> None:
+    def _guard(self, tried: int, t: float, *, end: float, h: float, y: Tensor, slope: Tensor) -> None:
         """What can go wrong, by name."""
         if tried and tried < self.most and h > 16.0 * math.ulp(max(abs(t), abs(end))):
             return
@@ -209,7 +207,7 @@ class Adaptive(Steps):
             raise NotSolved(f"The {bad[0]} is NaN or infinite at t = {t:.6g}. Look at the field there, or at the data.")
         if tried >= self.most:
             raise NotSolved(
-                f"{tried} steps came only to t = {t:.6g} of {end:.6g}, the last ones of {h:.2g}: the field is stiff or "
+                f"Stopped after {tried} steps at t = {t:.6g} of {end:.6g}; last step {h:.2g}: the field is stiff or "
                 f"rough there. Loosen the tolerance (now {self.rtol:g}), or allow more steps (most)."
             )
         if tried:

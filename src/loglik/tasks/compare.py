@@ -14,11 +14,11 @@ from loglik.arguments.ranges import SEEDS, shown, whole
 from loglik.contract import FittedBy, Model
 from loglik.data import Dataset, as_source, open_dataset, split_source
 from loglik.errors import ContextError, FitWarning, UnknownName, UsageError
-from loglik.hyperparameters import hyperparameters
+from loglik.hyperparameters import hyperparameters, with_defaults
 from loglik.inference.evaluate import evaluate, samples_for
 from loglik.inference.randomness import seeded
 from loglik.promises import check_model
-from loglik.spaces import Real
+from loglik.spaces import Real, Space
 from loglik.tasks.comparison import SAMPLES, Comparison, Entrant
 from loglik.tasks.failures import exit_code, in_words
 from loglik.training.fit import check_function, fit
@@ -27,6 +27,7 @@ from loglik.training.options import Options, seconds
 from loglik.zoo import build, entry, models_for
 
 OF_WHOLE_NUMBERS = ("rescale", "dequantization")  # hyperparameters of flows
+MIXTURES = ("logistic-mixture", "mixture", "autoregressive")  # transforms and bases of `components`
 LEAST_SECONDS = 0.5  # a fit gets this much, even where the budget is used up
 
 
@@ -122,19 +123,29 @@ def _entrant(name: str, model: str | Model, data: Dataset, seed: int, device: to
 
 def build_for(name: str, data: Dataset, given: Mapping[str, Any]) -> Model:
     """A model of the zoo for the events of a data set; if they come with contexts, a model of p(x|c)."""
-    unused = [key for key in given if key in OF_WHOLE_NUMBERS and isinstance(data.space, Real)]
-    if unused and entry(name).route == "flow":
-        warnings.warn(
-            f"{' and '.join(unused)} of {name} have no effect on reals, which are standardised; they are for whole "
-            "numbers. Leave them out.",
-            FitWarning,
-            stacklevel=2,
-        )
+    if entry(name).route == "flow" and (remark := _without_effect(name, data.space, given)):
+        warnings.warn(remark, FitWarning, stacklevel=2)
     if data.context_space is None:
         return build(name, data.space, **given)
     if not _conditions(name):
         raise ContextError(f"`{name}` does not condition on a context. Leave the context out, or take another model.")
     return build(name, data.space, **{**given, "context": data.context_space})
+
+
+def _without_effect(name: str, space: Space, given: Mapping[str, Any]) -> str:
+    """What of the given hyperparameters of a flow changes nothing, in one line; empty if all of them count."""
+    unused = [key for key in given if key in OF_WHOLE_NUMBERS and isinstance(space, Real)]
+    if unused:
+        return (
+            f"{' and '.join(unused)} of {name} have no effect on reals, which are standardised; they are for whole "
+            "numbers. Leave them out."
+        )
+    values = with_defaults(entry(name).load(), given)
+    parts = [key for key in ("transform", "base") if key in values]
+    if "components" not in given or not parts or any(values[key] in MIXTURES for key in parts):
+        return ""
+    said = " and ".join(f"{key}={values[key]}" for key in parts)
+    return f"components of {name} have no effect with {said}, which is no mixture. Leave them out."
 
 
 def _conditions(name: str) -> bool:

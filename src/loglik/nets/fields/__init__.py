@@ -1,1 +1,1 @@
-"""Vector fields of continuous flows, and motion along them with the change of volume."""
+"""Vector fields of continuous flows, and their dynamics: the field and the change of volume."""

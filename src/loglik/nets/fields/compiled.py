@@ -1,6 +1,6 @@
-"""Motion along a tanh field by compiled loops on the CPU, with gradients: one evaluation, or a whole way.
+"""The fast way along a tanh field: compiled loops on the CPU, with gradients, of one evaluation or a trajectory.
 
-Nothing is kept for the way back but places: what the net made of them is computed again, while it is in the cache.
+Only places are stored for the backward pass: what the net made of them is computed again, while it is in the cache.
 """
 
 from collections.abc import Callable, Sequence
@@ -13,25 +13,28 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from loglik.compiled.array import Array
 from loglik.compiled.threads import Share, in_threads, shares
 from loglik.compiled.worth import worth_compiling
-from loglik.nets.fields.field_motion import FieldMotion
+from loglik.nets.fields.field_dynamics import FieldDynamics
 from loglik.nets.fields.network import ROWS, Network, network_of, plan_of
 from loglik.ode import Tableau, count
 from loglik.ode.step import stages
 from loglik.ops import gradients_again
 
+Totals = tuple[Array, ...]  # the gradients of theta, shift, e and v, which the loops add to
 WIDEST = 128  # nets beyond are better off with whole batches and big matrix products
 
 
 @dataclass(frozen=True)
-class CompiledMotion(FieldMotion):
-    """`FieldMotion` by the loops of `kernel`, which repeat its equation."""
+class CompiledDynamics(FieldDynamics):
+    """`FieldDynamics` by the loops of `kernel`, which repeat its equation."""
 
     def __call__(self, t: Tensor, state: Tensor) -> Tensor:
         if torch.is_grad_enabled():
-            return Evaluation.apply(self, float(t), state, *self.tensors)  # type: ignore[no-any-return]
-        return evaluated(self, float(t), state)
+            slope: Tensor = Evaluation.apply(self, float(t), state, *self.tensors)
+            return slope
+        return evaluate(self, float(t), state)
 
     def reference(self, t: Tensor, state: Tensor) -> Tensor:
         """The equation in plain torch."""
@@ -39,7 +42,7 @@ class CompiledMotion(FieldMotion):
 
     @cached_property
     def network(self) -> Network:
-        """All that stays the same on the way, as the loops read it."""
+        """All that stays the same in a solve, as the loops read it."""
         return network_of(self)
 
 
@@ -49,75 +52,80 @@ def compiles(theta: Tensor, widths: Sequence[int]) -> bool:
 
 
 def compiled_trajectory(
-    motion: CompiledMotion, x: Tensor, times: Sequence[float], method: Tableau
+    dynamics: CompiledDynamics, x: Tensor, times: Sequence[float], method: Tableau
 ) -> tuple[Tensor, Tensor, Tensor]:
     """z (B, D) and log_det (B,) where a first-same-as-last method comes from x, in steps between times.
 
     And the error (B,): the largest of any step and value, as a share of 1 + |value|; without a gradient.
     """
-    return Trajectory.apply(motion, x, times, method, *motion.tensors)  # type: ignore[no-any-return]
+    z, log_det, error = Trajectory.apply(dynamics, x, times, method, *dynamics.tensors)
+    return z, log_det, error
 
 
-def evaluated(motion: CompiledMotion, t: float, state: Tensor) -> Tensor:
+def evaluate(dynamics: CompiledDynamics, t: float, state: Tensor) -> Tensor:
     from loglik.nets.fields import kernel
 
     slope = torch.empty_like(state)
-    z, f, trace = (part.numpy() for part in (_z(motion, state), *motion.parts(slope)))
+    z, f, trace = (part.numpy() for part in (_z(dynamics, state), *dynamics.parts(slope)))
     at = z.dtype.type(t)
-    in_threads(lambda low, high: kernel.forward(at, z, motion.network, low, high, f, trace), row_shares(motion, len(z)))
+    in_threads(
+        lambda low, high: kernel.forward(at, z, dynamics.network, low, high, f, trace), row_shares(dynamics, len(z))
+    )
     return slope
 
 
 class Evaluation(torch.autograd.Function):
-    """`evaluated` with gradients; those of gradients come from `reference`."""
+    """`evaluate` with gradients; those of gradients come from `reference`."""
 
     @staticmethod
-    def forward(ctx: Any, motion: CompiledMotion, t: float, state: Tensor, *tensors: Tensor) -> Tensor:
-        ctx.motion, ctx.t = motion, t
+    def forward(ctx: Any, dynamics: CompiledDynamics, t: float, state: Tensor, *tensors: Tensor) -> Tensor:
+        ctx.dynamics, ctx.t = dynamics, t
         ctx.save_for_backward(state, *tensors)
-        return evaluated(motion, t, state)
+        return evaluate(dynamics, t, state)
 
     @staticmethod
     def backward(ctx: Any, d_slope: Tensor) -> tuple[Tensor | None, ...]:
         from loglik.nets.fields import kernel
 
-        motion, (state, *tensors) = ctx.motion, ctx.saved_tensors
+        dynamics, (state, *tensors) = ctx.dynamics, ctx.saved_tensors
         if torch.is_grad_enabled():
 
             def again(state: Tensor, *tensors: Tensor) -> Tensor:
-                return motion.given(tensors).reference(state.new_tensor(ctx.t), state)  # type: ignore[no-any-return]
+                slope: Tensor = dynamics.with_tensors(tensors).reference(state.new_tensor(ctx.t), state)
+                return slope
 
             return None, None, *gradients_again(again, (state, *tensors), (d_slope,))
         d_state = torch.zeros_like(state)
-        z, dz = _z(motion, state).numpy(), motion.parts(d_state)[0].numpy()
-        df, dtrace = (part.numpy() for part in motion.parts(d_slope.contiguous()))
-        net, t = motion.network, z.dtype.type(ctx.t)
-        found = summed(
-            motion, len(z), lambda low, high, totals: kernel.backward(t, z, net, low, high, df, dtrace, dz, totals)
-        )
-        return None, None, d_state, *found
+        z, dz = _z(dynamics, state).numpy(), dynamics.parts(d_state)[0].numpy()
+        df, dtrace = (part.numpy() for part in dynamics.parts(d_slope.contiguous()))
+        net, t = dynamics.network, z.dtype.type(ctx.t)
+
+        def work(first: int, last: int, totals: Totals) -> None:
+            kernel.backward(t, z, net, first, last, df, dtrace, dz, totals)
+
+        return None, None, d_state, *summed_gradients(dynamics, len(z), work)
 
 
 class Trajectory(torch.autograd.Function):
-    """A way on given steps, and its gradients; those of gradients come from `plain_trajectory`."""
+    """A trajectory on given steps, and its gradients; those of gradients come from `plain_trajectory`."""
 
     @staticmethod
     def forward(
-        ctx: Any, motion: CompiledMotion, x: Tensor, times: Sequence[float], method: Tableau, *tensors: Tensor
+        ctx: Any, dynamics: CompiledDynamics, x: Tensor, times: Sequence[float], method: Tableau, *tensors: Tensor
     ) -> tuple[Tensor, Tensor, Tensor]:
         from loglik.nets.fields import trajectory_kernel
 
-        plan, net = plan_of(times, method, x.dtype), motion.network
+        plan, net = plan_of(times, method, x.dtype), dynamics.network
         path = np.empty((len(plan.b) * (len(times) - 1) + 1, *x.shape), net.theta.dtype)
         path[0] = x.detach().numpy()
         log_det, error = x.new_empty(len(x)), x.new_empty(len(x))
         out, off = log_det.numpy(), error.numpy()
         in_threads(
             lambda low, high: trajectory_kernel.forward(plan, net, low, high, path, out, off),
-            row_shares(motion, len(x)),
+            row_shares(dynamics, len(x)),
         )
         count(len(path), None)  # places, at each of which the field was evaluated once
-        ctx.motion, ctx.plan, ctx.path, ctx.steps = motion, plan, path, (times, method)
+        ctx.dynamics, ctx.plan, ctx.path, ctx.steps = dynamics, plan, path, (times, method)
         ctx.save_for_backward(x, *tensors)
         ctx.mark_non_differentiable(error)
         return torch.from_numpy(path[-1].copy()), log_det, error
@@ -126,61 +134,61 @@ class Trajectory(torch.autograd.Function):
     def backward(ctx: Any, d_z: Tensor, d_log_det: Tensor, _: Tensor) -> tuple[Tensor | None, ...]:
         from loglik.nets.fields import trajectory_kernel
 
-        motion, plan, path = ctx.motion, ctx.plan, ctx.path
+        dynamics, plan, path = ctx.dynamics, ctx.plan, ctx.path
         if torch.is_grad_enabled():
-            found = gradients_again(partial(plain_trajectory, motion, *ctx.steps), ctx.saved_tensors, (d_z, d_log_det))
+            plain = partial(plain_trajectory, dynamics, *ctx.steps)
+            found = gradients_again(plain, ctx.saved_tensors, (d_z, d_log_det))
             return None, found[0], None, None, *found[1:]
         d_x = torch.empty_like(d_z)
         end, out, start = (t.numpy() for t in (d_z.contiguous(), d_log_det.contiguous(), d_x))
-        net = motion.network
-        others = summed(
-            motion,
-            len(d_z),
-            lambda low, high, totals: trajectory_kernel.backward(plan, net, low, high, path, end, out, start, totals),
-        )
-        return None, d_x, None, None, *others
+        net = dynamics.network
+
+        def work(first: int, last: int, totals: Totals) -> None:
+            trajectory_kernel.backward(plan, net, first, last, path, end, out, start, totals)
+
+        return None, d_x, None, None, *summed_gradients(dynamics, len(d_z), work)
 
 
 def plain_trajectory(
-    motion: CompiledMotion, times: Sequence[float], method: Tableau, x: Tensor, *tensors: Tensor
+    dynamics: CompiledDynamics, times: Sequence[float], method: Tableau, x: Tensor, *tensors: Tensor
 ) -> tuple[Tensor, Tensor]:
-    """The same in plain torch, for automatic differentiation."""
-    given = motion.given(tensors)
-    state, slope = given.start(x), None
+    """The same trajectory in plain torch, for automatic differentiation."""
+    plain = dynamics.with_tensors(tensors)
+    state, slope = plain.start(x), None
 
     def field(t: float, state: Tensor) -> Tensor:
-        return given.reference(state.new_tensor(t), state)
+        return plain.reference(state.new_tensor(t), state)
 
     for t, after in pairwise(times):
-        state, slopes = stages(method, field, t, after - t, state, slope)
+        state, slopes = stages(method, field, t=t, h=after - t, y=state, slope=slope)
         slope = slopes[-1]
-    return given.parts(state)
+    return plain.parts(state)
 
 
-def summed(motion: CompiledMotion, rows: int, work: Callable[..., None]) -> list[Tensor]:
+def summed_gradients(dynamics: CompiledDynamics, rows: int, work: Callable[[int, int, Totals], None]) -> list[Tensor]:
     """The gradients of theta, shift, e and v, to which `work` adds those of the rows it is called for.
 
     What all rows have in common is summed by each thread for itself, and then in the order of the rows.
     """
-    parts = row_shares(motion, rows)
-    shared = [True, False, *(motion.e.shape[1] == 1 for _ in "ev")]
-    own = [torch.zeros(t.shape, dtype=t.dtype) for t in motion.tensors]
-    sums = [own] + [
-        [torch.zeros_like(t) if common else t for t, common in zip(own, shared, strict=True)] for _ in parts[1:]
+    parts = row_shares(dynamics, rows)
+    common = [True, False, *(dynamics.e.shape[1] == 1 for _ in "ev")]  # the others have rows of their own
+    gradients = [torch.zeros(t.shape, dtype=t.dtype) for t in dynamics.tensors]
+    sums = [gradients] + [
+        [torch.zeros_like(t) if of_all else t for t, of_all in zip(gradients, common, strict=True)] for _ in parts[1:]
     ]
     totals = {part[0]: tuple(t.numpy() for t in found) for part, found in zip(parts, sums, strict=True)}
     in_threads(lambda low, high: work(low, high, totals[low]), parts)
     for found in sums[1:]:
-        for total, part, common in zip(own, found, shared, strict=True):
-            if common:
+        for total, part, of_all in zip(gradients, found, common, strict=True):
+            if of_all:
                 total.add_(part)
-    return own
+    return gradients
 
 
-def row_shares(motion: CompiledMotion, rows: int) -> list[Share]:
+def row_shares(dynamics: CompiledDynamics, rows: int) -> list[Share]:
     """Few rows are not worth a second thread."""
-    return shares(rows, rows * (1 + len(motion.e)) // (2 * ROWS))
+    return shares(rows, rows * (1 + len(dynamics.e)) // (2 * ROWS))
 
 
-def _z(motion: CompiledMotion, state: Tensor) -> Tensor:
-    return motion.parts(state.detach().contiguous())[0]
+def _z(dynamics: CompiledDynamics, state: Tensor) -> Tensor:
+    return dynamics.parts(state.detach().contiguous())[0]

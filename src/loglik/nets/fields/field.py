@@ -8,13 +8,13 @@ import torch
 from torch import Tensor, nn
 
 from loglik.errors import UsageError
-from loglik.nets.fields.compiled import CompiledMotion, compiles
-from loglik.nets.fields.field_motion import FieldMotion
+from loglik.nets.fields.compiled import CompiledDynamics, compiles
+from loglik.nets.fields.field_dynamics import FieldDynamics
 
 
 @dataclass(frozen=True)
 class Directions:
-    """K directions with  tr df/dx = scale sum_k v_k . (T_n of e_k),  exactly or in expectation; see `FieldMotion`.
+    """K directions with  tr df/dx = scale sum_k v_k . (T_n of e_k),  exactly or in expectation; see `FieldDynamics`.
 
     e (K, 1 or B, H_1) is what a direction is in front of the first nonlinearity, v (K, 1 or B, H_n) what is read off
     after the last.
@@ -67,15 +67,15 @@ class Field(nn.Module):
             h = torch.tanh(h) if number < len(self.layers) - 1 else h
         return h
 
-    def motion(self, context: Tensor | None, directions: Directions) -> FieldMotion:
-        """The field for one solve: all that does not change on the way is computed once."""
+    def dynamics(self, context: Tensor | None, directions: Directions) -> FieldDynamics:
+        """The field for one solve: all that stays the same in it is computed once."""
         parts: list[Tensor] = []
         for layer in self.layers:
             assert isinstance(layer, nn.Linear)
             parts += [layer.weight[:, :-1].T.reshape(-1), layer.bias, layer.weight[:, -1]]
         shift = parts[0].new_zeros(0, self.widths[1]) if self.context is None else self.context(context)
         theta = torch.cat(parts)
-        kind = CompiledMotion if compiles(theta, self.widths) else FieldMotion
+        kind = CompiledDynamics if compiles(theta, self.widths) else FieldDynamics
         return kind(theta, self.widths, shift, directions.e, directions.v, directions.scale)
 
     def axes(self) -> Directions:
@@ -93,13 +93,13 @@ class Field(nn.Module):
         units = torch.eye(len(first), dtype=first.dtype, device=first.device)
         return Directions(units.unsqueeze(1), (first @ last).unsqueeze(1))
 
-    def along(self, eps: Tensor) -> Directions:
+    def hutchinson(self, eps: Tensor) -> Directions:
         """Hutchinson's estimate: the mean of eps . (df/dx) eps over probes eps (K, B, D) with E eps eps^T = 1."""
         first, last = self._ends()
         return Directions(eps @ first.T, eps @ last, 1.0 / len(eps))
 
-    def nowhere(self) -> Directions:
-        """No divergence at all, for motion that nobody wants the log-determinant of."""
+    def no_directions(self) -> Directions:
+        """No divergence, where the log-determinant is not wanted."""
         weight = self._ends()[0]
         return Directions(weight.new_zeros(0, 1, self.widths[1]), weight.new_zeros(0, 1, self.widths[-2]))
 

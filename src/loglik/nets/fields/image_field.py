@@ -1,4 +1,4 @@
-"""A vector field on images as a convolutional net of place, time and context, and motion along it."""
+"""A vector field on images as a convolutional net of place, time and context, and its dynamics."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -10,8 +10,8 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from loglik.errors import UsageError
+from loglik.nets.fields.dynamics import Dynamics
 from loglik.nets.fields.field import Directions, begin
-from loglik.nets.fields.motion import Motion
 
 Shape = tuple[int, int, int]
 
@@ -40,11 +40,11 @@ class ImageField(nn.Module):
         begin(self.layers, 1.5 if gain is None else gain)
         nn.init.zeros_(self.times[-1])
 
-    def motion(self, context: Tensor | None, directions: Directions) -> "ImageMotion":
-        """The field for one solve, which divides its divergence by `directions`."""
+    def dynamics(self, context: Tensor | None, directions: Directions) -> "ImageDynamics":
+        """The field for one solve, whose trace is taken along the directions."""
         layers = [TimedConvolution(one.weight, one.bias, w) for one, w in zip(self.layers, self.times, strict=True)]  # type: ignore[arg-type]
         shift = None if self.context is None else self.context(context)[:, :, None, None]
-        return ImageMotion(self.shape, layers, shift, directions.e, directions.scale)
+        return ImageDynamics(self.shape, layers, shift, directions.e, directions.scale)
 
     def axes(self) -> Directions:
         """The exact trace, along every value of the image."""
@@ -53,12 +53,12 @@ class ImageField(nn.Module):
 
     exact = axes
 
-    def along(self, eps: Tensor) -> Directions:
+    def hutchinson(self, eps: Tensor) -> Directions:
         """Hutchinson's estimate: the mean of eps . (df/dx) eps over probes eps (K, B, C, H, W) with E eps eps^T = 1."""
         return self._directions(eps, 1.0 / len(eps))
 
-    def nowhere(self) -> Directions:
-        """No divergence at all, for motion that nobody wants the log-determinant of."""
+    def no_directions(self) -> Directions:
+        """No divergence, where the log-determinant is not wanted."""
         return self._directions(self.times[0].new_zeros(0, 1, *self.shape))
 
     @property
@@ -81,7 +81,7 @@ class TimedConvolution:
 
 
 @dataclass(frozen=True)
-class ImageMotion(Motion):
+class ImageDynamics(Dynamics):
     """Images z (B, C, H, W) that move along an `ImageField` f. Its trace goes along K directions eps
     (K, 1 or B, C, H, W), pushed through the layers beside h:
 
@@ -94,9 +94,9 @@ class ImageMotion(Motion):
     eps: Tensor
     scale: float
 
-    def of(self, rows: Tensor) -> Self:
+    def select(self, rows: Tensor) -> Self:
         shift = None if self.shift is None else self.shift.index_select(0, rows)
-        return replace(self, shift=shift, eps=self.directions_of(rows, self.eps))
+        return replace(self, shift=shift, eps=self.select_directions(rows, self.eps))
 
     @property
     def event(self) -> tuple[int, ...]:
@@ -107,7 +107,7 @@ class ImageMotion(Motion):
         weights = [tensor for layer in self.layers for tensor in (layer.weight, layer.bias, layer.time)]
         return (*weights, self.eps) if self.shift is None else (*weights, self.shift, self.eps)
 
-    def in_torch(self, t: Tensor, z: Tensor) -> tuple[Tensor, Tensor]:
+    def value_and_tangents(self, t: Tensor, z: Tensor) -> tuple[Tensor, Tensor]:
         # The directions come as (df/dz) eps_k, (K, B, C, H, W).
         B, last = len(z), len(self.layers) - 1
         # One convolution serves place and directions, which stand before one another along the batch.
@@ -126,5 +126,5 @@ class ImageMotion(Motion):
     def trace(self, tangents: Tensor) -> Tensor:
         return self.scale * (self.eps * tangents).sum((0, 2, 3, 4))
 
-    def squares(self, tangents: Tensor) -> Tensor:
+    def frobenius(self, tangents: Tensor) -> Tensor:
         return self.scale * tangents.square().sum((0, 2, 3, 4))

@@ -1,10 +1,10 @@
 """A tanh field with its divergence on the CPU, both ways, compiled by numba for each precision (kept in a file cache).
 
 Imported where it is used: numba is slow to load. A few rows go through the whole net while they lie in the processor's
-cache; the way back computes them again, which takes less time than fetching them from memory. See `FieldMotion` for
-the equations and the names.
+cache; the backward pass computes them again, which takes less time than fetching them from memory. See `FieldDynamics`
+for the equations and the names.
 
-`forward` and `backward` are one evaluation of all rows; `trajectory_kernel` goes with a few rows all the way.
+`forward` and `backward` are one evaluation of all rows; `trajectory_kernel` solves for a few rows from end to end.
 
 Shapes: z (B, D), shift (0 or B, H_1), e (K, 1 or B, H_1), v (K, 1 or B, H_n), widths (D, H_1, ..., H_n, D); theta holds
 for each layer W^T (inputs, outputs), b and w. A block of R rows lies in x_l as R rows of h_l, and then, for each of the
@@ -64,14 +64,14 @@ def add_times(a: Array, b: Array, total: Array) -> None:
 
 
 @njit(nogil=True, cache=True, fastmath=CONTRACT)
-def steep(h: Array, a: Array, out: Array) -> None:
+def tanh_slope(h: Array, a: Array, out: Array) -> None:
     """out = tanh' a, with tanh' = 1 - h^2"""
     for i in range(len(h)):
         out[i] = (1 - h[i] * h[i]) * a[i]
 
 
 @njit(nogil=True, cache=True, fastmath=CONTRACT)
-def steep_and_bent(h: Array, a: Array, b: Array, out: Array) -> None:
+def tanh_slope_and_curvature(h: Array, a: Array, b: Array, out: Array) -> None:
     """out = tanh' a + tanh'' b, with tanh'' = -2 h tanh'"""
     for i in range(len(h)):
         out[i] = (1 - h[i] * h[i]) * (a[i] - 2 * h[i] * b[i])
@@ -109,8 +109,8 @@ def add_bias(p: Array, t: float, total: Array, at: int) -> None:
 
 
 @njit(nogil=True, cache=True)
-def climb(t: float, z: Array, first: int, net: Network, x: Array, s: Array, room: int) -> tuple[int, int]:
-    """h_l and T_l of the rows z into x, what comes before the nonlinearity into s; `room` rows for each layer."""
+def pushforward(t: float, z: Array, first: int, net: Network, x: Array, s: Array, height: int) -> tuple[int, int]:
+    """h_l and T_l of the rows z into x, what comes before the nonlinearity into s; `height` rows for each layer."""
     theta, widths, shift, e = net.theta, net.widths, net.shift, net.e
     R, K = len(z), len(e)
     at = held = 0
@@ -118,7 +118,7 @@ def climb(t: float, z: Array, first: int, net: Network, x: Array, s: Array, room
         inputs, H = widths[layer - 1], widths[layer]
         W, bias = matrix(theta, at, inputs, H), theta[at + inputs * H : at + inputs * H + H].copy()
         add_scaled(theta[at + inputs * H + H : at + inputs * H + 2 * H], t, bias)
-        x_l, s_l = matrix(x, held, room, H), matrix(s, held, room, H)
+        x_l, s_l = matrix(x, held, height, H), matrix(s, held, height, H)
         if layer == 1:
             np.dot(z, W, s_l[:R])
             if len(shift):
@@ -127,15 +127,15 @@ def climb(t: float, z: Array, first: int, net: Network, x: Array, s: Array, room
             activate(s_l[:R], bias, x_l)
             for k in range(K):
                 for r in range(R):
-                    steep(x_l[r], e[k, first + r if e.shape[1] > 1 else 0], x_l[(1 + k) * R + r])
+                    tanh_slope(x_l[r], e[k, first + r if e.shape[1] > 1 else 0], x_l[(1 + k) * R + r])
         else:
-            np.dot(matrix(x, held - room * inputs, room, inputs)[: (1 + K) * R], W, s_l[: (1 + K) * R])
+            np.dot(matrix(x, held - height * inputs, height, inputs)[: (1 + K) * R], W, s_l[: (1 + K) * R])
             activate(s_l[:R], bias, x_l)
             h, n = x[held : held + R * H], R * H
             for k in range(1, 1 + K):
-                steep(h, s[held + k * n : held + (k + 1) * n], x[held + k * n : held + (k + 1) * n])
+                tanh_slope(h, s[held + k * n : held + (k + 1) * n], x[held + k * n : held + (k + 1) * n])
         at += (inputs + 2) * H
-        held += room * H
+        held += height * H
     return at, held
 
 
@@ -144,9 +144,9 @@ def evaluate(t: float, z: Array, first: int, net: Network, scratch: tuple[Array,
     """f (R, D) and trace (R,) of a block of rows z, which begins at row `first`."""
     theta, widths, _, e, v, scale, rows = net
     R, K, D, H = len(z), len(e), widths[0], widths[-2]
-    room, x = (1 + K) * rows, scratch[0]
-    at, held = climb(t, z, first, net, x, scratch[1], room)
-    x_n = matrix(x, held - room * H, room, H)
+    height, x = (1 + K) * rows, scratch[0]
+    at, held = pushforward(t, z, first, net, x, scratch[1], height)
+    x_n = matrix(x, held - height * H, height, H)
     np.dot(x_n[:R], matrix(theta, at, H, D), f)
     for r in range(R):
         add(theta[at + H * D : at + H * D + D], f[r])
@@ -157,12 +157,12 @@ def evaluate(t: float, z: Array, first: int, net: Network, scratch: tuple[Array,
 
 
 @njit(nogil=True, cache=True)
-def pull(
+def pullback(
     t: float,
     z: Array,
     first: int,
     net: Network,
-    turned: Array,
+    theta_T: Array,
     scratch: tuple[Array, ...],
     df: Array,
     dtrace: Array,
@@ -171,80 +171,80 @@ def pull(
 ) -> None:
     """dz (R, D) for given df and dtrace of a block; what it adds to the gradients of theta, shift, e and v."""
     _, widths, shift, e, v, scale, rows = net
-    x, s, dx, p, product, bend = scratch
+    x, s, dx, p, product, curvature = scratch
     dtheta, dshift, de, dv = totals
     R, K, D, n, H = len(z), len(e), widths[0], len(widths) - 2, widths[-2]
-    room = (1 + K) * rows
-    at, held = climb(t, z, first, net, x, s, room)
-    held -= room * H
-    x_n, dx_n = matrix(x, held, room, H), matrix(dx, 0, room, H)
+    height = (1 + K) * rows
+    at, held = pushforward(t, z, first, net, x, s, height)
+    held -= height * H
+    x_n, dx_n = matrix(x, held, height, H), matrix(dx, 0, height, H)
     add_gradient(x_n[:R], df, product, dtheta, at)
     add_bias(df, t, dtheta, at + H * D)
-    np.dot(df, matrix(turned, at, D, H), dx_n[:R])
+    np.dot(df, matrix(theta_T, at, D, H), dx_n[:R])
     fill(dx[R * H : (1 + K) * R * H], 0)
     for k in range(K):
         for r in range(R):
-            own, row, g = first + r if v.shape[1] > 1 else 0, (1 + k) * R + r, scale * dtrace[r]
-            add_scaled(v[k, own], g, dx_n[row])
-            add_scaled(x_n[row], g, dv[k, own])
+            index, row, g = first + r if v.shape[1] > 1 else 0, (1 + k) * R + r, scale * dtrace[r]
+            add_scaled(v[k, index], g, dx_n[row])
+            add_scaled(x_n[row], g, dv[k, index])
     for layer in range(n, 0, -1):
         inputs, H = widths[layer - 1], widths[layer]
         at -= (inputs + 2) * H
         size, m = R * H, (1 + K) * R
-        bent, h, p_l = bend[:size], x[held : held + size], matrix(p, 0, room, H)
-        fill(bent, 0)
+        curved, h, p_l = curvature[:size], x[held : held + size], matrix(p, 0, height, H)
+        fill(curved, 0)
         for k in range(1, 1 + K):
             if layer > 1:
-                add_times(dx[k * size : (k + 1) * size], s[held + k * size : held + (k + 1) * size], bent)
-            steep(h, dx[k * size : (k + 1) * size], p[k * size : (k + 1) * size])
+                add_times(dx[k * size : (k + 1) * size], s[held + k * size : held + (k + 1) * size], curved)
+            tanh_slope(h, dx[k * size : (k + 1) * size], p[k * size : (k + 1) * size])
         if layer == 1:
-            dx_l, bent_l = matrix(dx, 0, room, H), matrix(bend, 0, rows, H)
+            dx_l, curved_l = matrix(dx, 0, height, H), matrix(curvature, 0, rows, H)
             for k in range(K):
                 for r in range(R):
-                    own, row = first + r if e.shape[1] > 1 else 0, (1 + k) * R + r
-                    add_times(dx_l[row], e[k, own], bent_l[r])
-                    add(p_l[row], de[k, own])
-        steep_and_bent(h, dx[:size], bent, p[:size])
+                    index, row = first + r if e.shape[1] > 1 else 0, (1 + k) * R + r
+                    add_times(dx_l[row], e[k, index], curved_l[r])
+                    add(p_l[row], de[k, index])
+        tanh_slope_and_curvature(h, dx[:size], curved, p[:size])
         add_bias(p_l[:R], t, dtheta, at + inputs * H)
         if layer > 1:
-            held -= room * inputs
-            add_gradient(matrix(x, held, room, inputs)[:m], p_l[:m], product, dtheta, at)
-            np.dot(p_l[:m], matrix(turned, at, H, inputs), matrix(dx, 0, room, inputs)[:m])
+            held -= height * inputs
+            add_gradient(matrix(x, held, height, inputs)[:m], p_l[:m], product, dtheta, at)
+            np.dot(p_l[:m], matrix(theta_T, at, H, inputs), matrix(dx, 0, height, inputs)[:m])
             continue
         add_gradient(z, p_l[:R], product, dtheta, at)
-        np.dot(p_l[:R], matrix(turned, at, H, inputs), dz)
+        np.dot(p_l[:R], matrix(theta_T, at, H, inputs), dz)
         if len(shift):
             for r in range(R):
                 add(p_l[r], dshift[first + r])
 
 
 @njit(nogil=True, cache=True)
-def space(net: Network) -> tuple[Array, ...]:
+def scratch_for(net: Network) -> tuple[Array, ...]:
     """Room for what a block of rows leaves behind: x, s, dx, p, a product of matrices, and the bends of one layer."""
     theta, widths, e, rows = net.theta, net.widths, net.e, net.rows
-    room, widest, units = (1 + len(e)) * rows, widths[0], 0
+    height, widest, units = (1 + len(e)) * rows, widths[0], 0
     for width in widths[1:-1]:
         widest, units = max(widest, width), units + width
-    layers, one = np.empty(room * units, theta.dtype), np.empty(room * widest, theta.dtype)
-    product, bend = np.empty(widest * widest, theta.dtype), np.empty(rows * widest, theta.dtype)
-    return layers, np.empty_like(layers), one, np.empty_like(one), product, bend
+    layers, one = np.empty(height * units, theta.dtype), np.empty(height * widest, theta.dtype)
+    product, curvature = np.empty(widest * widest, theta.dtype), np.empty(rows * widest, theta.dtype)
+    return layers, np.empty_like(layers), one, np.empty_like(one), product, curvature
 
 
 @njit(nogil=True, cache=True)
 def transposed(theta: Array, widths: Array) -> Array:
     """theta with W (outputs, inputs) in the place of W^T."""
-    turned, at = np.empty_like(theta), 0
+    theta_T, at = np.empty_like(theta), 0
     for layer in range(1, len(widths)):
         inputs, H = widths[layer - 1], widths[layer]
-        copy(matrix(theta, at, inputs, H).T, matrix(turned, at, H, inputs))
+        copy(matrix(theta, at, inputs, H).T, matrix(theta_T, at, H, inputs))
         at += (inputs + 2) * H
-    return turned
+    return theta_T
 
 
 @njit(nogil=True, cache=True)
 def forward(t: float, z: Array, net: Network, first: int, last: int, f: Array, trace: Array) -> None:
     """Rows first to last of f (B, D) and trace (B,)."""
-    scratch, rows = space(net), net.rows
+    scratch, rows = scratch_for(net), net.rows
     for low in range(first, last, rows):
         high = min(low + rows, last)
         evaluate(t, z[low:high], low, net, scratch, f[low:high], trace[low:high])
@@ -263,7 +263,7 @@ def backward(
     totals: tuple[Array, ...],
 ) -> None:
     """Rows first to last of dz, and what they add to the totals: of theta (P,), shift, e and v."""
-    scratch, rows, turned = space(net), net.rows, transposed(net.theta, net.widths)
+    scratch, rows, theta_T = scratch_for(net), net.rows, transposed(net.theta, net.widths)
     for low in range(first, last, rows):
         high = min(low + rows, last)
-        pull(t, z[low:high], low, net, turned, scratch, df[low:high], dtrace[low:high], dz[low:high], totals)
+        pullback(t, z[low:high], low, net, theta_T, scratch, df[low:high], dtrace[low:high], dz[low:high], totals)

@@ -7,7 +7,7 @@ import numpy as np
 import torch
 
 from loglik.compiled.array import Array
-from loglik.nets.fields.field_motion import FieldMotion
+from loglik.nets.fields.field_dynamics import FieldDynamics
 from loglik.ode import Tableau
 
 ROWS = 128  # rows of matrices that stay in the processor's cache from layer to layer
@@ -15,7 +15,7 @@ PRODUCTS = 1_000_000  # up to so many multiplications, small products are comput
 
 
 class Network(NamedTuple):
-    """The arrays of a `FieldMotion`, and how many rows go through the net together."""
+    """The arrays of a `FieldDynamics`, and how many rows go through the net together."""
 
     theta: Array
     widths: Array
@@ -26,11 +26,11 @@ class Network(NamedTuple):
     rows: int
 
 
-def network_of(motion: FieldMotion) -> Network:
-    theta, shift, e, v = (tensor.detach().contiguous().numpy() for tensor in motion.tensors)
-    widths = np.array(motion.widths)
+def network_of(dynamics: FieldDynamics) -> Network:
+    theta, shift, e, v = (tensor.detach().contiguous().numpy() for tensor in dynamics.tensors)
+    widths = np.array(dynamics.widths)
     held = min(ROWS, PRODUCTS // int((widths[:-1] * widths[1:]).max()))
-    return Network(theta, widths, shift, e, v, theta.dtype.type(motion.scale), max(1, held // (1 + len(e))))
+    return Network(theta, widths, shift, e, v, theta.dtype.type(dynamics.scale), max(1, held // (1 + len(e))))
 
 
 class Plan(NamedTuple):
@@ -43,7 +43,7 @@ class Plan(NamedTuple):
     a: Array
     b: Array
     c: Array
-    bad: Array
+    error_weights: Array
 
 
 def plan_of(times: Sequence[float], method: Tableau, dtype: torch.dtype) -> Plan:

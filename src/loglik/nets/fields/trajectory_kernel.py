@@ -1,4 +1,4 @@
-"""A whole way along a tanh field on given steps, and its gradients: compiled by numba, a few rows at a time.
+"""A trajectory along a tanh field on given steps, and its gradients: compiled by numba, a few rows at a time.
 
 From the first step to the last, a block of rows and all that belongs to it stay in the processor's cache. Imported
 where it is used. See `kernel` for the names, and `Plan` for those of the method.
@@ -8,7 +8,7 @@ import numpy as np
 
 from loglik.compiled.array import Array
 from loglik.compiled.cache import njit
-from loglik.nets.fields.kernel import add_scaled, copy, evaluate, fill, pull, space, transposed
+from loglik.nets.fields.kernel import add_scaled, copy, evaluate, fill, pullback, scratch_for, transposed
 from loglik.nets.fields.network import Network, Plan
 
 
@@ -18,9 +18,9 @@ def forward(plan: Plan, net: Network, first: int, last: int, path: Array, log_de
 
     error (B,): the largest of any step and value, as a share of 1 + |value|.
     """
-    times, a, b, c, bad = plan
+    times, a, b, c, error_weights = plan
     S, rows, D = len(b), net.rows, path.shape[2]
-    scratch, k, trace = space(net), np.empty((S + 1, rows, D), path.dtype), np.empty((S + 1, rows), path.dtype)
+    scratch, k, trace = scratch_for(net), np.empty((S + 1, rows, D), path.dtype), np.empty((S + 1, rows), path.dtype)
     for low in range(first, last, rows):
         high = min(low + rows, last)
         n = high - low
@@ -42,21 +42,21 @@ def forward(plan: Plan, net: Network, first: int, last: int, path: Array, log_de
             evaluate(t + h, after, low, net, scratch, k[S, :n], trace[S, :n])
             for i in range(S):
                 add_scaled(trace[i, :n], h * b[i], log_det[low:high])
-            note_errors(k, trace, bad, h, after, log_det[low:high], error[low:high])
+            note_errors(k, trace, error_weights, h, after, log_det[low:high], error[low:high])
 
 
 @njit(nogil=True, cache=True)
-def note_errors(k: Array, trace: Array, bad: Array, h: float, z: Array, log_det: Array, error: Array) -> None:
+def note_errors(k: Array, trace: Array, error_weights: Array, h: float, z: Array, log_det: Array, error: Array) -> None:
     """error (R,) becomes at least that of a step to z (R, D) and log_det (R,)."""
     for r in range(len(error)):
         off = k.dtype.type(0)
-        for i in range(len(bad)):
-            off += bad[i] * trace[i, r]
+        for i in range(len(error_weights)):
+            off += error_weights[i] * trace[i, r]
         error[r] = max(error[r], h * abs(off) / (1 + abs(log_det[r])))
         for d in range(k.shape[2]):
             off = k.dtype.type(0)
-            for i in range(len(bad)):
-                off += bad[i] * k[i, r, d]
+            for i in range(len(error_weights)):
+                off += error_weights[i] * k[i, r, d]
             error[r] = max(error[r], h * abs(off) / (1 + abs(z[r, d])))
 
 
@@ -68,7 +68,7 @@ def backward(
     """Rows first to last of dL/dpath[0] for given dL/dpath[-1] and dL/dlog_det, and what they add to the totals."""
     times, a, b, c, _ = plan
     S, rows, D = len(b), net.rows, path.shape[2]
-    scratch, turned = space(net), transposed(net.theta, net.widths)
+    scratch, theta_T = scratch_for(net), transposed(net.theta, net.widths)
     dk, dz, dtrace = np.empty((S, rows, D), path.dtype), np.empty((rows, D), path.dtype), np.empty(rows, path.dtype)
     for low in range(first, last, rows):
         high = min(low + rows, last)
@@ -85,7 +85,7 @@ def backward(
                 fill(dtrace[:n], 0)
                 add_scaled(dlog_det[low:high], h * b[i], dtrace[:n])
                 here = path[step * S + i, low:high]
-                pull(t + c[i] * h, here, low, net, turned, scratch, dk[i, :n], dtrace[:n], dz[:n], totals)
+                pullback(t + c[i] * h, here, low, net, theta_T, scratch, dk[i, :n], dtrace[:n], dz[:n], totals)
                 add_scaled(dz[:n].reshape(-1), dz.dtype.type(1), d.reshape(-1))
                 for j in range(i):
                     if a[i, j] != 0:

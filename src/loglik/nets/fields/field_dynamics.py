@@ -1,4 +1,4 @@
-"""Motion along a tanh field."""
+"""The dynamics of a tanh field, in plain torch: the equation that `compiled` repeats."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -7,11 +7,11 @@ from typing import Self
 import torch
 from torch import Tensor
 
-from loglik.nets.fields.motion import Motion
+from loglik.nets.fields.dynamics import Dynamics
 
 
 @dataclass(frozen=True)
-class FieldMotion(Motion):
+class FieldDynamics(Dynamics):
     """Vectors z (B, D) that move along a `Field` f, whose trace goes along K directions, pushed through the layers:
 
         T_1 = tanh'(.) e,      T_l = tanh'(.) (W_l T_{l-1}),      tr df/dz = scale sum_k v_k . T_n,k
@@ -31,21 +31,21 @@ class FieldMotion(Motion):
     def tensors(self) -> tuple[Tensor, ...]:
         return self.theta, self.shift, self.e, self.v
 
-    def of(self, rows: Tensor) -> Self:
+    def select(self, rows: Tensor) -> Self:
         shift = self.shift.index_select(0, rows) if len(self.shift) else self.shift
-        e, v = (self.directions_of(rows, along) for along in (self.e, self.v))
+        e, v = (self.select_directions(rows, along) for along in (self.e, self.v))
         return replace(self, shift=shift, e=e, v=v)
 
     @property
     def event(self) -> tuple[int, ...]:
         return (self.widths[0],)
 
-    def given(self, tensors: Sequence[Tensor]) -> Self:
-        """The same motion of other `tensors`."""
+    def with_tensors(self, tensors: Sequence[Tensor]) -> Self:
+        """The same dynamics of other `tensors`."""
         theta, shift, e, v = tensors
         return replace(self, theta=theta, shift=shift, e=e, v=v)
 
-    def in_torch(self, t: Tensor, z: Tensor) -> tuple[Tensor, Tensor]:
+    def value_and_tangents(self, t: Tensor, z: Tensor) -> tuple[Tensor, Tensor]:
         # The directions come as T_n (K, B, H_n).
         h, tangents, at = z, self.e, 0
         for number, (inputs, outputs) in enumerate(zip(self.widths[:-1], self.widths[1:], strict=True)):
@@ -65,7 +65,7 @@ class FieldMotion(Motion):
     def trace(self, tangents: Tensor) -> Tensor:
         return self.scale * (self.v * tangents).sum((0, 2))
 
-    def squares(self, tangents: Tensor) -> Tensor:
+    def frobenius(self, tangents: Tensor) -> Tensor:
         inputs, outputs = self.widths[-2:]
         weight = self.theta[-(inputs + 2) * outputs : -2 * outputs].view(inputs, outputs)
         return self.scale * (tangents @ weight).square().sum((0, 2))

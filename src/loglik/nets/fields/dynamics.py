@@ -1,4 +1,4 @@
-"""Moving along a vector field: where to, and how volume changes on the way."""
+"""The dynamics of a continuous flow: a vector field, and the change of volume along its trajectories."""
 
 import math
 from abc import ABC, abstractmethod
@@ -8,15 +8,15 @@ import torch
 from torch import Tensor
 
 
-class Motion(ABC):
+class Dynamics(ABC):
     """(dz/dt, d log_det/dt) = (f(t, z), tr df/dz), for a state of z (B, *event) and log_det (B,), one after the other.
 
     The trace is taken along K directions that are pushed through the layers of f beside z.
     """
 
     @abstractmethod
-    def of(self, rows: Tensor) -> Self:
-        """The motion of these of the B rows alone."""
+    def select(self, rows: Tensor) -> Self:
+        """The dynamics of these of the B rows alone."""
 
     @property
     @abstractmethod
@@ -29,23 +29,23 @@ class Motion(ABC):
         """All that f depends on and that may carry gradients, for the adjoint."""
 
     @abstractmethod
-    def in_torch(self, t: Tensor, z: Tensor) -> tuple[Tensor, Tensor]:
-        """f (B, *event) and the directions as far as they were pushed (K, B, ...)."""
+    def value_and_tangents(self, t: Tensor, z: Tensor) -> tuple[Tensor, Tensor]:
+        """f (B, *event) and the directions pushed forward through its layers (K, B, ...)."""
 
     @abstractmethod
     def trace(self, tangents: Tensor) -> Tensor:
-        """(B,): tr df/dz, exactly or estimated, from what `in_torch` gives."""
+        """(B,): tr df/dz, exactly or estimated, from what `value_and_tangents` gives."""
 
     @abstractmethod
-    def squares(self, tangents: Tensor) -> Tensor:
+    def frobenius(self, tangents: Tensor) -> Tensor:
         """(B,): |df/dz|_F^2, exactly where the directions are the axes of z, else estimated."""
 
     def __call__(self, t: Tensor, state: Tensor) -> Tensor:
-        f, tangents = self.in_torch(t, self.parts(state)[0])
+        f, tangents = self.value_and_tangents(t, self.parts(state)[0])
         return torch.cat([f.reshape(-1), self.trace(tangents)])
 
     @staticmethod
-    def directions_of(rows: Tensor, directions: Tensor) -> Tensor:
+    def select_directions(rows: Tensor, directions: Tensor) -> Tensor:
         """Of directions (K, 1 or B, ...) those of these rows."""
         return directions if directions.shape[1] == 1 else directions.index_select(1, rows)
 
