@@ -1,7 +1,5 @@
 """What a model of the user's own must keep of the contract, where the rest of the house relies on it: named if not."""
 
-from typing import Any
-
 from torch import Tensor
 
 from loglik.arguments.ranges import shown
@@ -9,7 +7,7 @@ from loglik.contract import Model
 from loglik.errors import BadModel, UsageError
 
 
-def check_model(model: Any) -> None:
+def check_model(model: object) -> None:
     """Raises UsageError for what is no model: a name, a class, a module of another library."""
     if isinstance(model, Model):
         return

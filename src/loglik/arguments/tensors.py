@@ -1,7 +1,5 @@
 """Whatever a caller holds in place of a tensor, as a tensor that models compute with; or an error that says why not."""
 
-from typing import Any
-
 import numpy as np
 import torch
 from torch import Tensor
@@ -15,7 +13,7 @@ USUAL = {
 }  # fmt: skip
 
 
-def tensor_of(value: Any, what: str) -> Tensor:
+def tensor_of(value: object, what: str) -> Tensor:
     """A tensor, array, list or frame of numbers as a dense tensor; most tensors as they are.
 
     Args:
@@ -54,7 +52,7 @@ def _converted(x: Tensor, what: str) -> Tensor:
     return x.to(torch.int64)
 
 
-def _read(value: Any, what: str) -> Tensor:
+def _read(value: object, what: str) -> Tensor:
     if isinstance(value, np.ma.MaskedArray) and np.ma.getmaskarray(value).any():
         raise NotFinite(f"Expected values throughout; got a masked array for {what}. Fill in the values.")
     if isinstance(value, list | tuple) and value and all(isinstance(part, Tensor) for part in value):
@@ -76,7 +74,7 @@ def _read(value: Any, what: str) -> Tensor:
     return torch.from_numpy(np.array(array, dtype=array.dtype.newbyteorder("="), order="C"))
 
 
-def _named(value: Any) -> str:
+def _named(value: object) -> str:
     return (
         f"the class {value.__name__}" if isinstance(value, type) else "None" if value is None else type(value).__name__
     )

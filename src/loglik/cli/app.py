@@ -4,10 +4,10 @@ import logging
 import os
 import sys
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from functools import wraps
-from typing import Any, NoReturn, TextIO
+from typing import NoReturn, ParamSpec, TextIO, TypeVar
 
 import typer
 
@@ -39,9 +39,13 @@ class Interrupted(Exception):
     """Ctrl-C on its way past Typer, which would end with 130 without a word."""
 
 
-def interruptible(command: Callable[..., Any]) -> Callable[..., Any]:
+P = ParamSpec("P")
+R = TypeVar("R")
+
+
+def interruptible(command: Callable[P, R]) -> Callable[P, R]:
     @wraps(command)
-    def run_command(*arguments: Any, **named: Any) -> Any:
+    def run_command(*arguments: P.args, **named: P.kwargs) -> R:
         try:
             return command(*arguments, **named)
         except KeyboardInterrupt as error:
@@ -109,7 +113,8 @@ def run(arguments: list[str] | None = None) -> int:
     except Exception as error:
         # Typer's own errors (no such option, missing argument, bad value) know their message.
         if hasattr(error, "format_message"):
-            return _fail(error, f"{_wrong_word(error, words)} See `loglik --help`.", 2)
+            said = _said(str(error.format_message()), getattr(getattr(error, "param", None), "opts", ()), words)
+            return _fail(error, f"{said} See `loglik --help`.", 2)
         ours = as_ours(error, words)
         return _fail(error, str(ours), ours.exit_code)
 
@@ -126,11 +131,10 @@ def _warn(
     talk(f"loglik: {message}" if issubclass(category, FitWarning) else f"{category.__name__}: {message}")
 
 
-def _wrong_word(error: Any, words: list[str]) -> str:
+def _said(message: str, options: Sequence[str], words: list[str]) -> str:
     """The message of an error of Typer's; where a word is no number it does not say which, so we do."""
-    message = str(error.format_message())
     kind = "a whole number" if "integer" in message else "a number" if "number" in message or "float" in message else ""
-    for name in getattr(getattr(error, "param", None), "opts", ()) if kind else ():
+    for name in options if kind else ():
         for place, word in enumerate(words):
             came = words[place + 1] if word == name and place + 1 < len(words) else None
             came = word[len(name) + 1 :] if word.startswith(f"{name}=") else came

@@ -8,7 +8,7 @@ import shlex
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from typing import Any, TextIO
+from typing import TextIO
 
 from loglik.ops import LN2
 from loglik.output.visible import visible
@@ -47,7 +47,7 @@ def say_data(text: str) -> None:
     say(text) if sys.stdout.isatty() else print(text, flush=True)
 
 
-def say_json(value: Any) -> None:
+def say_json(value: object) -> None:
     """A result for machines: NaN and infinities as strings, since JSON has none."""
     print(json.dumps(_plain(value), indent=2, allow_nan=False), flush=True)
 
@@ -119,7 +119,7 @@ def _in_unit(nats: float, space: Space) -> str:
     return f"{nats:.3f} nats"
 
 
-def _plain(value: Any) -> Any:
+def _plain(value: object) -> object:
     if isinstance(value, dict):
         return {k: _plain(v) for k, v in value.items()}
     if isinstance(value, list | tuple):

@@ -13,7 +13,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from hashlib import blake2b
 from pathlib import Path
-from typing import Any
 
 from loglik.errors import WriteFailed
 from loglik.output.lock import LOCK
@@ -44,7 +43,7 @@ class Manifest:
             return None
 
     @classmethod
-    def _read(cls, told: Any) -> "Manifest | None":
+    def _read(cls, told: object) -> "Manifest | None":
         if not isinstance(told, dict) or set(told) != {"wrote", "folders"}:
             return None
         files, folders = told["wrote"], told["folders"]
@@ -211,6 +210,6 @@ def _digest(data: bytes) -> str:
     return blake2b(data, digest_size=16).hexdigest()
 
 
-def _plain(name: Any) -> bool:
+def _plain(name: object) -> bool:
     """Whether it names something in the folder itself."""
     return isinstance(name, str) and name not in ("", ".", "..") and not set(name) & {"/", "\\", "\0"}

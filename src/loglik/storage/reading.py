@@ -14,12 +14,13 @@ import re
 import stat
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, BinaryIO, NamedTuple
+from typing import BinaryIO, NamedTuple
 
 import torch
 from torch import Tensor
 
 from loglik.errors import CorruptRun, PickleRefused, RunNotFound
+from loglik.records import Json, Record
 from loglik.storage.writing import checksum
 
 MOST_TEXT = 32 << 20  # bytes of a JSON file or a history: 100 000 columns with their names take a tenth of it
@@ -92,7 +93,7 @@ def read_text(path: Path) -> str:
         raise CorruptRun(f"{path} is not UTF-8 text ({error.reason} at byte {error.start}). Restore it.") from None
 
 
-def read_json(path: Path) -> Any:
+def read_json(path: Path) -> Json:
     """The value in a JSON file. What it should be is for `schema` to say.
 
     Raises:
@@ -101,18 +102,19 @@ def read_json(path: Path) -> Any:
     return parse_json(read_text(path), str(path))
 
 
-def parse_json(text: str, place: str) -> Any:
+def parse_json(text: str, place: str) -> Json:
     """As `read_json`, of a text that is at hand."""
     try:
-        return json.loads(text, object_pairs_hook=_each_once)
+        value: Json = json.loads(text, object_pairs_hook=_each_once)
+        return value
     except RecursionError:
         raise CorruptRun(f"{place} is damaged: it is nested too deep. Restore it, or fit again.") from None
     except ValueError as error:
         raise CorruptRun(f"{place} is damaged: {error}. Restore it, or fit again.") from None
 
 
-def _each_once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    fields: dict[str, Any] = {}
+def _each_once(pairs: list[tuple[str, Json]]) -> dict[str, Json]:
+    fields: dict[str, Json] = {}
     for name, value in pairs:
         if name in fields:
             raise ValueError(f"the key {name[:80]!r} stands there twice")
@@ -129,7 +131,7 @@ def read_kinds(path: Path) -> dict[str, Kind]:
     return _opened(path)[0]
 
 
-def read_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
+def read_tensors(path: Path) -> tuple[dict[str, Tensor], Record]:
     """The inverse of `storage.write_tensors`.
 
     Raises:
@@ -149,7 +151,7 @@ def read_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
     return tensors, said["about"]
 
 
-def _opened(path: Path) -> tuple[dict[str, Kind], dict[str, Any]]:
+def _opened(path: Path) -> tuple[dict[str, Kind], Record]:
     """What tensors there are, and what is said beside them."""
     from safetensors import SafetensorError, safe_open
 

@@ -83,7 +83,7 @@ def fit_run(
         RunMismatch: `folder` holds something already, or a run for other data or options. RunInUse: another process is
         at work on it. Diverged: the last good weights are in the run. WriteFailed: what was written before is there.
     """
-    wanted = _Wanted(source, model, hyperparameters or {}, dict(options or {}), command)
+    wanted = _Wanted(source, model, dict(hyperparameters or {}), dict(options or {}), command)
     with ExitStack() as held:  # the folder, against other processes
         if resume:
             job = _resumed(folder, data, wanted, held)
@@ -103,7 +103,7 @@ class _Wanted:
 
     source: str
     model: str | None
-    hyperparameters: Mapping[str, object]
+    hyperparameters: Record
     options: Record
     command: str
 

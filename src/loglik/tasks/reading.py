@@ -1,9 +1,7 @@
 """Rows for a run, read as its own data were; where they cannot be, what is wrong: the data, or the run's record."""
 
-from typing import Any
-
 from loglik.data import Reading, Source, open_source
-from loglik.data.catalog import CATALOG
+from loglik.data.catalog import CATALOG, Context
 from loglik.errors import CorruptRun, LoglikError, ShapeMismatch
 from loglik.runs.building import AGAIN
 from loglik.runs.run import RUN, Run, was_changed
@@ -11,7 +9,7 @@ from loglik.spaces import Space
 from loglik.storage.schema import shown
 
 
-def rows_like(run: Run, space: Space, data: str, part: str | None, context: Any) -> Source:
+def rows_like(run: Run, space: Space, data: str, part: str | None, context: Context) -> Source:
     """The rows at a path, or a part of a built-in data set, with the columns of a run.
 
     Args:

@@ -1,7 +1,5 @@
 """Draw from a model; from those that draw value by value, also what follows a given beginning."""
 
-from typing import Any
-
 import torch
 from torch import Tensor
 
@@ -19,10 +17,10 @@ from loglik.spaces import Space
 def sample(
     model: Model,
     n: int,
-    context: Any = None,
+    context: object = None,
     *,
     seed: int = 0,
-    given: Any = None,
+    given: object = None,
     temperature: float = 1.0,
     top_k: int | None = None,
     length: int | None = None,

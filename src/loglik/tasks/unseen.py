@@ -11,13 +11,13 @@ from collections.abc import Iterable
 from dataclasses import fields, replace
 from hashlib import blake2b
 from pathlib import Path
-from typing import Any
 
 import torch
 from torch import Tensor
 
 from loglik.data import Dataset, Source
 from loglik.data.equal_rows import are_in, row_hashes
+from loglik.records import Record
 from loglik.runs.run import ROWS
 from loglik.score import Score
 from loglik.storage.reading import Kind, check_kinds, read_tensors
@@ -69,7 +69,7 @@ def score_in_words(score: Score, learnt: dict[str, Tensor]) -> str:
     return "\n".join(lines)
 
 
-def score_to_json(score: Score, learnt: dict[str, Tensor]) -> dict[str, Any]:
+def score_to_json(score: Score, learnt: dict[str, Tensor]) -> Record:
     """The same for machines: counts, the score of the other rows as `unseen`, then that of all."""
     counts = {f"equal_to_{part}": int(rows.sum()) for part, rows in learnt.items()}
     unseen = unseen_part(score, learnt["train"] | learnt["valid"]) if learnt else None
@@ -78,8 +78,8 @@ def score_to_json(score: Score, learnt: dict[str, Tensor]) -> dict[str, Any]:
 
 def score_of_rows(score: Score, kept: Tensor) -> Score:
     """The score of the rows that are True in `kept` (N,), at least one of them; they are numbered anew."""
-    each: dict[str, Any] = {f.name: getattr(score, f.name) for f in fields(score)}
-    chosen: dict[str, Any] = {name: v[kept] for name, v in each.items() if isinstance(v, Tensor) and v.ndim}
+    each: dict[str, object] = {f.name: getattr(score, f.name) for f in fields(score)}
+    chosen: Record = {name: v[kept] for name, v in each.items() if isinstance(v, Tensor) and v.ndim}
     # Of rows and of contexts apart, as a score has them: whoever takes no context is still compared with who does.
     digests = [blake2b(s.encode() + kept.numpy().tobytes(), digest_size=8).hexdigest() for s in score.rows.split("-")]
     return replace(score, **chosen, rows="-".join(digests))
@@ -96,7 +96,7 @@ def repeats_in_words(seen: Tensor) -> str:
     return f"of {len(seen)} test rows {count} equal training rows" if count else ""
 
 
-def held_out_scores(score: Score, seen: Tensor) -> list[dict[str, Any]]:
+def held_out_scores(score: Score, seen: Tensor) -> list[Record]:
     """What a run keeps of its score on the test part: of all rows, and of those not `seen` in training."""
     scores = [{"part": "test", **score.to_json(), "equal_rows": int(seen.sum())}]
     unseen = unseen_part(score, seen)

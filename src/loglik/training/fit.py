@@ -5,7 +5,6 @@ import warnings
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 import torch
 from torch import Tensor
@@ -41,7 +40,7 @@ def fit(
     state: str | Path | None = None,
     resume: bool = False,
     watch: Watch | None = None,
-    **options: Any,
+    **options: object,
 ) -> History:
     """Fit a model to data; it is changed in place, and left in evaluation mode with its best weights.
 

@@ -2,13 +2,13 @@
 
 import dataclasses
 from pathlib import Path
-from typing import Any
 
 import torch
 from torch import Tensor
 
 from loglik.arguments.memory import check_memory
 from loglik.errors import CorruptRun, RunMismatch
+from loglik.records import Record
 from loglik.storage.reading import Kind, check_kinds, read_kinds, read_tensors
 from loglik.storage.schema import check, fields_of, listed, none_or, number, table, whole
 from loglik.storage.weights import put_weights, rebuilt_names
@@ -113,7 +113,7 @@ def restore_state(path: Path, training: GradientTraining) -> None:
         raise CorruptRun(f"{path} holds no state of a random generator ({error}). Fit again.") from None
 
 
-def _kinds(path: Path, training: GradientTraining, found: dict[str, Tensor], about: dict[str, Any]) -> dict[str, Kind]:
+def _kinds(path: Path, training: GradientTraining, found: dict[str, Tensor], about: Record) -> dict[str, Kind]:
     """The type and shape that every tensor of a state of this training has; of some, only the file knows the length."""
     looks = training.looks
     if (looks is None) != (about["looks"] is None) or about["batch"] > max(
@@ -145,7 +145,7 @@ def _kinds(path: Path, training: GradientTraining, found: dict[str, Tensor], abo
     return kinds
 
 
-def _restore_looks(path: Path, looks: Looks, tensors: dict[str, Tensor], about: dict[str, Any]) -> None:
+def _restore_looks(path: Path, looks: Looks, tensors: dict[str, Tensor], about: Record) -> None:
     looks.limit_rows(about["rows"])
     for name, value in about["counters"].items():
         setattr(looks, name, value)
@@ -157,7 +157,7 @@ def _restore_looks(path: Path, looks: Looks, tensors: dict[str, Tensor], about: 
         looks.candidates.append(Candidate(step, weights, tensors[f"kept.{place}.values"]))
 
 
-def check_options(saved: dict[str, Any], training: GradientTraining) -> None:
+def check_options(saved: Record, training: GradientTraining) -> None:
     now = dataclasses.asdict(training.options)
     # When the state is saved changes nothing in the run.
     changed = [name for name in now if name != "save_seconds" and now[name] != saved.get(name)]
