@@ -34,28 +34,30 @@ def reopened(record: Record, space: Space, named: str | None = None) -> tuple[Da
             f"The data are not shown: they were read from {source}, and a report opens no file that only the run "
             f"names. Name it with --data. {ONLY_THE_RUN}"
         )
-    wanted = about.get("fingerprint")
-    if wanted is None:
+    if about.get("fingerprint") is None:
         return None, f"The run holds no fingerprint of its data, so no rows can be told to be its own. {ONLY_THE_RUN}"
     try:
         data = _opened(record, str(place), space)
     except (LoglikError, OSError) as error:
         return None, f"The data at {place} cannot be opened again: {error} {ONLY_THE_RUN}"
+    changed = _changed(record, data, space)
+    return (None, f"{place} {changed} {ONLY_THE_RUN}") if changed else (data, "")
+
+
+def _changed(record: Record, data: Dataset, space: Space) -> str:
+    """How the data differ from those of the run, after their name; empty if they are the same."""
     if data.space != space:
-        return None, f"{place} now holds events of {data.space}, not those that the run was fitted to. {ONLY_THE_RUN}"
-    found = data.train.fingerprint
-    if not same_rows(found, str(wanted)):
-        return None, (
-            f"{place} has changed since the run was fitted: the fingerprint of its training rows is {found}, "
-            f"that of the run is {wanted}. {ONLY_THE_RUN}"
+        return f"now holds events of {data.space}, not those that the run was fitted to."
+    found, wanted = data.train.fingerprint, str(table(record, "data")["fingerprint"])
+    if not same_rows(found, wanted):
+        return (
+            f"has changed since the run was fitted: the fingerprint of its training rows is {found}, that of the run "
+            f"is {wanted}."
         )
     scored = next((s.get("rows") for s in record.get("scores") or [] if s.get("part") == "test"), None)
     if scored and not same_rows(data.test.fingerprint, str(scored)):
-        return None, (
-            f"{place} has changed since the run was scored: its test rows are no longer those of the score. "
-            f"{ONLY_THE_RUN}"
-        )
-    return data, ""
+        return "has changed since the run was scored: its test rows are no longer those of the score."
+    return ""
 
 
 def _opened(record: Record, place: str, space: Space) -> Dataset:
