@@ -1,4 +1,4 @@
-"""Where to compute: a device by name, if this machine has it and models can compute there."""
+"""Devices by name, if this machine has them and models can compute on them."""
 
 import torch
 

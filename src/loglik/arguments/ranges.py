@@ -1,4 +1,4 @@
-"""What a number may be: a range, stated once beside the type, and one sentence for whatever lies outside of it."""
+"""Ranges of numbers: stated once beside the type, with one error message for values outside."""
 
 import math
 import numbers
@@ -94,6 +94,6 @@ def shown(value: object) -> str:
         return "a number of hundreds of digits" if value > 0 else "a negative number of hundreds of digits"
     try:
         text = " ".join(repr(value).split())
-    except Exception:  # an object whose repr fails is still to be named
+    except Exception:  # an object whose repr fails is named by its type
         text = f"a {type(value).__name__}"
     return text if len(text) <= SHOWN else f"{text[: SHOWN - 1]}\u2026"

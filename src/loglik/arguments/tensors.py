@@ -1,4 +1,4 @@
-"""Whatever a caller holds in place of a tensor, as a tensor that models compute with; or an error that says why not."""
+"""Convert whatever a caller passes as a tensor, or say why it cannot be converted."""
 
 import numpy as np
 import torch

@@ -36,7 +36,7 @@ app = typer.Typer(
 
 
 class Interrupted(Exception):
-    """Ctrl-C on its way past Typer, which would end with 130 without a word."""
+    """Ctrl-C, kept from Typer, which would end with 130 and no message."""
 
 
 P = ParamSpec("P")
@@ -92,7 +92,7 @@ def program() -> NoReturn:
 
 def _ended(arguments: list[str] | None = None) -> int:
     prepare_streams()
-    logging.getLogger("matplotlib").setLevel(logging.ERROR)  # it tells at length where it keeps its cache
+    logging.getLogger("matplotlib").setLevel(logging.ERROR)  # it logs where it keeps its cache
     return run(arguments)
 
 
@@ -100,14 +100,14 @@ def run(arguments: list[str] | None = None) -> int:
     words = sys.argv[1:] if arguments is None else arguments
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("default", FitWarning)  # what holds for all models of a table is said once
+            warnings.simplefilter("default", FitWarning)  # a warning for all models of a table is shown once
             warnings.showwarning = _warn
             return int(app(arguments, standalone_mode=False) or 0)
     except LoglikError as error:
         return _fail(error, str(error), error.exit_code)
     except (Interrupted, KeyboardInterrupt, typer.Abort) as error:
         return _fail(error, "Interrupted.", 130)
-    except (BrokenPipeError, SystemExit):  # the reader of our output, head say, has seen enough; typer exits then
+    except (BrokenPipeError, SystemExit):  # the reader of our output, such as `head`, has closed it; typer exits then
         silence(sys.__stdout__ or sys.stdout)
         return 0
     except Exception as error:
@@ -127,12 +127,12 @@ def _warn(
     file: TextIO | None = None,
     line: str | None = None,
 ) -> None:
-    """A remark of ours in one line, without the place in the code; those of others in their own words."""
+    """Our warnings take one line, without the place in the code; others keep their own words."""
     talk(f"loglik: {message}" if issubclass(category, FitWarning) else f"{category.__name__}: {message}")
 
 
 def _said(message: str, options: Sequence[str], words: list[str]) -> str:
-    """The message of an error of Typer's; where a word is no number it does not say which, so we do."""
+    """The message of an error of Typer's; it does not name the option whose value is no number, so we do."""
     kind = "a whole number" if "integer" in message else "a number" if "number" in message or "float" in message else ""
     for name in options if kind else ():
         for place, word in enumerate(words):

@@ -48,7 +48,7 @@ Settings = Annotated[
     list[str] | None, typer.Option("--set", help="A hyperparameter, KEY=VALUE; `loglik models NAME` lists them.")
 ]
 TrainingWords = Annotated[
-    list[str] | None, typer.Option("--option", help="Any other option of training, KEY=VALUE, such as ema=0.9995.")
+    list[str] | None, typer.Option("--option", help="Another training option, KEY=VALUE, such as ema=0.9995.")
 ]
 Resume = Annotated[bool, typer.Option("--resume", help="Continue the run at -o exactly where it was.")]
 Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace the run at -o.")]
@@ -80,8 +80,8 @@ def fit(
     """Fit one model and keep it as a run: a folder with weights, history and scores.
 
     The rows are split into train, valid and test; the score is that of the test rows. A run survives Ctrl-C and even
-    `kill -9`: --resume continues it as if nothing had happened. A finished run goes on from the weights it kept when it
-    is given a greater total: --resume --steps MORE (or --epochs, --budget).
+    `kill -9`: --resume continues it as if nothing had happened. --resume with a greater total
+    (--steps, --epochs or --budget) continues a finished run from the weights it kept.
 
     \b
     Examples:
@@ -137,7 +137,7 @@ def _taken(run: Run) -> str:
 
 
 def _more(run: Run) -> str:
-    """How a finished run goes on; nothing for a closed form, which has no more to do."""
+    """How to continue a finished run; empty for a closed form, which is complete."""
     history = run.record["fit"]["history"]
     if history["method"] == "closed form":
         return ""
@@ -145,7 +145,7 @@ def _more(run: Run) -> str:
 
 
 def _continued(source: str, folder: Path, again: Record) -> str:
-    """The command that continues a run, as a shell reads it; what is not here stands in the run."""
+    """The shell command that continues a run; all other options are recorded in the run."""
     words = ["loglik", "fit", _no_option(source), "-o", _no_option(str(folder)), "--resume"]
     words += [word for name, value in again.items() if value is not None for word in (name, str(value))]
     return " ".join(map(_quoted, words))
@@ -156,7 +156,7 @@ def _no_option(path: str) -> str:
 
 
 def _quoted(word: str) -> str:
-    """A word for the shell, in one line and in characters that every terminal shows."""
+    """A word quoted for the shell, in one line and in printable characters."""
     if word.isprintable():
         return shlex.quote(word)
     said = "".join(chr(b) if 32 <= b < 127 and chr(b) not in "'\\" else f"\\x{b:02x}" for b in os.fsencode(word))
@@ -164,7 +164,7 @@ def _quoted(word: str) -> str:
 
 
 def _report(run: Run, json: bool) -> None:
-    """Print what came of it."""
+    """Print the result of a run."""
     record = run.record
     history = record["fit"]["history"]
     if json:

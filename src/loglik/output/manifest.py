@@ -70,7 +70,7 @@ def write_own(path: Path, data: bytes) -> None:
         listed = _listed(path.parent)
         digests = [] if path.suffix == TENSORS else [_digest(data)]
         if digests and os.path.lexists(path):
-            # What loglik wrote before is still its own, if the new file does not come to be.
+            # The old contents stay listed as ours, in case the new file cannot be written.
             kept = {_digest(path.read_bytes())} & set(listed.files[path.name]) - set(digests)
             digests = [*kept, *digests]
     if listed.files.get(path.name) != digests:
@@ -160,7 +160,7 @@ def empty_own(folder: Path) -> None:
             remove_abandoned(folder / name)
         elif _holds_ours(folder / name, listed.files.get(name)):
             (folder / name).unlink()
-    if Manifest.of(folder) is not None:  # last, for who is killed meanwhile
+    if Manifest.of(folder) is not None:  # last, so that a killed process can finish the removal later
         (folder / MANIFEST).unlink()
 
 

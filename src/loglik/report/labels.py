@@ -16,7 +16,7 @@ SIDES = (
 
 
 def place_labels(axes: "Axes", places: list[tuple[float, float]], names: list[str]) -> None:
-    """Each name beside its dot, on the first side that is free; on the one that is least taken where none is."""
+    """Place each name on the first free side of its dot; if none is free, on the least crowded."""
     figure = axes.figure
     figure.draw_without_rendering()  # type: ignore[union-attr]
     scale = figure.dpi / 72.0

@@ -1,4 +1,4 @@
-"""From what a report says to one HTML file: the template, the style sheet and the colours, nothing from elsewhere."""
+"""Render a report as one HTML file, with its style sheet and colours, and nothing from elsewhere."""
 
 from datetime import datetime
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""What run.json says, in words; whatever an entry lacks is left out."""
+"""The contents of run.json in words; missing entries are left out."""
 
 import math
 from pathlib import Path

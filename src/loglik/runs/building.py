@@ -20,11 +20,11 @@ from loglik.spaces import space_from_json
 from loglik.zoo import ZOO, build, entry
 
 AGAIN = "Restore it, or fit again with `loglik fit`."
-TIMES, SPARE = 4, 256  # tensors that a model may make for each one that is kept: masks and orders are rebuilt
+TIMES, SPARE = 4, 256  # a model may make this many tensors for each saved one: masks and orders are rebuilt
 
 
 class TooMany(TooLarge):
-    """More tensors than the weights can be those of."""
+    """The model has far more tensors than the saved weights."""
 
 
 def rebuilt(record: Record, place: Path, seed: int) -> Model:

@@ -84,7 +84,7 @@ def save(model: Model, folder: str | Path, about: Mapping[str, object] | None = 
 
 
 def describe(model: Model) -> Record:
-    """What run.json says of a model by itself."""
+    """The entries of run.json that describe the model alone."""
     check_model(model)
     recipe = model.recipe
     if recipe is None:
@@ -151,7 +151,7 @@ def _built(record: Record, folder: Path, kinds: Mapping[str, Kind], limit: float
             return rebuilt(record, folder / RUN, 0)
     except TooMany:
         raise
-    except TooLarge:  # far more than its weights: before it is built in earnest, its outline tells whether they agree
+    except TooLarge:  # far more than its weights: compare its outline with them before building it
         outlined = outline(record)
         if outlined is not None:
             check_weights(outlined, kinds, place)

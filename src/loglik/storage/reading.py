@@ -1,4 +1,4 @@
-"""Reading the files of a run, which somebody else may have written: each is looked at before it is believed.
+"""Read the files of a run, which somebody else may have written: each is checked before it is used.
 
 Only plain files that lie in the run folder itself are opened: no links (they may lead out of it), no pipes, no devices.
 JSON is small, in UTF-8, not deep, and says each thing once. Files of tensors are safetensors with a checksum, never
@@ -35,7 +35,7 @@ DTYPES = {
 
 
 class Kind(NamedTuple):
-    """What a file says of a tensor before it is read."""
+    """The type and shape of a tensor, read from the header of its file."""
 
     dtype: torch.dtype
     shape: tuple[int, ...]
@@ -210,7 +210,7 @@ def _is_pickle(file: BinaryIO) -> bool:
     file.seek(0)
     try:
         return any(opcode.name == "STOP" for opcode, _, _ in pickletools.genops(file.read(PICKLE_BYTES)))
-    except Exception:  # what pickletools cannot parse is no pickle, whatever it stumbled over
+    except Exception:  # pickletools raises many kinds of error for a file that is no pickle
         return False
 
 

@@ -1,7 +1,7 @@
-"""What a JSON file of ours may hold, as small checks that are put together to one of the whole file.
+"""Schemas of our JSON files: small checks, combined to one check of a whole file.
 
 A check takes a value and its place in the file, such as `model.space.shape`, and raises `Wrong` where the value cannot
-be. The first thing wrong is said, with what came.
+be. The message names the first error and the value found.
 """
 
 import dataclasses
@@ -19,7 +19,7 @@ Check = Callable[[object, str], None]
 
 LARGEST = 1 << 63  # of whole numbers, which tensors count in
 LONGEST = 1 << 20  # characters of a text, entries of a list that are not numbers
-SHOWN = 60  # characters of what came
+SHOWN = 60  # characters of a value in a message
 
 
 class Wrong(ValueError):

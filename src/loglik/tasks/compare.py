@@ -1,4 +1,4 @@
-"""The main job: models of different families on one footing."""
+"""Compare models of different families on the same held-out rows."""
 
 import os
 import time
@@ -106,7 +106,7 @@ def _in_turn(
 
 
 def _end_early(result: Comparison) -> None:
-    """What is scored by now is the comparison; nothing is one that is to be had."""
+    """An interrupt leaves the models that are scored; without any there is no comparison."""
     if not any(e.score for e in result.entrants):
         raise KeyboardInterrupt
     result.cut_short = True
@@ -116,7 +116,7 @@ def _end_early(result: Comparison) -> None:
 
 
 def _entrant(name: str, model: str | Model, data: Dataset, seed: int, device: torch.device | None) -> Entrant:
-    """A model, or a new one of the zoo, and whether it is to be fitted; what cannot be built has an error."""
+    """A model, or a new one of the zoo, and whether to fit it; one that cannot be built has an error."""
     if isinstance(model, Model):
         return Entrant(name, model, to_fit=model.fitted_by is not FittedBy.NOTHING and not model.fitted)
     try:

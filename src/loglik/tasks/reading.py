@@ -1,4 +1,4 @@
-"""Rows for a run, read as its own data were; where they cannot be, what is wrong: the data, or the run's record."""
+"""Read rows for a run as its own data were read; if that fails, tell whether the data or the record are wrong."""
 
 from loglik.data import Reading, Source, open_source
 from loglik.data.catalog import CATALOG, Context

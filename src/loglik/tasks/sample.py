@@ -1,4 +1,4 @@
-"""Draw from a model; from those that draw value by value, also what follows a given beginning."""
+"""Draw samples from a model; models that draw value by value can continue a given beginning."""
 
 import torch
 from torch import Tensor
@@ -82,7 +82,7 @@ def check_guided(model: Model) -> None:
 
 
 def _instead(space: Space) -> str:
-    """The models of such events that do, as the end of a sentence."""
+    """The end of a sentence that names models of such events that do."""
     if space.limits is None:
         return ": no model of real values takes them"
     names = ["char-rnn", "made", "transformer"]

@@ -1,4 +1,4 @@
-"""What a score says of rows that a model has learnt from, and of those that it has not.
+"""Scores of the rows that a model was fitted to, and of the rows that it was not.
 
 A run keeps a hash of every row it was fitted to in `rows.safetensors`: 8 bytes for each different row of the train and
 of the valid part, whatever the size of a row. So rows are known again in another order, in another file or in a part of
@@ -70,7 +70,7 @@ def score_in_words(score: Score, learnt: dict[str, Tensor]) -> str:
 
 
 def score_to_json(score: Score, learnt: dict[str, Tensor]) -> Record:
-    """The same for machines: counts, the score of the other rows as `unseen`, then that of all."""
+    """As JSON: counts, the score of the other rows as `unseen`, then that of all rows."""
     counts = {f"equal_to_{part}": int(rows.sum()) for part, rows in learnt.items()}
     unseen = unseen_part(score, learnt["train"] | learnt["valid"]) if learnt else None
     return {**counts, **({} if unseen is None else {"unseen": unseen.to_json()}), **score.to_json()}
@@ -80,7 +80,7 @@ def score_of_rows(score: Score, kept: Tensor) -> Score:
     """The score of the rows that are True in `kept` (N,), at least one of them; they are numbered anew."""
     each: dict[str, object] = {f.name: getattr(score, f.name) for f in fields(score)}
     chosen: Record = {name: v[kept] for name, v in each.items() if isinstance(v, Tensor) and v.ndim}
-    # Of rows and of contexts apart, as a score has them: whoever takes no context is still compared with who does.
+    # Rows and contexts have separate digests: a model without contexts is compared with one that takes them.
     digests = [blake2b(s.encode() + kept.numpy().tobytes(), digest_size=8).hexdigest() for s in score.rows.split("-")]
     return replace(score, **chosen, rows="-".join(digests))
 
