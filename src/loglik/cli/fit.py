@@ -102,7 +102,7 @@ def fit(
     opening = Opening(data, seed, space, context_of(data, context), window, keep_equal_rows_together)
     if resume:
         out = out or _folder(data, model or default_model(opening.open().space))
-    before = read_record(out) if resume and out and (out / RUN).exists() else {}
+    before = _recorded(out) if resume and out else {}
     dataset = opening.again(before) if before.get("data") else opening.open()
     name = model or before.get("model", {}).get("name") or default_model(dataset.space)
     with progress(dataset.space) as watcher:
@@ -111,13 +111,19 @@ def fit(
             options=given, resume=resume, overwrite=overwrite, samples=samples, command=command_line(),
             watch=watcher(f"{name} on {dataset.name}"), begin=partial(tell_split, dataset), device=device_of(device),
         )  # fmt: skip
-    again = {"--samples": samples if samples != SAMPLES else None, "--device": device if device != "auto" else None}
+    stated = {"--samples": (samples, SAMPLES), "--device": (device, "auto")}
+    again = {name: str(value) for name, (value, default) in stated.items() if value != default}
     return _ended(run, before, _continued(data, run.folder, again), json=json)
 
 
 def _folder(data: str, model: str) -> Path:
     """Where a run is kept unless the user names a folder."""
     return Path("runs") / f"{stem_of(data)}-{model}"
+
+
+def _recorded(folder: Path) -> Record:
+    """The record of a run; empty if there is none yet."""
+    return read_record(folder) if (folder / RUN).exists() else {}
 
 
 def _ended(run: Run, before: Record, command: str, *, json: bool) -> int:
@@ -144,10 +150,10 @@ def _more(run: Run) -> str:
     return f" Give a greater total to go on, such as --steps {2 * history['steps']}."
 
 
-def _continued(source: str, folder: Path, again: Record) -> str:
+def _continued(source: str, folder: Path, again: dict[str, str]) -> str:
     """The shell command that continues a run; all other options are recorded in the run."""
     words = ["loglik", "fit", _no_option(source), "-o", _no_option(str(folder)), "--resume"]
-    words += [word for name, value in again.items() if value is not None for word in (name, str(value))]
+    words += [word for option in again.items() for word in option]
     return " ".join(map(_quoted, words))
 
 

@@ -17,8 +17,11 @@ SIDES = (
 
 def place_labels(axes: "Axes", places: list[tuple[float, float]], names: list[str]) -> None:
     """Place each name on the first free side of its dot; if none is free, on the least crowded."""
+    from matplotlib.figure import Figure
+
     figure = axes.figure
-    figure.draw_without_rendering()  # type: ignore[union-attr]
+    assert isinstance(figure, Figure)
+    figure.draw_without_rendering()
     scale = figure.dpi / 72.0
     whole = (0.0, 0.0, figure.bbox.width, figure.bbox.height)
     centres = [(float(x), float(y)) for x, y in axes.transData.transform(places)]

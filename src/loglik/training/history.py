@@ -75,8 +75,8 @@ class History:
     def rows_from_csv(cls, text: str) -> list[Step]:
         """The inverse of `to_csv`."""
         lines = csv.DictReader(io.StringIO(text, newline=""))
-        told = [{name: float(value) for name, value in line.items() if value} for line in lines]
-        return [Step(**{**values, "step": int(values["step"])}) for values in told]  # type: ignore[arg-type]
+        told: list[Record] = [{name: float(value) for name, value in line.items() if value} for line in lines]
+        return [Step(**{**values, "step": int(values["step"])}) for values in told]
 
     def after(self, rows: list[Step], steps: int, epochs: float, seconds: float) -> "History":
         """This fit as the continuation of another, which had these rows and took so many steps, epochs and seconds."""
