@@ -177,9 +177,9 @@ def read_record(folder: Path) -> Record:
         raise RunNotFound(f"Expected the folder of one run; {folder} is a comparison. Name one in it, {folder}/MODEL.")
     if not os.path.lexists(folder / RUN):
         raise RunNotFound(f"Expected a run at {folder}; there is no {RUN}. `loglik fit DATA -o {folder}` makes one.")
-    record = read_json(folder / RUN)
-    version = record.get("format") if isinstance(record, dict) else None
-    if not isinstance(record, dict) or not isinstance(version, int) or isinstance(version, bool):
+    found = read_json(folder / RUN)
+    version = found.get("format") if isinstance(found, dict) else None
+    if not isinstance(found, dict) or not isinstance(version, int) or isinstance(version, bool):
         raise CorruptRun(f"{folder / RUN} is not the record of a run. Restore it, or fit again.")
     if version > FORMAT:
         raise NewerRun(
@@ -190,7 +190,8 @@ def read_record(folder: Path) -> Record:
             f"{folder} has format {version}, of an older loglik whose models kept scales in single precision; "
             f"this loglik {__version__} reads format {FORMAT}. Fit again."
         )
-    check(record, RECORD, str(folder / RUN))
+    check(found, RECORD, str(folder / RUN))
+    record: Record = found
     record["model"] = renewed(record["model"])
     _check_columns(record, folder)
     return record
