@@ -4,23 +4,24 @@ import inspect
 import types
 import typing
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Union
+from typing import Union
 
 from loglik.arguments.ranges import Range, is_number, real, shown, whole
 from loglik.errors import UnknownName, UsageError
+from loglik.records import Record
 from loglik.spaces import Space, space_from_json
 
 NUMBERS = "whole numbers separated by commas, such as 128,128"
 MOST_PARTS = 100  # widths of one net
 
 
-def hyperparameters(builder: Callable[..., Any]) -> dict[str, inspect.Parameter]:
+def hyperparameters(builder: Callable[..., object]) -> dict[str, inspect.Parameter]:
     """name -> parameter (annotation and default), in the order of the signature."""
     parameters = inspect.signature(builder).parameters
     return {name: p for name, p in parameters.items() if p.kind is inspect.Parameter.KEYWORD_ONLY}
 
 
-def with_defaults(builder: Callable[..., Any], given: Mapping[str, Any]) -> dict[str, Any]:
+def with_defaults(builder: Callable[..., object], given: Mapping[str, object]) -> Record:
     """The given hyperparameters and, for a record, the defaults of the others that JSON can hold.
 
     None stands for a default that the builder makes from the space.
@@ -30,7 +31,7 @@ def with_defaults(builder: Callable[..., Any], given: Mapping[str, Any]) -> dict
     return {name: value for name, value in {**defaults, **given}.items() if name in given or isinstance(value, plain)}
 
 
-def checked(builder: Callable[..., Any], model: str, given: Mapping[str, Any]) -> dict[str, Any]:
+def checked(builder: Callable[..., object], model: str, given: Mapping[str, object]) -> Record:
     """The given hyperparameters with the types and within the ranges that the builder states.
 
     Text, as from a command line, is converted.
@@ -56,7 +57,7 @@ def checked(builder: Callable[..., Any], model: str, given: Mapping[str, Any]) -
     return values
 
 
-def _convert(value: Any, hint: Any) -> Any:
+def _convert(value: object, hint: object) -> object:
     """The value as the annotation has it; any of the errors that `checked` catches where it cannot be."""
     options = _options(hint)
     if type(None) in options and (value is None or (isinstance(value, str) and value in ("None", "none", ""))):
@@ -65,26 +66,37 @@ def _convert(value: Any, hint: Any) -> Any:
     origin = typing.get_origin(kind) or kind
     if origin is Sequence:
         return tuple(_convert(part, typing.get_args(kind)[0]) for part in _parts(value))
+    if origin in (int, float):
+        return _number(value, origin is int, within)
     if origin is Space:
-        return value if isinstance(value, Space) else space_from_json(dict(value))
+        return _space(value)
     if origin is bool:
         return _truth(value)
-    if origin is int:
-        return whole("", int(value) if isinstance(value, str) else value, within)
-    if origin is float:
-        return real("", float(value) if isinstance(value, str) else value, within)
     if origin is str and not isinstance(value, str):
         raise TypeError
     return value
 
 
-def _parts(value: Any) -> Sequence[Any]:
+def _number(value: object, is_whole: bool, within: Range) -> float:
+    if isinstance(value, str):
+        value = int(value) if is_whole else float(value)
+    return whole("", value, within) if is_whole else real("", value, within)
+
+
+def _space(value: object) -> Space:
+    if isinstance(value, Space):
+        return value
+    if not isinstance(value, Mapping):
+        raise TypeError
+    return space_from_json(dict(value))
+
+
+def _parts(value: object) -> Sequence[object]:
     """(128, 128), "128,128", an array or a single number as parts."""
     if isinstance(value, str):
         parts = value.strip("()[] ").split(",")
         return parts[:-1] if parts[-1].strip() == "" else parts
-    if hasattr(value, "tolist"):
-        value = value.tolist()
+    value = value.tolist() if hasattr(value, "tolist") else value
     if is_number(value):
         return [value]
     if not isinstance(value, list | tuple | range) or len(value) > MOST_PARTS:
@@ -92,7 +104,7 @@ def _parts(value: Any) -> Sequence[Any]:
     return value
 
 
-def _truth(value: Any) -> bool:
+def _truth(value: object) -> bool:
     words = {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}
     if isinstance(value, bool):
         return value
@@ -101,12 +113,12 @@ def _truth(value: Any) -> bool:
     return words[str(value).lower()]
 
 
-def _options(hint: Any) -> tuple[Any, ...]:
+def _options(hint: object) -> tuple[object, ...]:
     """int | None as (int, NoneType), int as (int,)."""
     return typing.get_args(hint) if typing.get_origin(hint) in (Union, types.UnionType) else (hint,)
 
 
-def _range_of(kind: Any) -> tuple[Any, Range]:
+def _range_of(kind: object) -> tuple[object, Range]:
     """Annotated[int, Range(1, 9)] as int and its range; a kind without one takes all numbers."""
     if typing.get_origin(kind) is not typing.Annotated:
         return kind, Range()
@@ -114,9 +126,15 @@ def _range_of(kind: Any) -> tuple[Any, Range]:
     return kind, next((found for found in about if isinstance(found, Range)), Range())
 
 
-def description(hint: Any) -> str:
+def description(hint: object) -> str:
     """What a hyperparameter of this annotation may be, in words: "a whole number, 1 to 1000"."""
-    names = {int: "a whole number", float: "a number", bool: "true or false", str: "a word", Space: "a space"}
+    names: dict[object, str] = {
+        int: "a whole number",
+        float: "a number",
+        bool: "true or false",
+        str: "a word",
+        Space: "a space",
+    }
     said = []
     for option in _options(hint):
         kind, within = _range_of(option)

@@ -1,6 +1,4 @@
-"""What a model of the user's own must keep of the contract, where the rest of the house relies on it: named if not."""
-
-from typing import Any
+"""Check what a user's own model returns, where the rest of the package relies on the contract."""
 
 from torch import Tensor
 
@@ -9,7 +7,7 @@ from loglik.contract import Model
 from loglik.errors import BadModel, UsageError
 
 
-def check_model(model: Any) -> None:
+def check_model(model: object) -> None:
     """Raises UsageError for what is no model: a name, a class, a module of another library."""
     if isinstance(model, Model):
         return
@@ -20,7 +18,7 @@ def check_model(model: Any) -> None:
 
 
 def scores_of(model: Model, values: object, rows: int, method: str = "log_likelihood") -> Tensor:
-    """What a model said of so many rows, once it is known to be one number for each.
+    """The scores that a model returned, checked to be one number for each row.
 
     Raises:
         BadModel: a tensor of another shape, or no tensor.
@@ -50,7 +48,7 @@ def objective_of(model: Model, values: object, rows: int) -> Tensor:
 
 
 def draws_of(model: Model, x: object, n: int) -> Tensor:
-    """What a model drew, once it is known to be n events of its space's shape.
+    """The samples that a model drew, checked to be n events of its space's shape.
 
     Raises:
         BadModel: a tensor of another shape, or no tensor.

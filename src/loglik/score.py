@@ -3,7 +3,6 @@
 import math
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any
 
 import torch
 from torch import Tensor
@@ -12,6 +11,7 @@ from loglik.contract import Claim
 from loglik.difference import Difference
 from loglik.errors import UsageError
 from loglik.ops import LN2
+from loglik.records import Record
 from loglik.spaces import Measure, Space, space_from_json
 from loglik.uncertainty import Few, MeanError, carry_the_mean, few_rows, mean_error, median
 
@@ -167,7 +167,7 @@ class Score:
         listed = ", ".join(str(row + 1) for row in self.not_finite)
         return text + (f"; {bad} rows are not finite, first {listed} (counted from 1)" if bad else "")
 
-    def to_json(self) -> dict[str, Any]:
+    def to_json(self) -> Record:
         """Everything but the values of the single rows. Rows are counted from 0; `interval` is that of 95 %."""
         return {
             "nats": self.nats,
@@ -219,7 +219,7 @@ def same_rows(a: str, b: str) -> bool:
     return rows_a == rows_b and (contexts_a == contexts_b or not contexts_a or not contexts_b)
 
 
-def score_from_json(fields: dict[str, Any]) -> dict[str, Any]:
+def score_from_json(fields: Record) -> Record:
     """A recorded score with its space rebuilt; the values of the rows are not recorded."""
     return {
         **fields,

@@ -158,7 +158,7 @@ def test_repeated_rows_from_the_command_line(tmp_path: Path, capsys: pytest.Capt
     assert run(["compare", "digits", "--keep-equal-rows-together"]) == 2
 
 
-@pytest.mark.parametrize("suffix", [".npy", ".csv", ".png"])
+@pytest.mark.parametrize("suffix", [".npy", ".csv", ".png", ".PNG"])
 def test_samples_as_files(suffix: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     folder, out = tmp_path / "run", tmp_path / f"samples{suffix}"
     run(["fit", "digits", "--model", "histogram", "-o", str(folder)])

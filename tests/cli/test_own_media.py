@@ -47,6 +47,9 @@ def test_a_text(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.
     assert words(capsys, ["sample", "rnn", "-n", "1", "--given", "mat."])[0].startswith("mat.")
     assert "follows from its text" in words(capsys, ["fit", "book.txt", "--space", "real"], 2)[1]
     assert "16" in words(capsys, ["data", "book.txt", "--window", "16"])[0]
+    Path("late.txt").write_text("the cat sat on the mat. " * 40 + "Q" * 8)
+    told = words(capsys, ["data", "late.txt", "--window", "8"])[0]
+    assert "remark: test: 8 characters that the training text lacks share one level\n" in told
 
 
 def test_sound(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:

@@ -1,1 +1,1 @@
-"""What callers hand over, made usable or refused before any work: numbers, tensors, devices, what fits into memory."""
+"""Check and convert arguments before any work: numbers, tensors, devices, sizes in memory."""

@@ -1,7 +1,7 @@
 """A refusal, before any memory is taken, of a model that does not fit into what is at hand."""
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import Any
 
 import torch
@@ -9,9 +9,13 @@ from torch.overrides import TorchFunctionMode
 
 from loglik.arguments.memory import in_bytes, memory_at_hand
 from loglik.errors import TooLarge
+from loglik.records import Record
 
 ALLOCATOR = "DefaultCPUAllocator"  # in torch's message where the system gives no memory
 WORTH_ASKING = 1 << 26  # bytes of a result, from which on the system is asked what is left
+
+
+Arguments = tuple[Any, ...]  # of a function of torch
 
 
 class Allocations(TorchFunctionMode):
@@ -30,8 +34,8 @@ class Allocations(TorchFunctionMode):
         self.there, self.taken = min(limit, memory_at_hand()), 0.0
 
     def __torch_function__(
-        self, func: Callable[..., Any], types: Any, args: tuple[Any, ...] = (), kwargs: Mapping[str, Any] | None = None
-    ) -> Any:
+        self, func: Callable[..., object], types: object, args: Arguments = (), kwargs: Record | None = None
+    ) -> object:
         kwargs = kwargs or {}
         size = SIZES.get(func)
         if size is not None:
@@ -56,23 +60,23 @@ def used_up(error: BaseException) -> bool:
     return isinstance(error, MemoryError | torch.OutOfMemoryError) or ALLOCATOR in str(error)
 
 
-def _of_shape(args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> float:
+def _of_shape(args: Arguments, kwargs: Record) -> float:
     """The bytes of torch.empty(2, 3), torch.empty((2, 3)) or torch.empty(size=(2, 3))."""
     sizes = kwargs.get("size", args[0] if args and isinstance(args[0], tuple | list) else args)
     return _bytes(math.prod(float(size) for size in sizes if isinstance(size, int)), kwargs)
 
 
-def _of_square(args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> float:
+def _of_square(args: Arguments, kwargs: Record) -> float:
     rows = float(args[0])
     return _bytes(rows * float(args[1] if len(args) > 1 else rows), kwargs)
 
 
-def _of_range(args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> float:
+def _of_range(args: Arguments, kwargs: Record) -> float:
     """Of torch.arange(n): with two results computed from it, since that is what it is made for."""
     return 3.0 * 8.0 * float(args[0]) if len(args) == 1 and isinstance(args[0], int) else 0.0
 
 
-def _of_repeats(args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> float:
+def _of_repeats(args: Arguments, kwargs: Record) -> float:
     times = args[1:] if not isinstance(args[1], tuple | list) else args[1]
     return math.prod([float(args[0].numel()), float(args[0].element_size()), *(float(n) for n in times)])
 
@@ -89,12 +93,12 @@ def _of_result(operands: list[torch.Tensor]) -> float:
     return max(float(largest.numel() * largest.element_size()), float(math.prod(map(float, sizes))))
 
 
-def _bytes(values: float, kwargs: Mapping[str, Any]) -> float:
+def _bytes(values: float, kwargs: Record) -> float:
     dtype: torch.dtype = kwargs.get("dtype") or torch.get_default_dtype()
     return 0.0 if str(kwargs.get("device")) == "meta" else values * float(dtype.itemsize)
 
 
-SIZES: dict[Any, Callable[[tuple[Any, ...], Mapping[str, Any]], float]] = {
+SIZES: dict[Callable[..., object], Callable[[Arguments, Record], float]] = {
     **dict.fromkeys((torch.empty, torch.zeros, torch.ones, torch.rand, torch.randn), _of_shape),
     torch.full: _of_shape,
     torch.eye: _of_square,

@@ -1,6 +1,4 @@
-"""Where to compute: a device by name, if this machine has it and models can compute there."""
-
-from typing import Any
+"""Devices by name, if this machine has them and models can compute on them."""
 
 import torch
 
@@ -8,7 +6,7 @@ from loglik.arguments.ranges import shown
 from loglik.errors import UsageError
 
 
-def device_of(name: Any) -> torch.device:
+def device_of(name: object) -> torch.device:
     """The device called `name`; "auto" is a GPU if there is one, else the CPU.
 
     Raises:
@@ -19,7 +17,7 @@ def device_of(name: Any) -> torch.device:
         return torch.device("cuda" if len(there) > 1 and torch.cuda.is_available() else "cpu")
     try:
         device = torch.device(name) if isinstance(name, str) else name
-        if f"{device.type}:{device.index or 0}".replace("cpu:0", "cpu") in there:
+        if isinstance(device, torch.device) and f"{device.type}:{device.index or 0}".replace("cpu:0", "cpu") in there:
             torch.empty(0, device=device)
             return device
     except (RuntimeError, AssertionError, AttributeError):
@@ -29,7 +27,7 @@ def device_of(name: Any) -> torch.device:
     )
 
 
-def _why(name: Any) -> str:
+def _why(name: object) -> str:
     """What is known of a device that is not there, and what to do."""
     if not str(name).startswith("cuda"):
         return "Take one of these."

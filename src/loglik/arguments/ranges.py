@@ -1,9 +1,9 @@
-"""What a number may be: a range, stated once beside the type, and one sentence for whatever lies outside of it."""
+"""Ranges of numbers: stated once beside the type, with one error message for values outside."""
 
 import math
 import numbers
 from dataclasses import dataclass
-from typing import Annotated, Any
+from typing import Annotated, TypeGuard
 
 from loglik.errors import UsageError
 
@@ -47,20 +47,20 @@ Tolerance = Annotated[float, Range(0.0, 1.0, above=True)]
 Charge = Annotated[float, Range(0.0, 1e9)]
 
 
-def whole(name: str, value: Any, within: Range) -> int:
+def whole(name: str, value: object, within: Range) -> int:
     """The value as an int, if it is a whole number (5 or 5.0) in the range.
 
     Raises:
         UsageError: it is something else; the message says the range and what came.
     """
-    if is_number(value) and (isinstance(value, numbers.Integral) or float(value).is_integer()):
+    if is_number(value) and (_is_integer(value) or float(value).is_integer()):
         found = int(value)
         if found in within:
             return found
     raise UsageError(f"Expected {name} to be a whole number, {within}; got {shown(value)}.")
 
 
-def real(name: str, value: Any, within: Range) -> float:
+def real(name: str, value: object, within: Range) -> float:
     """The value as a float, if it is a number in the range; raises as `whole`."""
     if is_number(value):
         try:
@@ -72,9 +72,13 @@ def real(name: str, value: Any, within: Range) -> float:
     raise UsageError(f"Expected {name} to be a number, {within}; got {shown(value)}.")
 
 
-def is_number(value: Any) -> bool:
+def is_number(value: object) -> TypeGuard[float]:
     """Whether it is one number, Python's or NumPy's; truth values are none."""
     return isinstance(value, numbers.Real) and not isinstance(value, bool)
+
+
+def _is_integer(value: object) -> bool:
+    return isinstance(value, numbers.Integral)
 
 
 def number(value: float) -> str:
@@ -82,7 +86,7 @@ def number(value: float) -> str:
     return str(value) if (isinstance(value, int) and value < 10**9) or value == LARGEST_SEED else f"{value:g}"
 
 
-def shown(value: Any) -> str:
+def shown(value: object) -> str:
     """A value in a message: its repr in one line, cut where it is long."""
     if is_number(value) and hasattr(value, "item"):  # NumPy's say their type
         value = value.item()
@@ -90,6 +94,6 @@ def shown(value: Any) -> str:
         return "a number of hundreds of digits" if value > 0 else "a negative number of hundreds of digits"
     try:
         text = " ".join(repr(value).split())
-    except Exception:  # an object whose repr fails is still to be named
+    except Exception:  # an object whose repr fails is named by its type
         text = f"a {type(value).__name__}"
     return text if len(text) <= SHOWN else f"{text[: SHOWN - 1]}\u2026"

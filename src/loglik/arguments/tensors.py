@@ -1,6 +1,4 @@
-"""Whatever a caller holds in place of a tensor, as a tensor that models compute with; or an error that says why not."""
-
-from typing import Any
+"""Convert whatever a caller passes as a tensor, or say why it cannot be converted."""
 
 import numpy as np
 import torch
@@ -15,7 +13,7 @@ USUAL = {
 }  # fmt: skip
 
 
-def tensor_of(value: Any, what: str) -> Tensor:
+def tensor_of(value: object, what: str) -> Tensor:
     """A tensor, array, list or frame of numbers as a dense tensor; most tensors as they are.
 
     Args:
@@ -54,20 +52,28 @@ def _converted(x: Tensor, what: str) -> Tensor:
     return x.to(torch.int64)
 
 
-def _read(value: Any, what: str) -> Tensor:
+def _read(value: object, what: str) -> Tensor:
     if isinstance(value, np.ma.MaskedArray) and np.ma.getmaskarray(value).any():
         raise NotFinite(f"Expected values throughout; got a masked array for {what}. Fill in the values.")
     if isinstance(value, list | tuple) and value and all(isinstance(part, Tensor) for part in value):
-        try:
-            return torch.stack(list(value))
-        except RuntimeError:
-            raise ShapeMismatch(f"Expected tensors of one shape in a list for {what}; got several shapes.") from None
+        return _stacked(list(value), what)
     try:
         array = np.asarray(value.to_numpy() if hasattr(value, "to_numpy") else value)
     except (ValueError, TypeError, RuntimeError):
         raise ShapeMismatch(f"Expected rows of one length for {what}; got different ones.") from None
     if array.dtype == object and array.ndim == 0:
         raise UsageError(f"Expected a tensor, array or list for {what}; got {_named(value)}.")
+    return _of_array(array, what)
+
+
+def _stacked(tensors: list[Tensor], what: str) -> Tensor:
+    try:
+        return torch.stack(tensors)
+    except RuntimeError:
+        raise ShapeMismatch(f"Expected tensors of one shape in a list for {what}; got several shapes.") from None
+
+
+def _of_array(array: "np.ndarray[tuple[int, ...], np.dtype[np.generic]]", what: str) -> Tensor:
     if array.dtype.kind not in "biufc":
         raise NotNumeric(f"Expected numbers for {what}; got {'text' if array.dtype.kind in 'US' else array.dtype}.")
     if array.dtype.kind == "f" and array.dtype.itemsize != 4:
@@ -76,7 +82,7 @@ def _read(value: Any, what: str) -> Tensor:
     return torch.from_numpy(np.array(array, dtype=array.dtype.newbyteorder("="), order="C"))
 
 
-def _named(value: Any) -> str:
+def _named(value: object) -> str:
     return (
         f"the class {value.__name__}" if isinstance(value, type) else "None" if value is None else type(value).__name__
     )

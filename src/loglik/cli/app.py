@@ -4,10 +4,10 @@ import logging
 import os
 import sys
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from functools import wraps
-from typing import Any, NoReturn, TextIO
+from typing import NoReturn, ParamSpec, TextIO, TypeVar
 
 import typer
 
@@ -36,12 +36,16 @@ app = typer.Typer(
 
 
 class Interrupted(Exception):
-    """Ctrl-C on its way past Typer, which would end with 130 without a word."""
+    """Ctrl-C, kept from Typer, which would end with 130 and no message."""
 
 
-def interruptible(command: Callable[..., Any]) -> Callable[..., Any]:
+P = ParamSpec("P")
+R = TypeVar("R")
+
+
+def interruptible(command: Callable[P, R]) -> Callable[P, R]:
     @wraps(command)
-    def run_command(*arguments: Any, **named: Any) -> Any:
+    def run_command(*arguments: P.args, **named: P.kwargs) -> R:
         try:
             return command(*arguments, **named)
         except KeyboardInterrupt as error:
@@ -88,7 +92,7 @@ def program() -> NoReturn:
 
 def _ended(arguments: list[str] | None = None) -> int:
     prepare_streams()
-    logging.getLogger("matplotlib").setLevel(logging.ERROR)  # it tells at length where it keeps its cache
+    logging.getLogger("matplotlib").setLevel(logging.ERROR)  # it logs where it keeps its cache
     return run(arguments)
 
 
@@ -96,20 +100,21 @@ def run(arguments: list[str] | None = None) -> int:
     words = sys.argv[1:] if arguments is None else arguments
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("default", FitWarning)  # what holds for all models of a table is said once
+            warnings.simplefilter("default", FitWarning)  # a warning for all models of a table is shown once
             warnings.showwarning = _warn
             return int(app(arguments, standalone_mode=False) or 0)
     except LoglikError as error:
         return _fail(error, str(error), error.exit_code)
     except (Interrupted, KeyboardInterrupt, typer.Abort) as error:
         return _fail(error, "Interrupted.", 130)
-    except (BrokenPipeError, SystemExit):  # the reader of our output, head say, has seen enough; typer exits then
+    except (BrokenPipeError, SystemExit):  # the reader of our output, such as `head`, has closed it; typer exits then
         silence(sys.__stdout__ or sys.stdout)
         return 0
     except Exception as error:
         # Typer's own errors (no such option, missing argument, bad value) know their message.
         if hasattr(error, "format_message"):
-            return _fail(error, f"{_wrong_word(error, words)} See `loglik --help`.", 2)
+            said = _said(str(error.format_message()), getattr(getattr(error, "param", None), "opts", ()), words)
+            return _fail(error, f"{said} See `loglik --help`.", 2)
         ours = as_ours(error, words)
         return _fail(error, str(ours), ours.exit_code)
 
@@ -122,15 +127,14 @@ def _warn(
     file: TextIO | None = None,
     line: str | None = None,
 ) -> None:
-    """A remark of ours in one line, without the place in the code; those of others in their own words."""
+    """Our warnings take one line, without the place in the code; others keep their own words."""
     talk(f"loglik: {message}" if issubclass(category, FitWarning) else f"{category.__name__}: {message}")
 
 
-def _wrong_word(error: Any, words: list[str]) -> str:
-    """The message of an error of Typer's; where a word is no number it does not say which, so we do."""
-    message = str(error.format_message())
+def _said(message: str, options: Sequence[str], words: list[str]) -> str:
+    """The message of an error of Typer's; it does not name the option whose value is no number, so we do."""
     kind = "a whole number" if "integer" in message else "a number" if "number" in message or "float" in message else ""
-    for name in getattr(getattr(error, "param", None), "opts", ()) if kind else ():
+    for name in options if kind else ():
         for place, word in enumerate(words):
             came = words[place + 1] if word == name and place + 1 < len(words) else None
             came = word[len(name) + 1 :] if word.startswith(f"{name}=") else came

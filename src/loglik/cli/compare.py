@@ -78,9 +78,9 @@ def compare(
             page = comparison_report(result, output.draft, command_line())
             folder = output.finish()
         except WriteFailed:
-            say(leaderboard(result))  # what cannot be kept is shown at least
+            say(leaderboard(result))  # the result cannot be written, so it is shown
             raise
-        except BaseException:  # of the page; the fits took longer than it
+        except BaseException:  # the page failed; the fits are kept, since they took longer
             talk(f"Kept without report.html: {output.finish()}")
             raise
     report = folder / page.name

@@ -8,7 +8,7 @@ import shlex
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from typing import Any, TextIO
+from typing import TextIO
 
 from loglik.ops import LN2
 from loglik.output.visible import visible
@@ -18,7 +18,7 @@ from loglik.training.history import Step
 
 
 def prepare_streams() -> None:
-    """What a terminal cannot show is replaced, and no file that is opened later is taken for a closed stream."""
+    """Escape characters that a terminal cannot show. Open closed streams, so that no file takes their numbers."""
     for name, number in (("stdin", 0), ("stdout", 1), ("stderr", 2)):
         try:
             os.fstat(number)
@@ -32,7 +32,7 @@ def prepare_streams() -> None:
 
 
 def silence(stream: TextIO) -> None:
-    """What is still to be written to a pipe that nobody reads goes nowhere."""
+    """Discard further output to a pipe that nobody reads."""
     with suppress(OSError, ValueError):
         os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
 
@@ -43,17 +43,17 @@ def say(text: str = "") -> None:
 
 
 def say_data(text: str) -> None:
-    """Rows or texts: as they are for a file or another program, shown as by `say` on a terminal."""
+    """Rows or texts: unchanged for a file or another program; on a terminal as `say` shows them."""
     say(text) if sys.stdout.isatty() else print(text, flush=True)
 
 
-def say_json(value: Any) -> None:
+def say_json(value: object) -> None:
     """A result for machines: NaN and infinities as strings, since JSON has none."""
     print(json.dumps(_plain(value), indent=2, allow_nan=False), flush=True)
 
 
 def talk(text: str) -> None:
-    """Everything that is not the result, on stderr, in one line; the work goes on when nobody reads it any more."""
+    """A message on stderr, in one line. The work goes on if nobody reads it any more."""
     try:
         print(visible(text), file=sys.stderr, flush=True)
     except BrokenPipeError:
@@ -61,7 +61,7 @@ def talk(text: str) -> None:
 
 
 def command_line() -> str:
-    """The command as it was typed, to write beside what it made."""
+    """The command as it was typed, to record with its results."""
     return shlex.join(["loglik", *sys.argv[1:]])
 
 
@@ -102,7 +102,7 @@ def progress(space: Space) -> Iterator[Callable[[str], Watch | None]]:
 
 @contextmanager
 def at_work(what: str) -> Iterator[Callable[[str], None] | None]:
-    """A line that names what is at work, in place of the one before it; None where stderr is no terminal."""
+    """A line that names the current task and replaces the line before it; None if stderr is no terminal."""
     if not sys.stderr.isatty():
         yield None
         return
@@ -119,7 +119,7 @@ def _in_unit(nats: float, space: Space) -> str:
     return f"{nats:.3f} nats"
 
 
-def _plain(value: Any) -> Any:
+def _plain(value: object) -> object:
     if isinstance(value, dict):
         return {k: _plain(v) for k, v in value.items()}
     if isinstance(value, list | tuple):

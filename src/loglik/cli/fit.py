@@ -48,7 +48,7 @@ Settings = Annotated[
     list[str] | None, typer.Option("--set", help="A hyperparameter, KEY=VALUE; `loglik models NAME` lists them.")
 ]
 TrainingWords = Annotated[
-    list[str] | None, typer.Option("--option", help="Any other option of training, KEY=VALUE, such as ema=0.9995.")
+    list[str] | None, typer.Option("--option", help="Another training option, KEY=VALUE, such as ema=0.9995.")
 ]
 Resume = Annotated[bool, typer.Option("--resume", help="Continue the run at -o exactly where it was.")]
 Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace the run at -o.")]
@@ -80,8 +80,8 @@ def fit(
     """Fit one model and keep it as a run: a folder with weights, history and scores.
 
     The rows are split into train, valid and test; the score is that of the test rows. A run survives Ctrl-C and even
-    `kill -9`: --resume continues it as if nothing had happened. A finished run goes on from the weights it kept when it
-    is given a greater total: --resume --steps MORE (or --epochs, --budget).
+    `kill -9`: --resume continues it as if nothing had happened. --resume with a greater total
+    (--steps, --epochs or --budget) continues a finished run from the weights it kept.
 
     \b
     Examples:
@@ -102,7 +102,7 @@ def fit(
     opening = Opening(data, seed, space, context_of(data, context), window, keep_equal_rows_together)
     if resume:
         out = out or _folder(data, model or default_model(opening.open().space))
-    before = read_record(out) if resume and out and (out / RUN).exists() else {}
+    before = _recorded(out) if resume and out else {}
     dataset = opening.again(before) if before.get("data") else opening.open()
     name = model or before.get("model", {}).get("name") or default_model(dataset.space)
     with progress(dataset.space) as watcher:
@@ -111,13 +111,19 @@ def fit(
             options=given, resume=resume, overwrite=overwrite, samples=samples, command=command_line(),
             watch=watcher(f"{name} on {dataset.name}"), begin=partial(tell_split, dataset), device=device_of(device),
         )  # fmt: skip
-    again = {"--samples": samples if samples != SAMPLES else None, "--device": device if device != "auto" else None}
+    stated = {"--samples": (samples, SAMPLES), "--device": (device, "auto")}
+    again = {name: str(value) for name, (value, default) in stated.items() if value != default}
     return _ended(run, before, _continued(data, run.folder, again), json=json)
 
 
 def _folder(data: str, model: str) -> Path:
     """Where a run is kept unless the user names a folder."""
     return Path("runs") / f"{stem_of(data)}-{model}"
+
+
+def _recorded(folder: Path) -> Record:
+    """The record of a run; empty if there is none yet."""
+    return read_record(folder) if (folder / RUN).exists() else {}
 
 
 def _ended(run: Run, before: Record, command: str, *, json: bool) -> int:
@@ -137,17 +143,17 @@ def _taken(run: Run) -> str:
 
 
 def _more(run: Run) -> str:
-    """How a finished run goes on; nothing for a closed form, which has no more to do."""
+    """How to continue a finished run; empty for a closed form, which is complete."""
     history = run.record["fit"]["history"]
     if history["method"] == "closed form":
         return ""
     return f" Give a greater total to go on, such as --steps {2 * history['steps']}."
 
 
-def _continued(source: str, folder: Path, again: Record) -> str:
-    """The command that continues a run, as a shell reads it; what is not here stands in the run."""
+def _continued(source: str, folder: Path, again: dict[str, str]) -> str:
+    """The shell command that continues a run; all other options are recorded in the run."""
     words = ["loglik", "fit", _no_option(source), "-o", _no_option(str(folder)), "--resume"]
-    words += [word for name, value in again.items() if value is not None for word in (name, str(value))]
+    words += [word for option in again.items() for word in option]
     return " ".join(map(_quoted, words))
 
 
@@ -156,7 +162,7 @@ def _no_option(path: str) -> str:
 
 
 def _quoted(word: str) -> str:
-    """A word for the shell, in one line and in characters that every terminal shows."""
+    """A word quoted for the shell, in one line and in printable characters."""
     if word.isprintable():
         return shlex.quote(word)
     said = "".join(chr(b) if 32 <= b < 127 and chr(b) not in "'\\" else f"\\x{b:02x}" for b in os.fsencode(word))
@@ -164,7 +170,7 @@ def _quoted(word: str) -> str:
 
 
 def _report(run: Run, json: bool) -> None:
-    """Print what came of it."""
+    """Print the result of a run."""
     record = run.record
     history = record["fit"]["history"]
     if json:

@@ -1,4 +1,4 @@
-"""The last resort: an exception that nobody foresaw becomes one line, and a file with the details for who mends it."""
+"""Unforeseen exceptions: one line for the user, and a file with the traceback for the developer."""
 
 import os
 import platform
@@ -13,12 +13,12 @@ from loglik.arguments.ranges import shown
 from loglik.errors import LoglikError, OutOfMemory, Unforeseen
 from loglik.version import __version__
 
-DEBUG = "LOGLIK_DEBUG"  # set, it shows tracebacks
+DEBUG = "LOGLIK_DEBUG"  # if set, tracebacks are printed
 LESS = "Give fewer rows, a smaller batch (--batch), a smaller model (--set), or more memory."
 
 
 def as_ours(error: BaseException, arguments: Sequence[str]) -> LoglikError:
-    """The error that the command ends with in place of this one; what happened is written to a file."""
+    """The error that the command reports in place of this one; the traceback goes to a file."""
     place = _details(error, arguments)
     if used_up(error):
         return OutOfMemory(f"The memory was used up: {_reason(error)}. {LESS} {place}")

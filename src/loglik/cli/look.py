@@ -1,4 +1,4 @@
-"""`loglik check`, `report`, `models` and `data`: looking at what there is."""
+"""`loglik check`, `report`, `models` and `data`: the commands that only inspect."""
 
 import inspect
 from typing import Annotated
@@ -21,8 +21,8 @@ from loglik.zoo import entry, every_entry
 def check(run: RunFolder, seed: Seed = 0, json: Json = False) -> None:
     """Prove a fitted model: does it sum to one, never look ahead, sample from its own density?
 
-    The laws are those the library's own tests run. What they said is kept in the run, for its report; the last line
-    says which laws decided what the number is, how, and which could not tell. Ends with 50 if one is broken.
+    The laws are those of the library's own tests. The results are recorded in the run, for its report. The last line
+    says which laws established what the number is, how, and which were not decisive. The exit code is 50 if one fails.
 
     \b
     Examples:
@@ -33,7 +33,7 @@ def check(run: RunFolder, seed: Seed = 0, json: Json = False) -> None:
     Run.open(run)
     with locked(run):
         adopt_files(run)
-        check_own(run / RUN)  # the laws take longer than the place where they are noted, which may be no place for it
+        check_own(run / RUN)  # before the laws, which take long: can the result be recorded?
         model = Run.open(run).model()
         with at_work("law") as watch:
             report = check_laws(model, seed=seed, watch=watch)
@@ -49,7 +49,7 @@ def report(
     run: RunFolder,
     data: Annotated[
         str | None,
-        typer.Option(help="The file that the run was fitted to, to show beside its samples; opened if you name it."),
+        typer.Option(help="The file that the run was fitted to; its rows are shown beside the samples."),
     ] = None,
 ) -> None:
     """Write report.html for a run: its record, learning curve, scores and samples, in one file.
@@ -72,7 +72,7 @@ def models(
 ) -> None:
     """List the zoo, or one model with its hyperparameters.
 
-    The cost is in passes of the net for scoring / sampling one event: D means one for each dimension, K one for each
+    The cost is the number of passes of the net to score / sample one event: D is one per dimension, K one per
     importance sample.
 
     \b

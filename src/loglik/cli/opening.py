@@ -103,7 +103,7 @@ def tell_split(dataset: Dataset) -> None:
 def tell_reading(name: str, data: Dataset | Source) -> None:
     """Say on stderr how a file was read, and what a user should know of it."""
     if data.read_as:
-        talk(f"{name} read as: {data.read_as}.")
+        talk(f"{name}: read as: {data.read_as}.")
     if remark := remark_on(data):
         talk(f"{name}: {remark}.")
 

@@ -33,12 +33,12 @@ def real_within(name: str, numbers: Range) -> Callable[[float | None], float | N
 
 
 def from_home(path: Path | None) -> Path | None:
-    """A path with its ~, which shells leave in --out=~/runs, read as they read it elsewhere; no folder is called so."""
+    """A path whose ~ is the home folder; shells do not expand it in --out=~/runs."""
     return None if path is None else Path(os.path.expanduser(path))
 
 
 def stem_of(data: str) -> str:
-    """What runs are called by, also of data called `.`."""
+    """The name of the data in the names of runs; also for data called `.`."""
     return Path(os.path.abspath(data)).stem or "data"
 
 
@@ -97,7 +97,7 @@ def columns_of(words: str) -> tuple[str, ...]:
 
 
 def names_of(words: str | None) -> list[str] | None:
-    """ "made,nsf" as names; None where nothing was said."""
+    """ "made,nsf" as names; None if there are none."""
     if words is None:
         return None
     names = [name.strip() for name in words.split(",")]
@@ -135,27 +135,34 @@ SpaceWords = Annotated[
 ]
 Device = Annotated[
     str,
-    typer.Option(help="Where to compute: cpu, cuda, cuda:1, ...; auto takes a GPU if there is one.", callback=_device),
+    typer.Option(help="Device: cpu, cuda, cuda:1, ...; auto takes a GPU if there is one.", callback=_device),
 ]
 ModelName = Annotated[
     str | None,
-    typer.Option(help="A name of the zoo (`loglik models`); by default what suits the data.", callback=_model),
+    typer.Option(
+        help="Name of the model (`loglik models` lists them); by default one that suits the data.", callback=_model
+    ),
 ]
 ModelNames = Annotated[
     str | None,
-    typer.Option(help="Names separated by commas; by default all that suit the data.", callback=_models),
+    typer.Option(help="Names of models separated by commas; by default all that suit the data.", callback=_models),
 ]
-Budget = Annotated[str | None, typer.Option(help="Time to train in all, such as 60s, 5m or 1h.", callback=_budget)]
+Budget = Annotated[str | None, typer.Option(help="Total training time, such as 60s, 5m or 1h.", callback=_budget)]
 SharedBudget = Annotated[
     str, typer.Option(help="Time for all fits together, such as 90s, 10m or 1h.", callback=_budget)
 ]
 Steps = Annotated[
     int | None,
-    typer.Option(help="Gradient steps, or EM passes; in all, if resumed.", callback=within("--steps", WHOLE["steps"])),
+    typer.Option(
+        help="Total gradient steps, or EM passes; includes those before --resume.",
+        callback=within("--steps", WHOLE["steps"]),
+    ),
 ]
 Epochs = Annotated[
     float | None,
-    typer.Option(help="Passes over the training rows, also of EM.", callback=real_within("--epochs", REAL["epochs"])),
+    typer.Option(
+        help="Passes over the training rows, by gradients or EM.", callback=real_within("--epochs", REAL["epochs"])
+    ),
 ]
 Batch = Annotated[
     int | None,
@@ -171,7 +178,7 @@ Precision = Annotated[str | None, typer.Option(help="auto, float32 or bfloat16 (
 Temperature = Annotated[
     float,
     typer.Option(
-        help="T of p^(1/T), for each value: below 1 samples are likelier, and not draws from p(x).",
+        help="Draws each value from p^(1/T); any T but 1 no longer samples p(x).",
         callback=real_within("--temperature", TEMPERATURES),
     ),
 ]
@@ -195,7 +202,7 @@ Window = Annotated[
 ]
 KeepEqual = Annotated[
     bool,
-    typer.Option("--keep-equal-rows-together", help="Rows of a table, or images, that are equal lie in one part."),
+    typer.Option("--keep-equal-rows-together", help="Put equal rows of a table, or equal images, into the same part."),
 ]
 
 
@@ -205,7 +212,7 @@ def settings(words: list[str] | None) -> dict[str, str]:
 
 
 def training_options(words: list[str] | None) -> dict[str, float | int]:
-    """["ema=0.9995", "patience=4"] -> numbers by name; which names there are, `Options` knows."""
+    """["ema=0.9995", "patience=4"] -> numbers by name; `Options` checks the names."""
     numbers: dict[str, float | int] = {}
     for name, value in _pairs(words, "--option", "ema=0.9995").items():
         try:
@@ -216,7 +223,7 @@ def training_options(words: list[str] | None) -> dict[str, float | int]:
 
 
 def check_words(options: Mapping[str, object], model: str | None, hyperparameters: Mapping[str, str]) -> None:
-    """Whether a fit can be told this, before its data are opened; what depends on the data is checked with them."""
+    """Check the options of a fit before its data are opened, as far as they do not depend on the data."""
     Options.of(**options)
     if model is not None:
         checked(entry(model).load(), model, hyperparameters)

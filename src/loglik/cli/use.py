@@ -1,4 +1,4 @@
-"""`loglik score` and `loglik sample`: what a fitted run is for."""
+"""`loglik score` and `loglik sample`: use a fitted run."""
 
 from pathlib import Path
 from typing import Annotated
@@ -46,7 +46,7 @@ Part = Annotated[str | None, typer.Option(help="Of a built-in data set: train, v
 RowsFile = Annotated[
     Path | None, typer.Option(callback=from_home, help="Also write log p of every row, to a CSV or NPY file.")
 ]
-Count = Annotated[int, typer.Option("-n", help="How many.", callback=within("-n", MANY))]
+Count = Annotated[int, typer.Option("-n", help="Number of samples.", callback=within("-n", MANY))]
 SamplesFile = Annotated[
     Path | None,
     typer.Option(
@@ -90,8 +90,8 @@ def score(
 ) -> None:
     """How likely data are under a fitted model: mean log-likelihood, its error, its claim, bits/dim.
 
-    Files are streamed: their size does not matter. Every row counts; one that has no finite score is listed. Rows that
-    the run has learnt from are counted, and the score of the others comes first.
+    Files are streamed, so they may be of any size. Every row counts; rows without a finite score are listed. Rows that
+    the run was fitted to are counted, and the score of the other rows comes first.
 
     \b
     Examples:
@@ -117,7 +117,7 @@ def score(
         if rows is not None:
             write_rows(rows, result.values)
             talk(f"Wrote {result.events} rows to {rows}.")
-    finally:  # the score took longer than the file, which may find no room
+    finally:  # the file may fail for lack of space; the score is printed even so
         if json:
             say_json({"run": str(run), "data": data, **score_to_json(result, learnt)})
         else:

@@ -1,4 +1,4 @@
-"""One seed per entry point: what is drawn inside is repeatable, and the caller's generator is left as it was."""
+"""One seed per entry point: random numbers inside are repeatable, and the caller's generator keeps its state."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager

@@ -1,4 +1,4 @@
-"""Single files that a person names: nothing is replaced unless they say so, and what is being read never is."""
+"""Single files that a user names: replaced only on request, and never if they are an input."""
 
 import os
 from collections.abc import Iterable

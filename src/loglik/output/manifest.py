@@ -13,7 +13,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from hashlib import blake2b
 from pathlib import Path
-from typing import Any
 
 from loglik.errors import WriteFailed
 from loglik.output.lock import LOCK
@@ -44,7 +43,7 @@ class Manifest:
             return None
 
     @classmethod
-    def _read(cls, told: Any) -> "Manifest | None":
+    def _read(cls, told: object) -> "Manifest | None":
         if not isinstance(told, dict) or set(told) != {"wrote", "folders"}:
             return None
         files, folders = told["wrote"], told["folders"]
@@ -71,7 +70,7 @@ def write_own(path: Path, data: bytes) -> None:
         listed = _listed(path.parent)
         digests = [] if path.suffix == TENSORS else [_digest(data)]
         if digests and os.path.lexists(path):
-            # What loglik wrote before is still its own, if the new file does not come to be.
+            # The old contents stay listed as ours, in case the new file cannot be written.
             kept = {_digest(path.read_bytes())} & set(listed.files[path.name]) - set(digests)
             digests = [*kept, *digests]
     if listed.files.get(path.name) != digests:
@@ -161,7 +160,7 @@ def empty_own(folder: Path) -> None:
             remove_abandoned(folder / name)
         elif _holds_ours(folder / name, listed.files.get(name)):
             (folder / name).unlink()
-    if Manifest.of(folder) is not None:  # last, for who is killed meanwhile
+    if Manifest.of(folder) is not None:  # last, so that a killed process can finish the removal later
         (folder / MANIFEST).unlink()
 
 
@@ -211,6 +210,6 @@ def _digest(data: bytes) -> str:
     return blake2b(data, digest_size=16).hexdigest()
 
 
-def _plain(name: Any) -> bool:
+def _plain(name: object) -> bool:
     """Whether it names something in the folder itself."""
     return isinstance(name, str) and name not in ("", ".", "..") and not set(name) & {"/", "\\", "\0"}

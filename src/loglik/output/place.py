@@ -45,18 +45,23 @@ def check_place(wanted: Path, overwrite: bool = False, inputs: Iterable[Path] = 
                 raise RunMismatch(
                     f"{source} is read, and lies in {wanted}, which would be replaced. Choose another -o."
                 )
-        if Manifest.of(place) is None:
-            raise RunMismatch(
-                f"{wanted} is not a run of loglik, or has lost the list of files that loglik wrote, so it is not "
-                "overwritten. Choose another place with -o."
-            )
-        named = [name for name in strangers(place) if name != INSIDE]
-        if named:
-            more = f" and {len(named) - LISTED} more" if len(named) > LISTED else ""
-            raise RunMismatch(
-                f"{wanted} is not overwritten, as it holds what loglik did not write, or what was changed since: "
-                f"{', '.join(named[:LISTED])}{more}. Move that away, or choose another place with -o."
-            )
+        _check_all_ours(place, wanted)
+
+
+def _check_all_ours(place: Path, wanted: Path) -> None:
+    """Raises RunMismatch unless loglik wrote all that a folder holds."""
+    if Manifest.of(place) is None:
+        raise RunMismatch(
+            f"{wanted} is not a run of loglik, or has lost the list of files that loglik wrote, so it is not "
+            "overwritten. Choose another place with -o."
+        )
+    named = [name for name in strangers(place) if name != INSIDE]
+    if named:
+        more = f" and {len(named) - LISTED} more" if len(named) > LISTED else ""
+        raise RunMismatch(
+            f"{wanted} is not overwritten, as it holds what loglik did not write, or what was changed since: "
+            f"{', '.join(named[:LISTED])}{more}. Move that away, or choose another place with -o."
+        )
 
 
 def free_place(wanted: Path) -> Path:

@@ -2,7 +2,7 @@
 
 import math
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from markupsafe import Markup
 
@@ -94,11 +94,11 @@ def mark(
     low, high = sorted(axes.get_xlim() if across else axes.get_ylim())
     error = score.stderr * abs(unit.per_nat)
     error = error if math.isfinite(error) else high - low
-    bar = {"xerr" if across else "yerr": [error]}
-    axes.errorbar([place[0]], [place[1]], **bar, fmt="none", ecolor=colour, elinewidth=1.4)  # type: ignore[arg-type]
+    xerr, yerr = ([error], None) if across else (None, [error])
+    axes.errorbar([place[0]], [place[1]], yerr, xerr, fmt="none", ecolor=colour, elinewidth=1.4)
     if bound:
         length = -16 if unit.less_is_better else 16
-        arrow: dict[str, Any] = {"arrowstyle": "<-", "color": colour, "shrinkA": 0, "shrinkB": 4, "linewidth": 1.2}
+        arrow: dict[str, object] = {"arrowstyle": "<-", "color": colour, "shrinkA": 0, "shrinkB": 4, "linewidth": 1.2}
         tip = (length, 0) if across else (0, length)
         axes.annotate("", place, tip, textcoords="offset points", arrowprops=arrow)
     face = light("paper") if bound else colour

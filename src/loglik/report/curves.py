@@ -1,4 +1,4 @@
-"""Learning curves: what validation said while fitting, and which weights were kept."""
+"""Learning curves: validation scores while fitting, and the step whose weights were kept."""
 
 import math
 from dataclasses import dataclass
@@ -186,7 +186,7 @@ def _beyond(value: float, window: Limits) -> str:
 
 
 def _window(drawn: list[Line], unit: Unit) -> Limits:
-    """The ends that can be told apart, and as much of the steep beginnings as leaves them apart.
+    """The window that separates the ends of the lines, with as much of their steep beginnings as fits.
 
     Training scores are inside where they are near, but no axis follows them.
     """

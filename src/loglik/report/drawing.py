@@ -53,7 +53,7 @@ def styled() -> Iterator[None]:
     from matplotlib import rc_context
 
     with rc_context(STYLE), warnings.catch_warnings():  # type: ignore[arg-type]
-        # The page has fonts of its own, with glyphs that the one that measures has not.
+        # The font that measures lacks some glyphs; the fonts of the page have them.
         warnings.filterwarnings("ignore", message="Glyph .* missing from")
         yield
 
@@ -90,7 +90,7 @@ def seconds_axis(axes: "Axes", name: str, seconds: Sequence[float], margin: floa
 
 
 def short(name: str, most: int = LONGEST) -> str:
-    """A name that fits into a figure; of a longer one the beginning and the end, which tell it from its like."""
+    """A name that fits into a figure; a longer one keeps its beginning and its end."""
     name = visible(name)
     if len(name) <= most:
         return name

@@ -97,7 +97,7 @@ def _seconds_each(model: Model, name: str) -> float:
     if times == 1 or model.context is not None:
         return 1e-9
     with evaluating(model):
-        model.log_likelihood(torch.zeros(1, *model.space.shape, device=model.device))  # what is made once, is made
+        model.log_likelihood(torch.zeros(1, *model.space.shape, device=model.device))  # builds what is built once
         x = torch.zeros(PROBE, *model.space.shape, device=model.device)
         started = time.perf_counter()
         model.log_likelihood(x)

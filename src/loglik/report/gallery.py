@@ -42,7 +42,7 @@ def gallery(
     samples: int = 1,
     names: Names | None = None,
 ) -> Section:
-    """Data, where they are at hand, beside samples of every model; `density` is the source's own, where known.
+    """Data, if available, beside samples of every model; `density` is that of the source, if known.
 
     names: what a run remembers of its data; by default what the data say themselves.
     """
@@ -73,7 +73,7 @@ def images(space: Space, data: Memory | None, exhibits: list[Exhibit], unit: Uni
 
 
 def _images_caption(space: Space, scale: tuple[float, float], data: Memory | None) -> str:
-    caption = "Draws from each model as they came, none picked out."
+    caption = "Unselected samples from each model."
     caption += "" if data is None else " The data are held-out rows."
     if len(space.shape) == 3 and space.shape[0] not in (1, 3):
         caption += f" Of {space.shape[0]} channels the first is shown."
@@ -112,7 +112,7 @@ def symbols(
         cards.append(Card(exhibit.name, exhibit.colour, exhibit.note or exhibit.summary(unit), lines))
     alphabet = "their characters" if vocabulary is not None else "letters" if letters else "numbers"
     caption = f"One event in a line; the {count} symbols are shown as {alphabet}."
-    caption += " Draws as they came." + ("" if data is None else " The data are held-out rows.")
+    caption += " The samples are unselected." + ("" if data is None else " The data are held-out rows.")
     length = space.dims if letters else 4 * space.dims
     return Section("Data and samples", caption, cards=cards, most=max(1, min(5, CHARACTERS // (length + 3))))
 

@@ -16,9 +16,12 @@ SIDES = (
 
 
 def place_labels(axes: "Axes", places: list[tuple[float, float]], names: list[str]) -> None:
-    """Each name beside its dot, on the first side that is free; on the one that is least taken where none is."""
+    """Place each name on the first free side of its dot; if none is free, on the least crowded."""
+    from matplotlib.figure import Figure
+
     figure = axes.figure
-    figure.draw_without_rendering()  # type: ignore[union-attr]
+    assert isinstance(figure, Figure)
+    figure.draw_without_rendering()
     scale = figure.dpi / 72.0
     whole = (0.0, 0.0, figure.bbox.width, figure.bbox.height)
     centres = [(float(x), float(y)) for x, y in axes.transData.transform(places)]

@@ -1,4 +1,4 @@
-"""How far an axis reaches: as far as the models that can be told apart, not to the one that is far behind them."""
+"""The limits of an axis: they hold the models that can be told apart, not one that is far behind."""
 
 import math
 from collections.abc import Sequence

@@ -32,38 +32,42 @@ def marginals(
     best = next((e for e in exhibits if e.samples is not None), None)
     if best is None and data is None:
         return Section("Data and samples")
-    samples = None if best is None or best.samples is None else best.samples.reshape(len(best.samples), -1)
-    x = None if data is None else data.x.reshape(data.rows, -1)
+    samples = NONE if best is None or best.samples is None else best.samples.reshape(len(best.samples), -1)
+    x = NONE if data is None else data.x.reshape(data.rows, -1)
     shown = min(space.dims, MOST)
     names = list(columns or [])
     names += [f"x{i + 1}" for i in range(len(names), shown)]
     colour = "ink" if best is None else best.colour
     cards = [
-        _marginal(
-            names[i], NONE if x is None else x[:, i], NONE if samples is None else samples[:, i], colour, space, i
-        )
+        _marginal(names[i], _column(x, i), _column(samples, i), colour=colour, space=space, place=i)
         for i in range(shown)
     ]
-    caption = [f"The first {shown} of {space.dims} values" if space.dims > shown else "Each value by itself"]
+    return Section("Data and samples", _caption(space, shown, data, best), cards=cards, most=ACROSS)
+
+
+def _column(x: Tensor, place: int) -> Tensor:
+    return x[:, place] if x.ndim == 2 else NONE
+
+
+def _caption(space: Space, shown: int, data: Memory | None, best: Exhibit | None) -> str:
+    words = []
     if data is not None:
-        caption.append(f"grey the {grouped(data.rows)} held-out rows")
-    if best is not None and samples is not None:
-        caption.append(f"outlined {grouped(len(samples))} samples of {best.name}, the best model that was sampled")
-    text = f"{caption[0]}: {', '.join(caption[1:])}."
-    return Section("Data and samples", text, cards=cards, most=ACROSS)
+        words.append(f"grey the {grouped(data.rows)} held-out rows")
+    if best is not None and best.samples is not None:
+        words.append(f"outlined {grouped(len(best.samples))} samples of {best.name}, the best model that was sampled")
+    which = f"The first {shown} of {space.dims} values" if space.dims > shown else "Each value by itself"
+    return f"{which}: {', '.join(words)}."
 
 
-def _marginal(name: str, data: Tensor, samples: Tensor, colour: str, space: Space, place: int) -> Card:
+def _marginal(name: str, data: Tensor, samples: Tensor, *, colour: str, space: Space, place: int) -> Card:
     bins = _bins(data if len(data) >= ENOUGH else torch.cat([data.double(), samples.double()]), space)
     with styled():
         figure, axes = panel(200, 130)
-        for values, style in (
-            (data, {"color": light("stone"), "alpha": 0.5}),
-            (samples, {"histtype": "step", "color": light(colour), "linewidth": 1.3}),
-        ):
-            inside, weights = _weighted(values, bins)
-            if len(inside):
-                axes.hist(inside, bins, weights=weights, **style)  # type: ignore[arg-type]
+        if len(inside := _inside(data, bins)):
+            axes.hist(inside, bins, weights=_weights(inside, data), color=light("stone"), alpha=0.5)
+        if len(inside := _inside(samples, bins)):
+            weights = _weights(inside, samples)
+            axes.hist(inside, bins, weights=weights, histtype="step", color=light(colour), linewidth=1.3)
         axes.set_xlim(bins[0], bins[-1])
         axes.set_yticks([])
         axes.locator_params(axis="x", nbins=5)
@@ -87,11 +91,14 @@ def left_out(data: Tensor, samples: Tensor, limits: Limits) -> str:
     return ", ".join(words)
 
 
-def _weighted(x: Tensor, bins: list[float]) -> tuple[Numbers, Numbers]:
-    """The values inside, each weighing 1/n of all, so that those outside do not lift the others."""
+def _inside(x: Tensor, bins: list[float]) -> Numbers:
     values = x.double().numpy()
-    inside = values[(values >= bins[0]) & (values <= bins[-1])]
-    return inside, np.full(len(inside), 1.0 / max(len(values), 1))
+    return values[(values >= bins[0]) & (values <= bins[-1])]
+
+
+def _weights(inside: Numbers, x: Tensor) -> Numbers:
+    """Each value weighs 1/n of all, so that those outside do not lift the others."""
+    return np.full(len(inside), 1.0 / max(len(x), 1))
 
 
 def _bins(x: Tensor, space: Space) -> list[float]:

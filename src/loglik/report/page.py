@@ -1,8 +1,7 @@
-"""From what a report says to one HTML file: the template, the style sheet and the colours, nothing from elsewhere."""
+"""Render a report as one HTML file, with its style sheet and colours, and nothing from elsewhere."""
 
 from datetime import datetime
 from pathlib import Path
-from typing import Any
 
 from markupsafe import Markup
 
@@ -14,7 +13,7 @@ from loglik.version import __version__
 FILE = "report.html"
 
 
-def write_page(folder: Path, template: str, **content: Any) -> Path:
+def write_page(folder: Path, template: str, **content: object) -> Path:
     """Render a template of this package into folder/report.html.
 
     Raises:
@@ -43,6 +42,6 @@ def write_page(folder: Path, template: str, **content: Any) -> Path:
     return path
 
 
-def _shown(value: Any) -> Any:
+def _shown(value: object) -> object:
     """What a template prints: text from elsewhere without control characters; markup is ours, and stays."""
     return visible(value, keep="\n") if isinstance(value, str) and not isinstance(value, Markup) else value

@@ -9,10 +9,11 @@ from loglik.data import Dataset
 from loglik.report.cost import at_rim, mark
 from loglik.report.drawing import INCH, canvas, short, styled
 from loglik.report.exhibits import Exhibit, exhibits, leading
-from loglik.report.limits import reach
+from loglik.report.limits import Limits, reach
 from loglik.report.palette import assign, light
 from loglik.report.pictures import tiles
 from loglik.report.wording import Unit, claim
+from loglik.score import Score
 from loglik.tasks.comparison import Comparison
 
 if TYPE_CHECKING:
@@ -50,24 +51,13 @@ def leaderboard_picture(comparison: Comparison, path: Path) -> Path:
 
 def _dots(axes: "Axes", comparison: Comparison, shown: list[Exhibit], unit: Unit, pictured: bool) -> None:
     """One line for each model, best on top; the number stands at the right of the panel."""
-    limits = reach([e.score for e in shown if e.score is not None], leading(shown), unit)
-    rims, ends = limits.wider(0.04), limits.wider(0.08)
+    scores = [e.score for e in shown if e.score is not None]
+    limits = reach(scores, leading(shown), unit)
+    ends = limits.wider(0.08)
     axes.set_xlim(ends.low, ends.high)
-    for line, exhibit in enumerate(shown):
-        assert exhibit.score is not None
-        value, colour = exhibit.score.nats * unit.per_nat, light(exhibit.colour)
-        if math.isfinite(value) and limits.side(value) == 0:
-            mark(axes, (value, line), exhibit.score, colour, unit, across=True)
-        elif not math.isnan(value):
-            at_rim(axes, (rims.clamp(value), line), limits.side(value), colour, across=True)
-        text = f"{unit.sign(exhibit.score.claim)} {unit.measured(exhibit.score.nats, exhibit.score.stderr)}"
-        axes.text(1.03, line - 0.13, text, transform=axes.get_yaxis_transform(), va="center")
-        axes.text(
-            1.03, line + 0.24, claim(exhibit.score), transform=axes.get_yaxis_transform(), va="center", fontsize=7,
-            color=light("muted"),
-        )  # fmt: skip
     places = {s.name: f"{s.place or ''}{'?' if s.open else ''}" for s in comparison.standings}
     for line, exhibit in enumerate(shown):
+        _dot(axes, line, exhibit, unit, limits)
         axes.annotate(
             places[exhibit.name], (0, line), (-20, 0), xycoords=axes.get_yaxis_transform(), textcoords="offset points",
             va="center", color=light("muted"),
@@ -79,12 +69,33 @@ def _dots(axes: "Axes", comparison: Comparison, shown: list[Exhibit], unit: Unit
     axes.spines["left"].set_visible(False)
     axes.grid(axis="y")
     axes.set_axisbelow(True)
+    title = "\n".join(_notes(scores, limits, unit)) if shown else "No model was scored."
+    axes.set_title(title, fontsize=8, loc="left", color=light("muted"))
+
+
+def _dot(axes: "Axes", line: int, exhibit: Exhibit, unit: Unit, limits: Limits) -> None:
+    """The score of one model: its dot, or a triangle at the rim, and its number."""
+    assert exhibit.score is not None
+    value, colour = exhibit.score.nats * unit.per_nat, light(exhibit.colour)
+    if math.isfinite(value) and limits.side(value) == 0:
+        mark(axes, (value, line), exhibit.score, colour, unit, across=True)
+    elif not math.isnan(value):
+        at_rim(axes, (limits.wider(0.04).clamp(value), line), limits.side(value), colour, across=True)
+    text = f"{unit.sign(exhibit.score.claim)} {unit.measured(exhibit.score.nats, exhibit.score.stderr)}"
+    beside = axes.get_yaxis_transform()
+    axes.text(1.03, line - 0.13, text, transform=beside, va="center")
+    axes.text(
+        1.03, line + 0.24, claim(exhibit.score), transform=beside, va="center", fontsize=7, color=light("muted")
+    )  # fmt: skip
+
+
+def _notes(scores: list[Score], limits: Limits, unit: Unit) -> list[str]:
     notes = []
-    if any(e.score is not None and e.score.claim is Claim.LOWER_BOUND for e in shown):
+    if any(score.claim is Claim.LOWER_BOUND for score in scores):
         notes.append("An open dot is a bound: its arrow points to where the truth may be.")
-    if any(e.score is not None and limits.side(e.score.nats * unit.per_nat) for e in shown):
+    if any(limits.side(score.nats * unit.per_nat) for score in scores):
         notes.append("A triangle at the rim: the number lies outside.")
-    axes.set_title("\n".join(notes) if shown else "No model was scored.", fontsize=8, loc="left", color=light("muted"))
+    return notes
 
 
 def _strip(axes: "Axes", data: Dataset, exhibit: Exhibit | None) -> None:

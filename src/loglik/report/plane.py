@@ -41,7 +41,7 @@ def plane(data: Memory | None, exhibits: list[Exhibit], unit: Unit, density: Den
     said = "" if data is None else "The data are held-out rows. "
     caption = (
         f"{said}Above p(x), on one scale: paper is 0, the strongest blue is {top:.3g} and more. "
-        f"Below up to {POINTS} draws, as they came; how many of them lie outside is said. The window is {area}. "
+        f"Below up to {POINTS} unselected samples; the number outside is given. The window is {area}. "
         "Maps of bounds show the bound."
     )
     return Section("Densities and samples", caption, cards=cards)

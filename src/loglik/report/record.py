@@ -1,10 +1,10 @@
-"""What run.json says, in words; whatever an entry lacks is left out."""
+"""The contents of run.json in words; missing entries are left out."""
 
 import math
 from pathlib import Path
-from typing import Any
 
 from loglik.contract import Claim
+from loglik.records import Record
 from loglik.report import wording
 from loglik.report.wording import Unit
 from loglik.runs.run import read_history
@@ -13,7 +13,6 @@ from loglik.spaces import Space
 from loglik.training.history import History
 from loglik.uncertainty import carry_the_mean
 
-Record = dict[str, Any]
 Facts = list[tuple[str, str]]
 WENT = ("method", "stopped", "steps", "epochs", "seconds", "best_step", "best_nats")  # of the history's summary
 
@@ -123,7 +122,7 @@ def table(fields: Record, key: str) -> Record:
     return value if isinstance(value, dict) else {}
 
 
-def _shown(value: Any) -> str:
+def _shown(value: object) -> str:
     if isinstance(value, float):
         return f"{value:.4g}" if math.isfinite(value) else str(value)
     if isinstance(value, list | tuple):

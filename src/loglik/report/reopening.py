@@ -3,14 +3,13 @@
 A run may come from a stranger, and no path that it names is opened. Built-in data sets are no paths.
 """
 
-from typing import Any
-
 from loglik.data import Dataset, open_dataset
 from loglik.data.catalog import CATALOG
 from loglik.data.splits import TOGETHER
 from loglik.errors import LoglikError, RunMismatch
+from loglik.records import Record
 from loglik.report import record as told
-from loglik.report.record import Record, table
+from loglik.report.record import table
 from loglik.score import same_rows
 from loglik.spaces import Space
 
@@ -69,7 +68,7 @@ def _checked(record: Record, space: Space, place: str) -> Dataset:
 def _opened(record: Record, place: str, space: Space) -> Dataset:
     about = table(record, "data")
     own_file = place not in CATALOG  # a built-in set takes no columns, though it may have names for them
-    options: dict[str, Any] = {"seed": told.seed(record), "window": table(about, "split").get("window")}
+    options: Record = {"seed": told.seed(record), "window": table(about, "split").get("window")}
     if table(about, "split").get(TOGETHER):
         options["keep_equal_rows_together"] = True
     if about.get("context") is not None:
@@ -82,7 +81,7 @@ def _opened(record: Record, place: str, space: Space) -> Dataset:
     return open_dataset(place, columns=about.get("columns"), space=space, **options)
 
 
-def _context(about: Record) -> Any:
+def _context(about: Record) -> bool | tuple[str, ...]:
     """The names of the context's columns, where they are recorded; else the labels."""
     columns = about.get("context_columns")
     return tuple(columns) if columns else True

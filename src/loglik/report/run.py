@@ -5,13 +5,14 @@ from pathlib import Path
 
 from loglik.contract import Model
 from loglik.data import Dataset
+from loglik.records import Record
 from loglik.report import record as told
 from loglik.report.curves import Learned, caption, curves, lines, notes
 from loglik.report.exhibits import Exhibit, draw
 from loglik.report.gallery import Names, gallery
 from loglik.report.page import write_page
 from loglik.report.palette import SERIES
-from loglik.report.record import Record, table
+from loglik.report.record import table
 from loglik.report.reopening import reopened
 from loglik.report.sections import Section, charted
 from loglik.report.wording import Unit

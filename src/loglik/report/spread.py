@@ -2,7 +2,7 @@
 
 import math
 from statistics import median
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
@@ -62,10 +62,10 @@ def body(values: list[Tensor]) -> Limits:
 
 def _ridge(axes: "Axes", exhibit: Exhibit, unit: Unit, limits: Limits, wide: bool) -> None:
     colour, values = light(exhibit.colour), _values(exhibit, unit)
-    _histogram(axes, values, limits, histtype="stepfilled", color=colour, alpha=0.45)
+    _histogram(axes, values, limits, colour)
     own = None if exhibit.own is None else exhibit.own.values * unit.per_nat
     if own is not None:
-        _histogram(axes, own, limits, histtype="step", color=light("ink"), linewidth=0.9)
+        _histogram(axes, own, limits, light("ink"), outlined=True)
     mean = float(values.mean())
     if math.isfinite(mean) and limits.side(mean) == 0:
         axes.axvline(mean, color=colour, linewidth=1.6)
@@ -104,14 +104,18 @@ def beyond(values: Tensor, own: Tensor | None, limits: Limits) -> tuple[str, str
     return left, f"{grouped(lost)} NaN  {right}".strip() if lost else right
 
 
-def _histogram(axes: "Axes", values: Tensor, limits: Limits, **style: Any) -> None:
+def _histogram(axes: "Axes", values: Tensor, limits: Limits, colour: str, *, outlined: bool = False) -> None:
     """A histogram of the values inside, whose area is their share of all."""
     bins = int(min(MOST_BINS, max(24, 3.0 * len(values) ** 0.5)))
-    edges = np.linspace(limits.low, limits.high, bins + 1)
+    edges = np.linspace(limits.low, limits.high, bins + 1).tolist()
     inside = values[(values >= limits.low) & (values <= limits.high)].numpy()
-    if len(inside):
-        share = bins / len(values)  # bins differ in width; with equal areas the heights compare
-        axes.hist(inside, edges, weights=np.full(len(inside), share), **style)  # type: ignore[arg-type]
+    if not len(inside):
+        return
+    weights = np.full(len(inside), bins / len(values))  # bins differ in width; with equal areas the heights compare
+    if outlined:
+        axes.hist(inside, edges, weights=weights, histtype="step", color=colour, linewidth=0.9)
+    else:
+        axes.hist(inside, edges, weights=weights, histtype="stepfilled", color=colour, alpha=0.45)
 
 
 def _finite(values: Tensor) -> Tensor:

@@ -4,10 +4,10 @@ import math
 import statistics
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any
 
 from loglik.contract import Claim
 from loglik.difference import Difference
+from loglik.records import Record
 from loglik.score import Score
 from loglik.spaces import Measure, Space
 
@@ -111,7 +111,7 @@ def grouped(n: int) -> str:
     return f"{n:,}".replace(",", THIN)
 
 
-def split(of: dict[str, Any]) -> str:
+def split(of: Record) -> str:
     """How the parts of a data set were made; their sizes are told elsewhere."""
     rest = {k: v for k, v in of.items() if k not in ("how", "train", "valid", "test", "seeds")}
     words = [str(of.get("how", ""))] + [f"{key} {value}" for key, value in rest.items()]

@@ -1,10 +1,9 @@
 """The model that run.json describes, before it has its weights: built, or outlined, within what its weights allow."""
 
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
 import torch
 from torch import nn
@@ -16,18 +15,19 @@ from torch.nn.modules.module import (
 from loglik.contract import Model
 from loglik.errors import CorruptRun, LoglikError, TooLarge, UnknownName
 from loglik.inference.randomness import seeded
+from loglik.records import Record
 from loglik.spaces import space_from_json
 from loglik.zoo import ZOO, build, entry
 
 AGAIN = "Restore it, or fit again with `loglik fit`."
-TIMES, SPARE = 4, 256  # tensors that a model may make for each one that is kept: masks and orders are rebuilt
+TIMES, SPARE = 4, 256  # a model may make this many tensors for each saved one: masks and orders are rebuilt
 
 
 class TooMany(TooLarge):
-    """More tensors than the weights can be those of."""
+    """The model has far more tensors than the saved weights."""
 
 
-def rebuilt(record: Mapping[str, Any], place: Path, seed: int) -> Model:
+def rebuilt(record: Record, place: Path, seed: int) -> Model:
     """The model that a run.json at `place` describes; `seed` is that of what its builder draws.
 
     Raises:
@@ -50,7 +50,7 @@ def rebuilt(record: Mapping[str, Any], place: Path, seed: int) -> Model:
         raise CorruptRun(f"{place} describes a model that cannot be built. {said} {AGAIN}") from None
 
 
-def outline(record: Mapping[str, Any]) -> Model | None:
+def outline(record: Record) -> Model | None:
     """The model that run.json describes without memory for its numbers: sizes are seen before they are taken.
 
     None where a builder looks at the numbers it makes; then, as for errors, building it in earnest tells.

@@ -1,6 +1,6 @@
 """Runs of earlier versions: what their models are called now."""
 
-from typing import Any
+from loglik.records import Record
 
 # realnvp and ffjord were for vectors or for images by a hyperparameter; what the other kind takes had no effect.
 DROPPED = {
@@ -11,7 +11,7 @@ DROPPED = {
 }
 
 
-def renewed(model: dict[str, Any]) -> dict[str, Any]:
+def renewed(model: Record) -> Record:
     """The name and hyperparameters that a run.json has of its model, as this version takes them.
 
     None, the default of a hyperparameter that its builder made from the space, is left out.

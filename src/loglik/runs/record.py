@@ -4,7 +4,6 @@ What further versions, or the user (`save(about=)`), add at the top, in `data`, 
 """
 
 import dataclasses
-from typing import Any
 
 from loglik.contract import Claim
 from loglik.data.splits import TOGETHER
@@ -37,9 +36,10 @@ OPTIONS = fields_of(Options, seed=whole(0, (1 << 64) - 1))
 NAMES = none_or(listed(text()))
 
 
-def space(value: Any, place: str) -> None:
+def space(value: object, place: str) -> None:
     """A space, as `Space.to_json` writes it."""
     table({"kind": one_of(*kinds_of_space())}, others=plain())(value, place)
+    assert isinstance(value, dict)
     shape = listed(whole(1, LARGEST_SIZE), most=16)
     more = {field.name: plain() for field in dataclasses.fields(kinds_of_space()[value["kind"]])}
     known = {"kind": text(), "shape": shape, **(DISCRETE if "levels" in more else {})}
@@ -51,7 +51,7 @@ def space(value: Any, place: str) -> None:
         raise Wrong(f"{place}.shape", f"of at most {MOST_VALUES} values", value["shape"])
 
 
-def hyperparameter(value: Any, place: str) -> None:
+def hyperparameter(value: object, place: str) -> None:
     """A number, a word, a list of numbers, a space or none; which, the builder says."""
     if isinstance(value, dict):
         space(value, place)

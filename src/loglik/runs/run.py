@@ -11,7 +11,6 @@ import platform
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
@@ -33,6 +32,7 @@ from loglik.nets.causal import CausalNet
 from loglik.output.folder import new_folder
 from loglik.output.manifest import Manifest, adopt, check_own, strangers, write_own
 from loglik.promises import check_model
+from loglik.records import Record
 from loglik.runs.building import AGAIN, TooMany, few_tensors, outline, rebuilt
 from loglik.runs.former import renewed
 from loglik.runs.record import RECORD
@@ -51,7 +51,7 @@ RUN, WEIGHTS, HISTORY, STATE = "run.json", "model.safetensors", "history.csv", "
 ROWS = "rows.safetensors"  # see `tasks.unseen`
 
 
-def save(model: Model, folder: str | Path, about: Mapping[str, Any] | None = None) -> Path:
+def save(model: Model, folder: str | Path, about: Mapping[str, object] | None = None) -> Path:
     """Write a model of the zoo to a folder, from which `load` brings back the same scores, bit for bit.
 
     Args:
@@ -83,8 +83,8 @@ def save(model: Model, folder: str | Path, about: Mapping[str, Any] | None = Non
         return output.finish()
 
 
-def describe(model: Model) -> dict[str, Any]:
-    """What run.json says of a model by itself."""
+def describe(model: Model) -> Record:
+    """The entries of run.json that describe the model alone."""
     check_model(model)
     recipe = model.recipe
     if recipe is None:
@@ -143,7 +143,7 @@ def load(folder: str | Path) -> Model:
     return model.eval()
 
 
-def _built(record: Mapping[str, Any], folder: Path, kinds: Mapping[str, Kind], limit: float) -> Model:
+def _built(record: Record, folder: Path, kinds: Mapping[str, Kind], limit: float) -> Model:
     """The model before it has its weights, of these kinds: `limit` bytes are built without a closer look."""
     place = str(folder / WEIGHTS)
     try:  # what the builder draws is replaced by the saved tensors
@@ -151,7 +151,7 @@ def _built(record: Mapping[str, Any], folder: Path, kinds: Mapping[str, Kind], l
             return rebuilt(record, folder / RUN, 0)
     except TooMany:
         raise
-    except TooLarge:  # far more than its weights: before it is built in earnest, its outline tells whether they agree
+    except TooLarge:  # far more than its weights: compare its outline with them before building it
         outlined = outline(record)
         if outlined is not None:
             check_weights(outlined, kinds, place)
@@ -165,7 +165,7 @@ def _path(folder: str | Path) -> Path:
     return Path(folder)
 
 
-def read_record(folder: Path) -> dict[str, Any]:
+def read_record(folder: Path) -> Record:
     """run.json, once it is known to be one that this version understands."""
     if folder.exists() and not folder.is_dir():
         if folder.is_file() and is_pickle(folder):
@@ -177,25 +177,27 @@ def read_record(folder: Path) -> dict[str, Any]:
         raise RunNotFound(f"Expected the folder of one run; {folder} is a comparison. Name one in it, {folder}/MODEL.")
     if not os.path.lexists(folder / RUN):
         raise RunNotFound(f"Expected a run at {folder}; there is no {RUN}. `loglik fit DATA -o {folder}` makes one.")
-    record = read_json(folder / RUN)
-    if not isinstance(record, dict) or type(record.get("format")) is not int:
+    found = read_json(folder / RUN)
+    version = found.get("format") if isinstance(found, dict) else None
+    if not isinstance(found, dict) or not isinstance(version, int) or isinstance(version, bool):
         raise CorruptRun(f"{folder / RUN} is not the record of a run. Restore it, or fit again.")
-    if record["format"] > FORMAT:
+    if version > FORMAT:
         raise NewerRun(
-            f"{folder} has format {record['format']}; this loglik {__version__} reads up to {FORMAT}. Upgrade loglik."
+            f"{folder} has format {version}; this loglik {__version__} reads up to {FORMAT}. Upgrade loglik."
         )
-    if record["format"] < FORMAT:
+    if version < FORMAT:
         raise OlderRun(
-            f"{folder} has format {record['format']}, of an older loglik whose models kept scales in single precision; "
+            f"{folder} has format {version}, of an older loglik whose models kept scales in single precision; "
             f"this loglik {__version__} reads format {FORMAT}. Fit again."
         )
-    check(record, RECORD, str(folder / RUN))
+    check(found, RECORD, str(folder / RUN))
+    record: Record = found
     record["model"] = renewed(record["model"])
     _check_columns(record, folder)
     return record
 
 
-def _check_columns(record: Mapping[str, Any], folder: Path) -> None:
+def _check_columns(record: Record, folder: Path) -> None:
     """Raises CorruptRun where the columns of the data are not as many as the values of an event of the model."""
     columns = (record.get("data") or {}).get("columns")
     dims = math.prod(record["model"]["space"]["shape"])
@@ -211,7 +213,7 @@ def was_changed(folder: Path) -> bool:
     return Manifest.of(folder) is not None and RUN in strangers(folder)
 
 
-def update_record(folder: Path, **entries: Any) -> dict[str, Any]:
+def update_record(folder: Path, **entries: object) -> Record:
     """Add or replace entries of run.json."""
     adopt_files(folder)
     record = {**read_record(folder), **entries}
@@ -272,7 +274,7 @@ class Run:
     """A run folder, opened: its record, and its model when asked for."""
 
     folder: Path
-    record: dict[str, Any]
+    record: Record
 
     @classmethod
     def open(cls, folder: str | Path) -> "Run":

@@ -1,4 +1,4 @@
-"""Reading the files of a run, which somebody else may have written: each is looked at before it is believed.
+"""Read the files of a run, which somebody else may have written: each is checked before it is used.
 
 Only plain files that lie in the run folder itself are opened: no links (they may lead out of it), no pipes, no devices.
 JSON is small, in UTF-8, not deep, and says each thing once. Files of tensors are safetensors with a checksum, never
@@ -14,12 +14,13 @@ import re
 import stat
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, BinaryIO, NamedTuple
+from typing import BinaryIO, NamedTuple
 
 import torch
 from torch import Tensor
 
 from loglik.errors import CorruptRun, PickleRefused, RunNotFound
+from loglik.records import Json, Record
 from loglik.storage.writing import checksum
 
 MOST_TEXT = 32 << 20  # bytes of a JSON file or a history: 100 000 columns with their names take a tenth of it
@@ -34,7 +35,7 @@ DTYPES = {
 
 
 class Kind(NamedTuple):
-    """What a file says of a tensor before it is read."""
+    """The type and shape of a tensor, read from the header of its file."""
 
     dtype: torch.dtype
     shape: tuple[int, ...]
@@ -92,7 +93,7 @@ def read_text(path: Path) -> str:
         raise CorruptRun(f"{path} is not UTF-8 text ({error.reason} at byte {error.start}). Restore it.") from None
 
 
-def read_json(path: Path) -> Any:
+def read_json(path: Path) -> Json:
     """The value in a JSON file. What it should be is for `schema` to say.
 
     Raises:
@@ -101,18 +102,19 @@ def read_json(path: Path) -> Any:
     return parse_json(read_text(path), str(path))
 
 
-def parse_json(text: str, place: str) -> Any:
+def parse_json(text: str, place: str) -> Json:
     """As `read_json`, of a text that is at hand."""
     try:
-        return json.loads(text, object_pairs_hook=_each_once)
+        value: Json = json.loads(text, object_pairs_hook=_each_once)
+        return value
     except RecursionError:
         raise CorruptRun(f"{place} is damaged: it is nested too deep. Restore it, or fit again.") from None
     except ValueError as error:
         raise CorruptRun(f"{place} is damaged: {error}. Restore it, or fit again.") from None
 
 
-def _each_once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    fields: dict[str, Any] = {}
+def _each_once(pairs: list[tuple[str, Json]]) -> dict[str, Json]:
+    fields: dict[str, Json] = {}
     for name, value in pairs:
         if name in fields:
             raise ValueError(f"the key {name[:80]!r} stands there twice")
@@ -129,7 +131,7 @@ def read_kinds(path: Path) -> dict[str, Kind]:
     return _opened(path)[0]
 
 
-def read_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
+def read_tensors(path: Path) -> tuple[dict[str, Tensor], Record]:
     """The inverse of `storage.write_tensors`.
 
     Raises:
@@ -149,7 +151,7 @@ def read_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
     return tensors, said["about"]
 
 
-def _opened(path: Path) -> tuple[dict[str, Kind], dict[str, Any]]:
+def _opened(path: Path) -> tuple[dict[str, Kind], Record]:
     """What tensors there are, and what is said beside them."""
     from safetensors import SafetensorError, safe_open
 
@@ -208,7 +210,7 @@ def _is_pickle(file: BinaryIO) -> bool:
     file.seek(0)
     try:
         return any(opcode.name == "STOP" for opcode, _, _ in pickletools.genops(file.read(PICKLE_BYTES)))
-    except Exception:  # what pickletools cannot parse is no pickle, whatever it stumbled over
+    except Exception:  # pickletools raises many kinds of error for a file that is no pickle
         return False
 
 

@@ -1,7 +1,7 @@
-"""What a JSON file of ours may hold, as small checks that are put together to one of the whole file.
+"""Schemas of our JSON files: small checks, combined to one check of a whole file.
 
 A check takes a value and its place in the file, such as `model.space.shape`, and raises `Wrong` where the value cannot
-be. The first thing wrong is said, with what came.
+be. The message names the first error and the value found.
 """
 
 import dataclasses
@@ -9,25 +9,27 @@ import math
 import types
 import typing
 from collections.abc import Callable, Mapping
-from typing import Any
 
 from loglik.errors import CorruptRun
 
-Check = Callable[[Any, str], None]
+if typing.TYPE_CHECKING:
+    from _typeshed import DataclassInstance
+
+Check = Callable[[object, str], None]
 
 LARGEST = 1 << 63  # of whole numbers, which tensors count in
 LONGEST = 1 << 20  # characters of a text, entries of a list that are not numbers
-SHOWN = 60  # characters of what came
+SHOWN = 60  # characters of a value in a message
 
 
 class Wrong(ValueError):
     """A value that cannot be: where it stands, what was expected, what came."""
 
-    def __init__(self, place: str, expected: str, value: Any) -> None:
+    def __init__(self, place: str, expected: str, value: object) -> None:
         super().__init__(f"expected {place or 'the whole'} to be {expected}; got {shown(value)}")
 
 
-def check(value: Any, against: Check, file: str) -> None:
+def check(value: object, against: Check, file: str) -> None:
     """Refuse a value read from a file.
 
     Raises:
@@ -39,7 +41,7 @@ def check(value: Any, against: Check, file: str) -> None:
         raise CorruptRun(f"{file} is not as loglik writes it: {error}. Restore it, or fit again.") from None
 
 
-def shown(value: Any) -> str:
+def shown(value: object) -> str:
     """A value in few characters."""
     if isinstance(value, dict | list) and len(value) > 8:
         return f"{'a table' if isinstance(value, dict) else 'a list'} of {len(value)} entries"
@@ -50,7 +52,7 @@ def shown(value: Any) -> str:
 
 
 def whole(low: int = -LARGEST, high: int = LARGEST) -> Check:
-    def look(value: Any, place: str) -> None:
+    def look(value: object, place: str) -> None:
         if not isinstance(value, int) or isinstance(value, bool) or not low <= value <= high:
             limits = "" if (low, high) == (-LARGEST, LARGEST) else f" from {low} to {high}"
             raise Wrong(place, f"a whole number{limits}", value)
@@ -61,13 +63,13 @@ def whole(low: int = -LARGEST, high: int = LARGEST) -> Check:
 def number(low: float = -math.inf, high: float = math.inf, *, finite: bool = True) -> Check:
     """finite: NaN and the infinities, which JSON has not but Python writes, are none."""
 
-    def look(value: Any, place: str) -> None:
-        fits = isinstance(value, int | float) and not isinstance(value, bool)
-        if fits and not finite and not math.isfinite(float_of(value)):
-            return
-        if not fits or not math.isfinite(float_of(value)) or not low <= value <= high:
-            limits = "" if (low, high) == (-math.inf, math.inf) else f" from {low:g} to {high:g}"
-            raise Wrong(place, f"a {'finite ' if finite else ''}number{limits}", value)
+    def look(value: object, place: str) -> None:
+        if isinstance(value, int | float) and not isinstance(value, bool):
+            is_finite = math.isfinite(float_of(value))
+            if (is_finite and low <= value <= high) or (not is_finite and not finite):
+                return
+        limits = "" if (low, high) == (-math.inf, math.inf) else f" from {low:g} to {high:g}"
+        raise Wrong(place, f"a {'finite ' if finite else ''}number{limits}", value)
 
     return look
 
@@ -81,20 +83,20 @@ def float_of(value: float) -> float:
 
 
 def text(longest: int = LONGEST) -> Check:
-    def look(value: Any, place: str) -> None:
+    def look(value: object, place: str) -> None:
         if not isinstance(value, str) or len(value) > longest:
             raise Wrong(place, f"a text of at most {longest} characters", value)
 
     return look
 
 
-def truth(value: Any, place: str) -> None:
+def truth(value: object, place: str) -> None:
     if not isinstance(value, bool):
         raise Wrong(place, "true or false", value)
 
 
 def one_of(*values: str) -> Check:
-    def look(value: Any, place: str) -> None:
+    def look(value: object, place: str) -> None:
         if not isinstance(value, str) or value not in values:
             raise Wrong(place, f"one of {', '.join(values)}", value)
 
@@ -102,7 +104,7 @@ def one_of(*values: str) -> Check:
 
 
 def none_or(other: Check) -> Check:
-    def look(value: Any, place: str) -> None:
+    def look(value: object, place: str) -> None:
         if value is not None:
             other(value, place)
 
@@ -110,7 +112,7 @@ def none_or(other: Check) -> Check:
 
 
 def listed(each: Check, least: int = 0, most: int = LONGEST) -> Check:
-    def look(value: Any, place: str) -> None:
+    def look(value: object, place: str) -> None:
         if not isinstance(value, list) or not least <= len(value) <= most:
             raise Wrong(place, f"a list of {least} to {most} entries", value)
         for i, entry in enumerate(value):
@@ -128,7 +130,7 @@ def table(
     """Entries that must be there, entries that may be, and the check of all others; without one there are none."""
     needed, maybe = needed or {}, maybe or {}
 
-    def look(value: Any, place: str) -> None:
+    def look(value: object, place: str) -> None:
         if not isinstance(value, dict):
             raise Wrong(place, "a table", value)
         for name in needed:
@@ -146,7 +148,7 @@ def table(
 def plain(depth: int = 6) -> Check:
     """Any value, nested so deep at most."""
 
-    def look(value: Any, place: str) -> None:
+    def look(value: object, place: str) -> None:
         if isinstance(value, dict | list):
             if not depth:
                 raise Wrong(place, "nested less deep", value)
@@ -157,7 +159,7 @@ def plain(depth: int = 6) -> Check:
     return look
 
 
-def fields_of(kind: type[Any], *, finite: bool = True, **special: Check) -> Check:
+def fields_of(kind: "type[DataclassInstance]", *, finite: bool = True, **special: Check) -> Check:
     """The fields of a dataclass of numbers, texts and truths by their annotations; those with a default may be absent.
 
     special: checks of fields by name, in place of those that follow from the annotation.
@@ -172,11 +174,12 @@ def fields_of(kind: type[Any], *, finite: bool = True, **special: Check) -> Chec
     return table(needed, maybe)
 
 
-def _annotated(hint: Any, finite: bool) -> Check:
+def _annotated(hint: object, finite: bool) -> Check:
     options = typing.get_args(hint) if typing.get_origin(hint) in (typing.Union, types.UnionType) else (hint,)
     if type(None) in options:
         return none_or(_annotated(next(option for option in options if option is not type(None)), finite))
-    return {int: whole(), float: number(finite=finite), str: text(), bool: truth}[hint]
+    checks: dict[object, Check] = {int: whole(), float: number(finite=finite), str: text(), bool: truth}
+    return checks[hint]
 
 
 def _within(place: str, name: str) -> str:

@@ -1,4 +1,4 @@
-"""Weights that come from a file, into a model: nothing is assigned before all of it is known to fit.
+"""Put the weights of a file into a model; nothing is assigned before all of them are known to fit.
 
 What follows from the hyperparameters (masks, orders, patterns) is rebuilt with the model, and what a file says of it is
 not read. What was drawn at random when the model was built has to be in the file; it is checked, as is all else that a

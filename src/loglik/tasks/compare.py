@@ -1,10 +1,9 @@
-"""The main job: models of different families on one footing."""
+"""Compare models of different families on the same held-out rows."""
 
 import os
 import time
 import warnings
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Any
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
 import torch
 
@@ -18,6 +17,7 @@ from loglik.hyperparameters import hyperparameters, with_defaults
 from loglik.inference.evaluate import evaluate, samples_for
 from loglik.inference.randomness import seeded
 from loglik.promises import check_model
+from loglik.records import Record
 from loglik.spaces import Real, Space
 from loglik.tasks.comparison import SAMPLES, Comparison, Entrant
 from loglik.tasks.failures import exit_code, in_words
@@ -33,7 +33,7 @@ LEAST_SECONDS = 0.5  # a fit gets this much, even where the budget is used up
 
 def compare(
     models: Sequence[str | Model] | Mapping[str, str | Model] | None,
-    data: Any,
+    data: object,
     *,
     keep_equal_rows_together: bool = False,
     budget: str | float = "2m",
@@ -42,7 +42,7 @@ def compare(
     watch: Callable[[str], Watch | None] | None = None,
     done: Callable[[Entrant], None] | None = None,
     device: torch.device | str | None = None,
-    **options: Any,
+    **options: object,
 ) -> Comparison:
     """Fit the models that nobody fitted yet, score all on the same held-out rows, and rank what is comparable.
 
@@ -76,30 +76,38 @@ def compare(
     entrants = [_entrant(name, model, dataset, seed, device) for name, model in _named(models, dataset).items()]
     result = Comparison(dataset, entrants, samples)
     started = time.perf_counter()
-    # What converges by itself goes first, and seldom uses its share; gradients have what is left.
-    unfitted = sorted((e for e in entrants if e.to_fit), key=lambda e: not (e.model and e.model.fitted_by.in_passes))
     try:
-        for place, entrant in enumerate(unfitted):
-            share = max(left / (len(unfitted) - place), LEAST_SECONDS)
-            if result.interrupted:
-                entrant.error = "not fitted: interrupted before its turn"
-            else:
-                limits = {} if {"steps", "epochs"} & options.keys() else {"budget": share}
-                chosen = Options.of(seed=seed, **limits, **options)
-                _fit(entrant, dataset, chosen, watch(entrant.name) if watch else None)
-            left -= entrant.seconds
+        for entrant in _in_turn(result, left, {"seed": seed, **options}, watch):
             _score(entrant, dataset, samples, seed, done)
-        for entrant in entrants:
-            if entrant not in unfitted:
-                _score(entrant, dataset, samples, seed, done)
     except KeyboardInterrupt:
         _end_early(result)
     result.seconds = time.perf_counter() - started
     return result
 
 
+def _in_turn(
+    result: Comparison, left: float, options: Record, watch: Callable[[str], Watch | None] | None
+) -> Iterator[Entrant]:
+    """The entrants, each when it is fitted; `left` is the time for all. Those that were fitted before come last.
+
+    What converges by itself goes first, and seldom uses its share; gradients have what is left.
+    """
+    entrants = result.entrants
+    unfitted = sorted((e for e in entrants if e.to_fit), key=lambda e: not (e.model and e.model.fitted_by.in_passes))
+    for place, entrant in enumerate(unfitted):
+        share = max(left / (len(unfitted) - place), LEAST_SECONDS)
+        if result.interrupted:
+            entrant.error = "not fitted: interrupted before its turn"
+        else:
+            limits = {} if {"steps", "epochs"} & options.keys() else {"budget": share}
+            _fit(entrant, result.data, Options.of(**limits, **options), watch(entrant.name) if watch else None)
+        left -= entrant.seconds
+        yield entrant
+    yield from (entrant for entrant in entrants if not entrant.to_fit)
+
+
 def _end_early(result: Comparison) -> None:
-    """What is scored by now is the comparison; nothing is one that is to be had."""
+    """An interrupt leaves the models that are scored; without any there is no comparison."""
     if not any(e.score for e in result.entrants):
         raise KeyboardInterrupt
     result.cut_short = True
@@ -109,7 +117,7 @@ def _end_early(result: Comparison) -> None:
 
 
 def _entrant(name: str, model: str | Model, data: Dataset, seed: int, device: torch.device | None) -> Entrant:
-    """A model, or a new one of the zoo, and whether it is to be fitted; what cannot be built has an error."""
+    """A model, or a new one of the zoo, and whether to fit it; one that cannot be built has an error."""
     if isinstance(model, Model):
         return Entrant(name, model, to_fit=model.fitted_by is not FittedBy.NOTHING and not model.fitted)
     try:
@@ -121,7 +129,7 @@ def _entrant(name: str, model: str | Model, data: Dataset, seed: int, device: to
         return Entrant(name, error=in_words(error), exit_code=exit_code(error))
 
 
-def build_for(name: str, data: Dataset, given: Mapping[str, Any]) -> Model:
+def build_for(name: str, data: Dataset, given: Record) -> Model:
     """A model of the zoo for the events of a data set; if they come with contexts, a model of p(x|c)."""
     if entry(name).route == "flow" and (remark := _without_effect(name, data.space, given)):
         warnings.warn(remark, FitWarning, stacklevel=2)
@@ -132,7 +140,7 @@ def build_for(name: str, data: Dataset, given: Mapping[str, Any]) -> Model:
     return build(name, data.space, **{**given, "context": data.context_space})
 
 
-def _without_effect(name: str, space: Space, given: Mapping[str, Any]) -> str:
+def _without_effect(name: str, space: Space, given: Record) -> str:
     """What of the given hyperparameters of a flow changes nothing, in one line; empty if all of them count."""
     unused = [key for key in given if key in OF_WHOLE_NUMBERS and isinstance(space, Real)]
     if unused:
@@ -175,7 +183,7 @@ def _score(entrant: Entrant, data: Dataset, samples: int, seed: int, done: Calla
         done(entrant)
 
 
-def _dataset(data: Any, seed: int, together: bool) -> Dataset:
+def _dataset(data: object, seed: int, together: bool) -> Dataset:
     if isinstance(data, Dataset):
         if together:
             raise UsageError("A Dataset is split already; keep equal rows together where it is opened.")
@@ -185,23 +193,34 @@ def _dataset(data: Any, seed: int, together: bool) -> Dataset:
     return split_source("data", as_source(data).read(), seed, keep_equal_rows_together=together)
 
 
-def _named(models: Any, data: Dataset) -> dict[str, str | Model]:
+def _named(models: object, data: Dataset) -> dict[str, str | Model]:
     if models is None:
         models = [name for name in models_for(data.space) if data.context_space is None or _conditions(name)]
     if isinstance(models, str | Model | type):
         models = [models]
-    if not isinstance(models, Mapping | Iterable):
+    if not isinstance(models, Iterable):
         raise UsageError(f"Expected models, or names of the zoo, to compare; got {shown(models)}.")
-    models = models if isinstance(models, Mapping) else list(models)
-    for model in models.values() if isinstance(models, Mapping) else models:
-        if isinstance(model, str):
-            entry(model)
-        else:
-            check_model(model)
-    if not models:
-        raise UsageError("Expected at least one model to compare; got none.")
     if isinstance(models, Mapping):
-        return {str(name): model for name, model in models.items()}
+        named = {str(name): _known(model) for name, model in models.items()}
+    else:
+        named = _numbered([_known(model) for model in models])
+    if not named:
+        raise UsageError("Expected at least one model to compare; got none.")
+    return named
+
+
+def _known(model: object) -> str | Model:
+    """A name of the zoo or a model; raises UnknownName or UsageError for anything else."""
+    if isinstance(model, str):
+        entry(model)
+        return model
+    check_model(model)
+    assert isinstance(model, Model)
+    return model
+
+
+def _numbered(models: Iterable[str | Model]) -> dict[str, str | Model]:
+    """Models by name; of several with one name the later ones have a number."""
     named: dict[str, str | Model] = {}
     for model in models:
         name = model if isinstance(model, str) else (model.recipe or {}).get("name", type(model).__name__)

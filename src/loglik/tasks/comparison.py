@@ -2,7 +2,6 @@
 
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any
 
 from torch import Tensor
 
@@ -11,6 +10,7 @@ from loglik.data import Dataset
 from loglik.data.equal_rows import repeated
 from loglik.data.splits import in_words
 from loglik.output.visible import visible
+from loglik.records import Record
 from loglik.runs.run import count_parameters
 from loglik.score import Score
 from loglik.spaces import Measure
@@ -103,7 +103,7 @@ class Comparison:
             values, self.data.space, Claim.EXACT, None, test.fingerprint, groups=test.groups, stream=test.stream
         )
 
-    def to_json(self) -> dict[str, Any]:
+    def to_json(self) -> Record:
         rows = [
             {
                 "name": s.name, "place": s.place, "open": s.open, "verdict": s.verdict, "score": s.score.to_json(),

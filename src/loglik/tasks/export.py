@@ -1,4 +1,4 @@
-"""Events and scores as files other programs read."""
+"""Events and scores as files that other programs read."""
 
 import io
 import math
@@ -24,7 +24,7 @@ def to_csv(x: Tensor, columns: Sequence[str] | None = None) -> str:
     """(N, *event) as CSV, one event in a row, with a header, whose names are quoted where they must be."""
     flat = x.reshape(len(x), -1)
     names = list(columns) if columns and len(columns) == flat.shape[1] else [f"x{i}" for i in range(flat.shape[1])]
-    # As short as reads back the same.
+    # `repr` is the shortest text that reads back as the same number.
     return "\n".join([",".join(map(_quoted, names)), *(",".join(map(repr, row)) for row in flat.tolist()), ""])
 
 
@@ -73,7 +73,7 @@ def sample_files(path: Path, n: int) -> list[Path]:
 
 
 def check_samples_file(path: Path, space: Space, reading: Reading) -> None:
-    """To be asked before the samples are drawn.
+    """Check, before samples are drawn, that a file can hold them.
 
     Raises:
         UsageError: an ending that does not suit events of this space.

@@ -1,4 +1,4 @@
-"""What stands in a comparison in place of a score: why a model could not be built, fitted or scored."""
+"""Why a model could not be built, fitted or scored: the text in a comparison in place of its score."""
 
 import os
 import traceback

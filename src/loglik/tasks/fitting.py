@@ -49,8 +49,8 @@ from loglik.training.options import Options
 from loglik.training.precision import check_half_precision
 from loglik.zoo import default_model, entry
 
-RESUMED = {"model", "data", "fit", "status", "command"}  # what run.json has of a run that can go on
-TOLD = {"part", "text"}  # of a score that a fit has made
+RESUMED = {"model", "data", "fit", "status", "command"}  # the entries of run.json that resuming needs
+TOLD = {"part", "text"}  # entries of every score of a fit
 TRAINING, FINISHED, INTERRUPTED, DIVERGED = "training", "finished", "interrupted", "diverged"
 
 
@@ -83,7 +83,7 @@ def fit_run(
         RunMismatch: `folder` holds something already, or a run for other data or options. RunInUse: another process is
         at work on it. Diverged: the last good weights are in the run. WriteFailed: what was written before is there.
     """
-    wanted = _Wanted(source, model, hyperparameters or {}, dict(options or {}), command)
+    wanted = _Wanted(source, model, dict(hyperparameters or {}), dict(options or {}), command)
     with ExitStack() as held:  # the folder, against other processes
         if resume:
             job = _resumed(folder, data, wanted, held)
@@ -103,7 +103,7 @@ class _Wanted:
 
     source: str
     model: str | None
-    hyperparameters: Mapping[str, object]
+    hyperparameters: Record
     options: Record
     command: str
 
@@ -126,7 +126,7 @@ def _begun(
     options = Options.of(**wanted.options)
     with seeded(options.seed):
         model = build_for(wanted.model or default_model(data.space), data, wanted.hyperparameters)
-    if options.precision == "bfloat16":  # before a run is given up or begun
+    if options.precision == "bfloat16":  # before an old run is removed or a new one begun
         check_half_precision(model.to(device or "cpu"), *next(rows_for(model, data.train).batches(2)))
     about = {
         "data": data_record(data, wanted.source),
@@ -150,7 +150,7 @@ def _resumed(folder: Path, data: Dataset, wanted: _Wanted, held: ExitStack) -> _
         more = further(record["fit"], wanted.options)
         if more is None:
             return None
-        load(folder)  # a run that cannot go on stays a finished one
+        load(folder)  # raises before the record changes, so the run stays finished
         record = update_record(folder, fit=more, status=TRAINING, scores=[])
     options = Options(**record["fit"]["options"])
     model = _going_on(folder) if "done" in record["fit"] else rebuilt(record, folder / RUN, options.seed)
@@ -160,8 +160,8 @@ def _resumed(folder: Path, data: Dataset, wanted: _Wanted, held: ExitStack) -> _
 def _going_on(folder: Path) -> Model:
     """The model of a finished run that is given more.
 
-    What EM sets out from is kept beside its weights until it has come to its end: whoever is killed between the new
-    weights and the record of them begins again where this began. By gradients the training state knows where it was.
+    EM keeps the weights it starts from in the state file until it ends. A process that is killed between writing the
+    new weights and their record starts again from those. For gradients the training state holds the position.
     """
     model = load(folder)
     if model.fitted_by.in_passes:
@@ -197,7 +197,7 @@ def _finish(job: _Job, data: Dataset, *, resume: bool, samples: int, watch: Watc
     if status == FINISHED:
         score = evaluate(model, data, samples=samples_for(model, samples), seed=options.seed)
         update_record(folder, scores=held_out_scores(score, repeated(data)))
-        remove_own_file(state)  # not before: who is stopped while scoring resumes at the end of the training
+        remove_own_file(state)  # last: a run that is stopped while scoring resumes at the end of its training
     return Run.open(folder)
 
 
@@ -218,7 +218,7 @@ def data_record(data: Dataset, source: str) -> Record:
 
 
 def _recorded(folder: Path, record: Record) -> Record:
-    """The hyperparameters that run.json holds, once it is known that they, and the options of the fit, can be."""
+    """The hyperparameters in run.json, after they and the options of the fit are checked."""
     name = record["model"]["name"]
     builder = entry(name).load()
     try:
@@ -254,7 +254,7 @@ def _check_same_data(folder: Path, record: Record, data: Dataset, source: str) -
 
 
 def _resumable(folder: Path, data: Dataset, wanted: _Wanted) -> Record:
-    """The record of a run, once it is known to be of these data, this model and these options."""
+    """The record of a run, after its data, model and options are found to be those asked for."""
     record = read_record(folder)
     if not record.keys() >= RESUMED or not record["data"] or "options" not in record["fit"]:
         raise UsageError(f"{folder} was not made by `loglik fit`, so there is nothing to resume.")
@@ -289,5 +289,5 @@ def _is_finished(record: Record) -> bool:
 
 
 def _says_how(record: Record) -> bool:
-    """Whether a finished run has what going on takes: its history, and complete scores."""
+    """Whether a finished run can go on: it has its history and complete scores."""
     return bool(record["fit"].get("history")) and all(score.keys() >= TOLD for score in record["scores"])

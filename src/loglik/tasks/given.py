@@ -1,4 +1,4 @@
-"""What samples begin with: a text, the first values of a sequence, or a recording, as the command is told it."""
+"""The beginning of samples (`--given`): a text, the first values of a sequence, or a recording."""
 
 import os
 from dataclasses import dataclass, replace
@@ -20,7 +20,7 @@ UNITS = ("characters", "samples", "values")
 
 @dataclass(frozen=True)
 class Given:
-    """A beginning (1, k), the length of the samples that begin so, None for the model's own, and what is to be said."""
+    """A beginning (1, k), the length of the samples (None: that of the model), and a remark for the user."""
 
     values: Tensor | None
     length: int | None
@@ -28,10 +28,10 @@ class Given:
 
 
 def read_given(model: Model, words: str | None, reading: Reading, length: int | None) -> Given:
-    """A beginning in words, or the path of a recording for a run of sound, cut to what the model can go on from.
+    """Read the words of --given, and cut them to a beginning that the model can continue.
 
-    A beginning of a window or more leaves nothing to draw. Unless a greater length is stated, its last window is used,
-    and a window follows; from a model without a state, the last half of a window, which the other half follows.
+    A beginning of one window or more leaves nothing to draw, unless a greater length is stated. So only its last window
+    is used, and one more window is drawn; a model without a state uses the last half window, and draws the other half.
 
     Raises:
         UsageError: a model that takes no beginning, characters that the training text lacks, values of no sequence, no

@@ -1,9 +1,7 @@
-"""Rows for a run, read as its own data were; where they cannot be, what is wrong: the data, or the run's record."""
-
-from typing import Any
+"""Read rows for a run as its own data were read; if that fails, tell whether the data or the record are wrong."""
 
 from loglik.data import Reading, Source, open_source
-from loglik.data.catalog import CATALOG
+from loglik.data.catalog import CATALOG, Context
 from loglik.data.files import kind_of
 from loglik.errors import CorruptRun, LoglikError, ShapeMismatch, UsageError
 from loglik.runs.building import AGAIN
@@ -14,7 +12,7 @@ from loglik.storage.schema import shown
 KINDS = {"table": "a table", "text": "text", "sound": "sound", "images": "images"}  # what a file of each kind holds
 
 
-def rows_like(run: Run, space: Space, data: str, part: str | None, context: Any) -> Source:
+def rows_like(run: Run, space: Space, data: str, part: str | None, context: Context) -> Source:
     """The rows at a path, or a part of a built-in data set, with the columns of a run.
 
     Args:

@@ -1,6 +1,6 @@
-"""Draw from a model; from those that draw value by value, also what follows a given beginning."""
+"""Draw samples from a model; models that draw value by value can continue a given beginning."""
 
-from typing import Any
+from collections.abc import Callable
 
 import torch
 from torch import Tensor
@@ -19,10 +19,10 @@ from loglik.spaces import Space
 def sample(
     model: Model,
     n: int,
-    context: Any = None,
+    context: object = None,
     *,
     seed: int = 0,
-    given: Any = None,
+    given: object = None,
     temperature: float = 1.0,
     top_k: int | None = None,
     length: int | None = None,
@@ -49,26 +49,28 @@ def sample(
     temperature = real("temperature", temperature, TEMPERATURES)
     top_k = None if top_k is None else whole("top_k", top_k, MANY)
     length = None if length is None else whole("length", length, MANY)
-    context = contexts_of_samples(context, model.context, n, model.space.dims if length is None else length)
-    context = None if context is None else context.to(model.device)
-    if given is not None:
-        given = tensor_of(given, "the beginning").to(model.device)
-    guided = given is not None or temperature != 1.0 or top_k is not None or length is not None
+    contexts = contexts_of_samples(context, model.context, n, model.space.dims if length is None else length)
+    contexts = None if contexts is None else contexts.to(model.device)
+    begin = None if given is None else tensor_of(given, "the beginning").to(model.device)
+    guided = begin is not None or temperature != 1.0 or top_k is not None or length is not None
     if guided:
         check_guided(model)
 
     def draw(rows: int, c: Tensor | None) -> Tensor:
         if not guided:
             return draws_of(model, model.sample(rows, c), rows)
-        return model.sample_guided(rows, c, given=given, temperature=temperature, top_k=top_k, length=length)
+        return model.sample_guided(rows, c, given=begin, temperature=temperature, top_k=top_k, length=length)
 
-    at_once = batch_rows(model)
     with seeded(seed), evaluating(model):
-        parts = [
-            draw(min(at_once, n - start), None if context is None else context[start : start + at_once]).cpu()
-            for start in range(0, n, at_once)
-        ]
-    x = torch.cat(parts)
+        return _drawn(draw, n, contexts, batch_rows(model))
+
+
+def _drawn(draw: Callable[[int, Tensor | None], Tensor], n: int, contexts: Tensor | None, at_once: int) -> Tensor:
+    """n samples on the CPU, drawn `at_once` rows at a time."""
+    starts = range(0, n, at_once)
+    x = torch.cat(
+        [draw(min(at_once, n - i), None if contexts is None else contexts[i : i + at_once]).cpu() for i in starts]
+    )
     return x.double() if x.is_floating_point() else x
 
 
@@ -84,7 +86,7 @@ def check_guided(model: Model) -> None:
 
 
 def _instead(space: Space) -> str:
-    """The models of such events that do, as the end of a sentence."""
+    """The end of a sentence that names models of such events that do."""
     if space.limits is None:
         return ": no model of real values takes them"
     names = ["char-rnn", "made", "transformer"]

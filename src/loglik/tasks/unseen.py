@@ -1,4 +1,4 @@
-"""What a score says of rows that a model has learnt from, and of those that it has not.
+"""Scores of the rows that a model was fitted to, and of the rows that it was not.
 
 A run keeps a hash of every row it was fitted to in `rows.safetensors`: 8 bytes for each different row of the train and
 of the valid part, whatever the size of a row. So rows are known again in another order, in another file or in a part of
@@ -11,13 +11,13 @@ from collections.abc import Iterable
 from dataclasses import fields, replace
 from hashlib import blake2b
 from pathlib import Path
-from typing import Any
 
 import torch
 from torch import Tensor
 
 from loglik.data import Dataset, Source
 from loglik.data.equal_rows import are_in, row_hashes
+from loglik.records import Record
 from loglik.runs.run import ROWS
 from loglik.score import Score
 from loglik.storage.reading import Kind, check_kinds, read_tensors
@@ -69,8 +69,8 @@ def score_in_words(score: Score, learnt: dict[str, Tensor]) -> str:
     return "\n".join(lines)
 
 
-def score_to_json(score: Score, learnt: dict[str, Tensor]) -> dict[str, Any]:
-    """The same for machines: counts, the score of the other rows as `unseen`, then that of all."""
+def score_to_json(score: Score, learnt: dict[str, Tensor]) -> Record:
+    """As JSON: counts, the score of the other rows as `unseen`, then that of all rows."""
     counts = {f"equal_to_{part}": int(rows.sum()) for part, rows in learnt.items()}
     unseen = unseen_part(score, learnt["train"] | learnt["valid"]) if learnt else None
     return {**counts, **({} if unseen is None else {"unseen": unseen.to_json()}), **score.to_json()}
@@ -78,9 +78,9 @@ def score_to_json(score: Score, learnt: dict[str, Tensor]) -> dict[str, Any]:
 
 def score_of_rows(score: Score, kept: Tensor) -> Score:
     """The score of the rows that are True in `kept` (N,), at least one of them; they are numbered anew."""
-    each: dict[str, Any] = {f.name: getattr(score, f.name) for f in fields(score)}
-    chosen: dict[str, Any] = {name: v[kept] for name, v in each.items() if isinstance(v, Tensor) and v.ndim}
-    # Of rows and of contexts apart, as a score has them: whoever takes no context is still compared with who does.
+    each: dict[str, object] = {f.name: getattr(score, f.name) for f in fields(score)}
+    chosen: Record = {name: v[kept] for name, v in each.items() if isinstance(v, Tensor) and v.ndim}
+    # Rows and contexts have separate digests: a model without contexts is compared with one that takes them.
     digests = [blake2b(s.encode() + kept.numpy().tobytes(), digest_size=8).hexdigest() for s in score.rows.split("-")]
     return replace(score, **chosen, rows="-".join(digests))
 
@@ -96,7 +96,7 @@ def repeats_in_words(seen: Tensor) -> str:
     return f"of {len(seen)} test rows {count} equal training rows" if count else ""
 
 
-def held_out_scores(score: Score, seen: Tensor) -> list[dict[str, Any]]:
+def held_out_scores(score: Score, seen: Tensor) -> list[Record]:
     """What a run keeps of its score on the test part: of all rows, and of those not `seen` in training."""
     scores = [{"part": "test", **score.to_json(), "equal_rows": int(seen.sum())}]
     unseen = unseen_part(score, seen)

@@ -25,7 +25,7 @@ class AveragedWeights:
 
     @contextmanager
     def in_place(self) -> Iterator[None]:
-        """The model carries the average instead of its own weights."""
+        """Within the block the model has the averaged weights."""
         own = [p.detach().clone() for p in self.parameters]
         self.load(self.average)
         try:

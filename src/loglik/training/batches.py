@@ -10,10 +10,10 @@ from loglik.contract import Model
 from loglik.data import Memory
 from loglik.data.windows import side_by_side
 
-RESIDENT_BYTES = 2 << 30  # training rows of up to so many bytes stay on the model's device
-STEPS_WANTED = 3000  # in a budget of time; where fewer would fit, batches are made smaller
-CHEAP = 1.25  # twice the rows for a time so much longer
-DEAR = 0.01  # of the budget, for one step
+RESIDENT_BYTES = 2 << 30  # training rows up to this size are kept on the model's device
+STEPS_WANTED = 3000  # under a budget of time; batches shrink until as many steps fit
+CHEAP = 1.25  # a doubled batch is taken if its step takes at most this factor longer
+DEAR = 0.01  # larger batches are not tried if a step takes this share of the budget
 LEAST_BATCH = 8
 
 
@@ -57,7 +57,7 @@ class Batches:
 def fitting_batch(most: int, seconds: float, timed: Callable[[int], float]) -> int:
     """The largest of 8, 16, ... rows, up to `most`, at which STEPS_WANTED steps fit into so many seconds; at least 8.
 
-    Twice the rows are taken anyway where they cost next to no time, and not tried where a step is dear already.
+    A doubled batch is taken anyway if its step takes hardly longer, and not tried if a step is already expensive.
 
     Args:
         timed: how many seconds a step of so many rows takes.
@@ -75,7 +75,7 @@ def fitting_batch(most: int, seconds: float, timed: Callable[[int], float]) -> i
 
 
 def near(model: Model, rows: Memory) -> Memory:
-    """The rows on the model's device, if they fit: no step then waits for a transfer."""
+    """The rows on the model's device, if they fit, so that no step waits for a transfer."""
     if rows.x.numel() * rows.x.element_size() > RESIDENT_BYTES or rows.x.device == model.device:
         return rows
     context = None if rows.context is None else rows.context.to(model.device)

@@ -5,7 +5,6 @@ import warnings
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 import torch
 from torch import Tensor
@@ -24,9 +23,9 @@ from loglik.training.options import Options
 from loglik.training.passes import fit_by_em
 from loglik.training.state import restore_state, save_state
 
-INITIAL_ROWS = 50_000  # so many rows are shown to `initialize`
-LISTED = 5  # so many constant columns are named
-LEAST_TO_SPLIT = 20  # fewer rows than this are all trained on, without validation
+INITIAL_ROWS = 50_000  # at most this many rows are given to `initialize`
+LISTED = 5  # at most this many constant columns are named
+LEAST_TO_SPLIT = 20  # with fewer rows all are for training, and none for validation
 
 
 def fit(
@@ -41,7 +40,7 @@ def fit(
     state: str | Path | None = None,
     resume: bool = False,
     watch: Watch | None = None,
-    **options: Any,
+    **options: object,
 ) -> History:
     """Fit a model to data; it is changed in place, and left in evaluation mode with its best weights.
 
@@ -160,7 +159,7 @@ def _sources(model: Model, given: _Given, options: Options) -> tuple[Source, Mem
 
 
 def _initialize(model: Model, source: Source) -> None:
-    """Show the model up to INITIAL_ROWS rows, drawn at random where all are in memory."""
+    """Initialize the model from up to INITIAL_ROWS rows, drawn at random if all are in memory."""
     if isinstance(source, Memory) and source.rows > INITIAL_ROWS:
         source = source.subset(torch.randperm(source.rows)[:INITIAL_ROWS])
     x, context = next(source.batches(INITIAL_ROWS))
@@ -177,7 +176,7 @@ def _initialize(model: Model, source: Source) -> None:
 
 
 def _warn_of_constants(x: Tensor, columns: tuple[str, ...] | None) -> None:
-    """Of one value a density may be as high as one likes: what a model makes of it is no finding."""
+    """Warn of constant columns: a density of a single value has no upper limit, so its score means nothing."""
     flat = x.flatten(1)
     places = torch.nonzero(flat.amin(0) == flat.amax(0)).flatten().tolist()
     if not places or len(x) < 2:

@@ -24,12 +24,12 @@ from loglik.training.schedule import LEAST_STEPS, Fall, factor
 
 Watch = Callable[[Step], None]
 
-LOOK_SHARE = 0.02  # of a budget of time, for one look
-FALL_LOOKS = 8  # over the fall of the learning rate
+LOOK_SHARE = 0.02  # the largest share of a budget of time for one look
+FALL_LOOKS = 8  # number of looks while the learning rate falls
 
 
 class GradientTraining:
-    """One training of one model; everything that the next step depends on is in here, so it can be saved and restored.
+    """One training of one model; it holds all that the next step depends on, to save and restore.
 
     The batch of step t follows from the seed and t alone. Noise comes from torch's global generator, whose state is
     part of the training state; looks at validation draw their own, so that looking does not change the run. Only under
@@ -58,7 +58,7 @@ class GradientTraining:
         self.step = 0
         self.recent: list[float] = []  # training objectives since the last look
         self.fall: Fall | None = None
-        self.seconds = 0.0  # with all that came before the first step, and the looks
+        self.seconds = 0.0  # since the fit began, with its preparation and looks
         self.step_seconds = 0.0  # of the last step
 
     @property
@@ -217,7 +217,7 @@ class GradientTraining:
         best = self.looks.candidates[0]
         self.model.load_state_dict(best.weights)
         self.average.average = [p.detach().clone() for p in self.parameters]
-        self.optimizer.state.clear()  # the moments are those of other weights
+        self.optimizer.state.clear()  # the moments belong to other weights
         self.fall = Fall.after(best.step, self.step, progress)
 
     def _suit_the_budget(self, budget: float) -> None:
@@ -248,7 +248,7 @@ class GradientTraining:
             self.looks.limit_rows(min(self.looks.part.rows, int(LOOK_SHARE * budget / each)))
 
     def _rows_to_decide(self) -> int:
-        """So many rows may be scored by each of the last candidates: half of what looks may take in all."""
+        """How many rows each of the last candidates may score: half of the work that looks may take."""
         if self.looks is None or not self.looks.candidates:
             return 0
         if self.options.budget is None:
@@ -268,7 +268,7 @@ class GradientTraining:
         return last + last / self.looks.part.rows * rows * len(self.looks.candidates)
 
     def _not_finite(self, x: Tensor, context: Tensor | None) -> str:
-        """The name of what is not finite: a term of the bound if it shows there, otherwise the objective."""
+        """The name of the value that is not finite: a term of the bound if one is not, otherwise the objective."""
         with torch.no_grad():
             terms = self.model.elbo_terms(x, context)
         bad = [name for name, term in terms.items() if not bool(torch.isfinite(term).all())]
@@ -282,8 +282,8 @@ class GradientTraining:
 
 
 def clipped(parameters: Sequence[Tensor], longest: float) -> float:
-    """The norm of the whole gradient, which is shortened in place where it is longer than that."""
+    """The norm of the whole gradient, before it is scaled in place to at most `longest`."""
     norm = torch.nn.utils.get_total_norm([p.grad for p in parameters if p.grad is not None])
-    if norm > longest:  # to multiply all of it by 1 would take its time too
+    if norm > longest:  # a multiplication by 1 would cost as much
         torch.nn.utils.clip_grads_with_norm_(parameters, longest, norm)
     return float(norm)

@@ -3,7 +3,8 @@
 import csv
 import io
 from dataclasses import asdict, dataclass, field, replace
-from typing import Any
+
+from loglik.records import Record
 
 
 @dataclass(frozen=True)
@@ -59,23 +60,23 @@ class History:
         writer.writerows({k: "" if v is None else v for k, v in asdict(row).items()} for row in self.rows)
         return out.getvalue()
 
-    def to_json(self) -> dict[str, Any]:
+    def to_json(self) -> Record:
         return asdict(self)
 
-    def summary(self) -> dict[str, Any]:
+    def summary(self) -> Record:
         """How it went, without the single rows."""
         return {name: value for name, value in asdict(self).items() if name != "rows"}
 
     @classmethod
-    def from_json(cls, fields: dict[str, Any]) -> "History":
+    def from_json(cls, fields: Record) -> "History":
         return cls(**{**fields, "rows": [Step(**row) for row in fields["rows"]]})
 
     @classmethod
     def rows_from_csv(cls, text: str) -> list[Step]:
         """The inverse of `to_csv`."""
         lines = csv.DictReader(io.StringIO(text, newline=""))
-        told = [{name: float(value) for name, value in line.items() if value} for line in lines]
-        return [Step(**{**values, "step": int(values["step"])}) for values in told]  # type: ignore[arg-type]
+        told: list[Record] = [{name: float(value) for name, value in line.items() if value} for line in lines]
+        return [Step(**{**values, "step": int(values["step"])}) for values in told]
 
     def after(self, rows: list[Step], steps: int, epochs: float, seconds: float) -> "History":
         """This fit as the continuation of another, which had these rows and took so many steps, epochs and seconds."""

@@ -6,16 +6,15 @@ over what is left. Unless validation finds better weights, the kept ones stay.
 """
 
 import dataclasses
-from collections.abc import Mapping
-from typing import Any
 
 from loglik.errors import RunMismatch
+from loglik.records import Record
 from loglik.training.options import Options
 
 LIMITS = ("steps", "epochs", "budget")
 
 
-def further(fit: Mapping[str, Any], given: Mapping[str, Any]) -> dict[str, Any] | None:
+def further(fit: Record, given: Record) -> Record | None:
     """The entry `fit` of run.json for a run that goes on to the limit that is given; None if it is no other limit.
 
     `done` says what the run had when it was given more: steps, epochs and seconds.
@@ -40,14 +39,14 @@ def further(fit: Mapping[str, Any], given: Mapping[str, Any]) -> dict[str, Any] 
     return {"options": dataclasses.asdict(wanted), "done": done}
 
 
-def remaining(options: Options, done: Mapping[str, Any]) -> Options:
+def remaining(options: Options, done: Record) -> Options:
     """The options of the fit that is left."""
     name = next(name for name in LIMITS if getattr(options, name) is not None)
-    left: Any = remaining_of(name, options, done)
-    return dataclasses.replace(options, **{name: left})
+    left: Record = {name: remaining_of(name, options, done)}
+    return dataclasses.replace(options, **left)
 
 
-def remaining_of(name: str, options: Options, done: Mapping[str, Any]) -> float:
+def remaining_of(name: str, options: Options, done: Record) -> float:
     """How much of the limit of this name is left."""
     so_far: float = done["seconds" if name == "budget" else name]
     total: float = getattr(options, name)

@@ -4,10 +4,10 @@ import dataclasses
 import math
 import re
 from dataclasses import dataclass
-from typing import Any
 
 from loglik.arguments.ranges import SEEDS, Range, real, shown, whole
 from loglik.errors import UnknownName, UsageError
+from loglik.records import Record
 
 DEFAULT_STEPS = 3000
 LARGE_EVENT = 256  # dimensions
@@ -74,7 +74,7 @@ class Options:
         check_precision(self.precision)
 
     @classmethod
-    def of(cls, **given: Any) -> "Options":
+    def of(cls, **given: object) -> "Options":
         """Options by name; a budget may be said in words ("90s", "2m", "1h").
 
         Raises:
@@ -84,11 +84,12 @@ class Options:
         for name in given:
             if name not in known:
                 raise UnknownName("option of fit", name, known)
-        if given.get("budget") is not None:
-            given = {**given, "budget": seconds(given["budget"])}
-        return cls(**given)
+        chosen: Record = given
+        if chosen.get("budget") is not None:
+            chosen = {**chosen, "budget": seconds(chosen["budget"])}
+        return cls(**chosen)
 
-    def given(self) -> dict[str, Any]:
+    def given(self) -> Record:
         """The options as keywords of `fit`."""
         return {name: value for name, value in dataclasses.asdict(self).items() if value is not None}
 
@@ -141,7 +142,7 @@ def seconds(budget: str | float) -> float:
     return told
 
 
-def check_precision(precision: Any) -> None:
+def check_precision(precision: object) -> None:
     """Raises UsageError for what is no precision."""
     if precision not in PRECISIONS:
         raise UsageError(f"Expected precision 'auto', 'float32' or 'bfloat16'; got {shown(precision)}.")

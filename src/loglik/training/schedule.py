@@ -4,7 +4,7 @@ import math
 from dataclasses import dataclass
 
 WARMUP_STEPS = 250  # the rise of the learning rate takes no longer, whatever the budget
-LEAST_STEPS = 200  # no conclusion from a validation that gets no better before this step
+LEAST_STEPS = 200  # no early stopping before this step
 FALL = 0.1  # the factor on the learning rate at which the fall begins
 
 

@@ -2,13 +2,13 @@
 
 import dataclasses
 from pathlib import Path
-from typing import Any
 
 import torch
 from torch import Tensor
 
 from loglik.arguments.memory import check_memory
 from loglik.errors import CorruptRun, RunMismatch
+from loglik.records import Record
 from loglik.storage.reading import Kind, check_kinds, read_kinds, read_tensors
 from loglik.storage.schema import check, fields_of, listed, none_or, number, table, whole
 from loglik.storage.weights import put_weights, rebuilt_names
@@ -42,6 +42,10 @@ def save_state(path: Path, training: GradientTraining) -> None:
 
     Written whole or not at all.
     """
+    write_tensors(path, _tensors(training), _about(training))
+
+
+def _tensors(training: GradientTraining) -> dict[str, Tensor]:
     tensors: dict[str, Tensor] = {"rng.cpu": torch.get_rng_state()}
     if training.model.device.type == "cuda":
         tensors["rng.cuda"] = torch.cuda.get_rng_state(training.model.device)
@@ -51,14 +55,17 @@ def save_state(path: Path, training: GradientTraining) -> None:
     tensors |= {f"average.{i}": t for i, t in enumerate(training.average.average)}
     for i, moments in training.optimizer.state_dict()["state"].items():
         tensors |= {f"optimizer.{i}.{name}": t for name, t in moments.items()}
+    for place, kept in enumerate(training.looks.candidates if training.looks else ()):
+        tensors |= {f"kept.{place}.weights.{name}": t for name, t in kept.weights.items()}
+        tensors[f"kept.{place}.values"] = kept.values
+    if training.looks is not None and training.looks.highest is not None:
+        tensors["highest"] = training.looks.highest
+    return tensors
+
+
+def _about(training: GradientTraining) -> Record:
     looks = training.looks
-    if looks is not None:
-        for place, kept in enumerate(looks.candidates):
-            tensors |= {f"kept.{place}.weights.{name}": t for name, t in kept.weights.items()}
-            tensors[f"kept.{place}.values"] = kept.values
-        if looks.highest is not None:
-            tensors["highest"] = looks.highest
-    about = {
+    return {
         "options": dataclasses.asdict(training.options),
         "counters": {name: getattr(training, name) for name in COUNTERS},
         "batch": training.batch,
@@ -71,7 +78,6 @@ def save_state(path: Path, training: GradientTraining) -> None:
         },
         "history": training.history.to_json(),
     }
-    write_tensors(path, tensors, about)
 
 
 def restore_state(path: Path, training: GradientTraining) -> None:
@@ -113,12 +119,10 @@ def restore_state(path: Path, training: GradientTraining) -> None:
         raise CorruptRun(f"{path} holds no state of a random generator ({error}). Fit again.") from None
 
 
-def _kinds(path: Path, training: GradientTraining, found: dict[str, Tensor], about: dict[str, Any]) -> dict[str, Kind]:
+def _kinds(path: Path, training: GradientTraining, found: dict[str, Tensor], about: Record) -> dict[str, Kind]:
     """The type and shape that every tensor of a state of this training has; of some, only the file knows the length."""
-    looks = training.looks
-    if (looks is None) != (about["looks"] is None) or about["batch"] > max(
-        training.batches.size, training.batches.source.rows
-    ):
+    looks, most = training.looks, max(training.batches.size, training.batches.source.rows)
+    if (looks is None) != (about["looks"] is None) or about["batch"] > most:
         raise CorruptRun(f"{path} is the state of a training on other rows. Fit again.")
     model = {name: Kind.of(t) for name, t in training.model.state_dict().items()}
     kinds = {"rng.cpu": Kind.of(torch.get_rng_state())}
@@ -130,22 +134,33 @@ def _kinds(path: Path, training: GradientTraining, found: dict[str, Tensor], abo
         for place in range(len(about["looks"]["steps"])):
             kinds |= {f"kept.{place}.weights.{name}": kind for name, kind in model.items()}
             kinds[f"kept.{place}.values"] = rows
-    for i, p in enumerate(p for group in training.optimizer.param_groups for p in group["params"]):
-        if f"optimizer.{i}.step" in found:
-            moments = {"step": Kind(torch.float32, ()), "exp_avg": Kind.of(p), "exp_avg_sq": Kind.of(p)}
-            kinds |= {f"optimizer.{i}.{name}": kind for name, kind in moments.items()}
+    kinds |= _kinds_of_moments(training.optimizer, found)
     if "rng.cuda" in found:
         kinds["rng.cuda"] = Kind(torch.uint8, tuple(found["rng.cuda"].shape))
     if "carried" in found and training.batches.carry:
-        x, context = training.batches.at(0)
-        with torch.no_grad():
-            like = training.model.log_likelihood_from(x[:1], None, None if context is None else context[:1])[1]
-        streams = min(about["batch"], *found["carried"].shape[:1])
-        kinds["carried"] = Kind(like.dtype, (streams, *like.shape[1:]))
+        kinds["carried"] = _kind_of_carried(training, min(about["batch"], *found["carried"].shape[:1]))
     return kinds
 
 
-def _restore_looks(path: Path, looks: Looks, tensors: dict[str, Tensor], about: dict[str, Any]) -> None:
+def _kinds_of_moments(optimizer: torch.optim.Optimizer, found: dict[str, Tensor]) -> dict[str, Kind]:
+    """Those of the parameters that have been updated."""
+    kinds: dict[str, Kind] = {}
+    for i, p in enumerate(p for group in optimizer.param_groups for p in group["params"]):
+        if f"optimizer.{i}.step" in found:
+            moments = {"step": Kind(torch.float32, ()), "exp_avg": Kind.of(p), "exp_avg_sq": Kind.of(p)}
+            kinds |= {f"optimizer.{i}.{name}": kind for name, kind in moments.items()}
+    return kinds
+
+
+def _kind_of_carried(training: GradientTraining, streams: int) -> Kind:
+    """What the model remembers of so many streams."""
+    x, context = training.batches.at(0)
+    with torch.no_grad():
+        like = training.model.log_likelihood_from(x[:1], None, None if context is None else context[:1])[1]
+    return Kind(like.dtype, (streams, *like.shape[1:]))
+
+
+def _restore_looks(path: Path, looks: Looks, tensors: dict[str, Tensor], about: Record) -> None:
     looks.limit_rows(about["rows"])
     for name, value in about["counters"].items():
         setattr(looks, name, value)
@@ -157,7 +172,7 @@ def _restore_looks(path: Path, looks: Looks, tensors: dict[str, Tensor], about: 
         looks.candidates.append(Candidate(step, weights, tensors[f"kept.{place}.values"]))
 
 
-def check_options(saved: dict[str, Any], training: GradientTraining) -> None:
+def check_options(saved: Record, training: GradientTraining) -> None:
     now = dataclasses.asdict(training.options)
     # When the state is saved changes nothing in the run.
     changed = [name for name in now if name != "save_seconds" and now[name] != saved.get(name)]
