@@ -273,5 +273,5 @@ def space_from_json(fields: dict[str, Any]) -> Space:
     return kinds[kind](**{**rest, "shape": tuple(rest["shape"])})
 
 
-def _below(kind: Any) -> list[type[Space]]:
+def _below(kind: type) -> list[type[Space]]:
     return [found for child in kind.__subclasses__() for found in (child, *_below(child))]

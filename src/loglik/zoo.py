@@ -15,19 +15,21 @@ from loglik.inference.randomness import seeded
 from loglik.registry import Builder, Cost, Entry, Kind, Layout, Route, checked_entry, imported, installed, kind_of
 from loglik.spaces import Category, Integer, Real, Space
 
+Spaces = tuple[type[Space], ...]
+
 DISCRETE, ORDERED, ANY = (Integer, Category), (Real, Integer), (Real, Integer, Category)
 LEVELS, LABELS = {Kind.LEVELS, Kind.PIXELS}, {Kind.LABELS, Kind.MAPS, Kind.TEXT}
 RANKS = {FittedBy.NOTHING: 0, FittedBy.CLOSED_FORM: 1, FittedBy.EM: 2, FittedBy.GRADIENTS: 3}  # cheapest first
 
 
-def _baseline(builder: str, spaces: Any, fitted_by: FittedBy, offered: set[Kind]) -> Entry:
+def _baseline(builder: str, spaces: Spaces, fitted_by: FittedBy, offered: set[Kind]) -> Entry:
     return Entry(
         f"baselines.{builder}", Route.BASELINE, spaces, fitted_by=fitted_by, scoring=Cost.PASS, sampling=Cost.PASS,
         offered=frozenset(offered),
     )  # fmt: skip
 
 
-def _stepwise(builder: str, source: str, *offered: Kind, spaces: Any = ANY, layout: Layout = Layout.ANY) -> Entry:
+def _stepwise(builder: str, source: str, *offered: Kind, spaces: Spaces = ANY, layout: Layout = Layout.ANY) -> Entry:
     """An autoregressive model: one pass of the net scores, a step for each value samples."""
     return Entry(
         f"autoregressive.{builder}", Route.AUTOREGRESSIVE, spaces, layout, scoring=Cost.PASS, sampling=Cost.STEPS,
@@ -46,7 +48,7 @@ def _flow(
 
 
 def _latent(
-    builder: str, source: str, *offered: Kind, spaces: Any = ORDERED, fitted_by: FittedBy = FittedBy.EM,
+    builder: str, source: str, *offered: Kind, spaces: Spaces = ORDERED, fitted_by: FittedBy = FittedBy.EM,
     scoring: Cost = Cost.PASS, least_dims: int = 1,
 ) -> Entry:  # fmt: skip
     return Entry(

@@ -2,12 +2,11 @@
 
 import copy
 from itertools import pairwise
-from typing import Any
 
 import torch
 from torch import Tensor
 
-from loglik.contract import Claim, FittedBy, Model
+from loglik.contract import Claim, FittedBy, Model, Stats
 from loglik.laws.subject import reseed, scores
 from loglik.laws.verdict import NotApplicable, Result, Undecided, require, within
 from loglik.spaces import Discrete
@@ -127,12 +126,12 @@ def _initialised(model: Model, x: Tensor, context: Tensor | None) -> Model:
     return model
 
 
-def _maximize(model: Model, stats: Any) -> None:
+def _maximize(model: Model, stats: Stats) -> None:
     with torch.no_grad():
         model.maximize(stats)
 
 
-def _expect(model: Model, x: Tensor, context: Tensor | None, seed: int = 0) -> Any:
+def _expect(model: Model, x: Tensor, context: Tensor | None, seed: int = 0) -> Stats:
     reseed(model, seed)
     with torch.no_grad():
         return model.expect(x, context)

@@ -1,10 +1,10 @@
 """The report of all laws on one model."""
 
 from dataclasses import dataclass
-from typing import Any
 
 from loglik.errors import LawBroken, UnknownName
 from loglik.laws.verdict import Result, Status
+from loglik.records import Record
 
 NUMBER = ("total mass", "mass elsewhere", "sampler", "bounds", "objective")  # the laws that decide what the number is
 
@@ -60,7 +60,7 @@ class Report:
         ]
         return "; ".join(parts)
 
-    def to_json(self) -> dict[str, Any]:
+    def to_json(self) -> Record:
         return {
             "model": self.model,
             "claim": self.claim,

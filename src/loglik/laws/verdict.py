@@ -3,7 +3,8 @@
 import math
 from dataclasses import dataclass
 from enum import Enum
-from typing import Any
+
+from loglik.records import Record
 
 
 class Status(Enum):
@@ -37,7 +38,7 @@ class Result:
             return self.measured / self.tolerance
         return 0.0 if self.measured == 0 else math.inf
 
-    def to_json(self) -> dict[str, Any]:
+    def to_json(self) -> Record:
         return {
             "law": self.law,
             "status": self.status.value,

@@ -6,7 +6,6 @@ Ho, Chen, Srinivas, Duan, Abbeel 2019, Flow++, arXiv:1902.00275, section 3.1 (no
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable
-from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -100,7 +99,7 @@ class Dequantized(LatentModel):
     def expect(self, x: Tensor, context: Tensor | None = None) -> Stats:
         return self.density.expect_dequantized(self.events(x, context), context, draws=self.draws)
 
-    def maximize(self, stats: Any) -> None:
+    def maximize(self, stats: Stats) -> None:
         self.density.maximize(stats)
 
     @property

@@ -2,7 +2,6 @@
 
 from collections.abc import Callable
 from dataclasses import replace
-from typing import Any
 
 import torch
 from torch import Tensor
@@ -98,7 +97,7 @@ class Flow(Model):
         # The base knows the likelihood of z; these are statistics of x.
         return replace(stats, log_likelihood=stats.log_likelihood + log_det.sum())
 
-    def maximize(self, stats: Any) -> None:
+    def maximize(self, stats: Stats) -> None:
         self.base.maximize(stats)
 
     @property
