@@ -274,4 +274,5 @@ def space_from_json(fields: dict[str, Any]) -> Space:
 
 
 def _below(kind: type) -> list[type[Space]]:
-    return [found for child in kind.__subclasses__() for found in (child, *_below(child))]
+    children: list[type[Space]] = kind.__subclasses__()
+    return [found for child in children for found in (child, *_below(child))]
