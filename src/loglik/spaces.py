@@ -273,6 +273,6 @@ def space_from_json(fields: dict[str, Any]) -> Space:
     return kinds[kind](**{**rest, "shape": tuple(rest["shape"])})
 
 
-def _below(kind: type) -> list[type[Space]]:
+def _below(kind: Any) -> list[type[Space]]:
     children: list[type[Space]] = kind.__subclasses__()
     return [found for child in children for found in (child, *_below(child))]
