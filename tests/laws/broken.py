@@ -249,7 +249,9 @@ class Averaged(Gaussian):
     def expect(self, x: Tensor, context: Tensor | None = None) -> Moments:
         stats = super().expect(x, context)
         n = stats.events
-        return Moments(stats.shift, n / n, stats.first / n, stats.second / n, stats.log_likelihood / n)
+        return dataclasses.replace(
+            stats, events=n / n, first=stats.first / n, second=stats.second / n, log_likelihood=stats.log_likelihood / n
+        )
 
 
 class LikelihoodOfAnother(Gaussian):

@@ -59,7 +59,7 @@ def temperature_ignored() -> Model:
         drawn: Tensor = sound(self, n, context, **(guidance | {"temperature": 1.0}))
         return drawn
 
-    return mutated(MADE, Autoregressive, sample=sample)
+    return mutated(MADE, Autoregressive, sample_guided=sample)
 
 
 def one_level_too_many() -> Model:
@@ -70,7 +70,7 @@ def one_level_too_many() -> Model:
         drawn: Tensor = sound(self, n, context, **guidance, top_k=None if k is None else k + 1)
         return drawn
 
-    return mutated(MADE, Autoregressive, sample=sample)
+    return mutated(MADE, Autoregressive, sample_guided=sample)
 
 
 def codes_sharpened() -> Model:
