@@ -125,7 +125,8 @@ class MaskedWeights(nn.Module):
         """
         layers = self.layers_under(masks, quarters, context)
         drop = drop and self.dropping
-        if not drop and not torch.compiler.is_compiling():
+        one_product = len(layers.weights) == 2  # whose gradients torch has for less than an operation of our own costs
+        if not drop and not one_product and not torch.compiler.is_compiling():
             return layers(x)
         seen, dropout = (self.input_dropout(x), self.dropout) if drop else (x, None)
         return reference(layers, seen, layers.onto, layers.onto_out, *layers.weights, dropout=dropout)
