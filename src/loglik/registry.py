@@ -74,7 +74,9 @@ class Entry:
 
     builder: a function of the space whose keyword-only arguments are the hyperparameters, or "module:function" below
         `loglik.models`
-    spaces: the kinds of space, with `layout` and `least_dims` the events it is for
+    route: the way to a tractable p(x)
+    spaces: the kinds of space. layout, least_dims: the shapes and the fewest values of the events that it is for
+    fitted_by: how `fit` finds the parameters of the default model
     scoring, sampling: what one event costs
     offered: the kinds of data for which `compare` takes the model where none is named
     source: the paper

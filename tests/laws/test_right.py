@@ -79,7 +79,7 @@ def test_a_flow_that_forgets_its_scale_is_not_made_of_its_parts(monkeypatch: pyt
         y, _ = self.rescale(self.events(x, context, torch.float64))
         return bijection(y.to(self.dtype), self.condition(context))
 
-    monkeypatch.setattr(Flow, "_through", forgetful)
+    monkeypatch.setattr(Flow, "_noise_by", forgetful)
     with pytest.raises(Broken, match="log p"):
         by_parts(in_float64(model), rows[:8], None)
 

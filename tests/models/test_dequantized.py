@@ -102,3 +102,12 @@ def test_it_claims_a_bound_and_em_counts_every_draw() -> None:
 def test_labels_have_no_density() -> None:
     with pytest.raises(UsageError, match="histogram, made and vae"):
         density_space(Category((3,), 4), "gaussian")
+
+
+def test_the_conditional_of_nothing_is_certain() -> None:
+    """Both of its terms see the same noise."""
+    x = torch.randint(5, (20, 3))
+    model = gaussian(Integer((3,), 5))
+    model.initialize(x)
+    every = torch.ones(20, 3, dtype=torch.bool)
+    torch.testing.assert_close(model.log_conditional(x, every), torch.zeros(20, dtype=torch.float64))

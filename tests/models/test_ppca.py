@@ -57,6 +57,18 @@ def test_the_closed_form_reaches_the_known_maximum() -> None:
     assert float(fitted(x, 2).log_prob(x).mean()) == pytest.approx(float(expected), abs=1e-10)
 
 
+@pytest.mark.parametrize("standardize", [False, True])
+def test_the_joint_with_an_inferred_latent_is_bayes_rule(standardize: bool) -> None:
+    """Also through the flow that standardises, whose latents are those of its base."""
+    x = 3.0 + torch.randn(50, 4, dtype=torch.float64) * torch.tensor([1.0, 5.0, 0.1, 2.0], dtype=torch.float64)
+    model = ppca(Real((4,)), latents=2, standardize=standardize)
+    model.initialize(x)
+    assert model.infers
+    z, log_q = model.infer(x)
+    assert z.shape == (50, 2)
+    torch.testing.assert_close(model.log_joint(x, z) - log_q, model.log_likelihood(x))
+
+
 def test_em_reaches_the_closed_form() -> None:
     x = data(Real((5,))).double()
     closed, em = fitted(x, 2), fitted(x, 2, em=True, passes=3_000)

@@ -32,7 +32,7 @@ class NormalHead(Head):
     def log_prob(self, params: Tensor, x: Tensor) -> Tensor:
         params, x = params.double(), x.double()  # few numbers, whose squares may be large
         if torch.compiler.is_compiling():
-            return in_steps(params, x, self.limit)
+            return reference(params, x, self.limit)
         return NormalLogProb.apply(params, x, self.limit)  # type: ignore[no-any-return]
 
     def noise(self, shape: tuple[int, ...], like: Tensor) -> Tensor:
@@ -60,7 +60,7 @@ def mean_and_log_scale(params: Tensor, limit: float) -> tuple[Tensor, Tensor]:
     return mean, limit * torch.tanh(raw / limit)
 
 
-def in_steps(params: Tensor, x: Tensor, limit: float) -> Tensor:
+def reference(params: Tensor, x: Tensor, limit: float) -> Tensor:
     """log N(x; mean, exp(log_scale)^2), value by value."""
     return normal_log_prob(x, *mean_and_log_scale(params, limit))
 
@@ -86,7 +86,7 @@ class NormalLogProb(torch.autograd.Function):
     def backward(ctx: Any, g: Tensor) -> tuple[Tensor | None, ...]:
         params, x, t, slope, z = ctx.saved_tensors
         if torch.is_grad_enabled():
-            return *gradients_again(functools.partial(in_steps, limit=ctx.limit), (params, x), (g,)), None
+            return *gradients_again(functools.partial(reference, limit=ctx.limit), (params, x), (g,)), None
         of_mean = torch.mul(g, z)
         of_log_scale = torch.addcmul(-g, of_mean, z)
         of_mean.mul_(slope)

@@ -118,13 +118,20 @@ class Dequantized(LatentModel):
         """E_u log p((x + u)_observed) <= log P(x_observed), with one draw of u."""
         return self.density.log_marginal(self._observed(x, observed, context), observed, context)
 
+    def log_conditional(self, x: Tensor, observed: Tensor, context: Tensor | None = None) -> Tensor:
+        """log p(y_rest | y_observed), y = x + u, with one draw of u: no bound of log P(x_rest | x_observed)."""
+        y = self._observed(x, torch.ones_like(observed), context)
+        return self.density.log_conditional(y, observed, context)
+
     def sample_given(self, x: Tensor, observed: Tensor, context: Tensor | None = None) -> Tensor:
         """From p(rest | x_observed + u), u uniform, rounded down."""
         drawn = self.density.sample_given(self._observed(x, observed, context), observed, context)
         return torch.where(self.masks(observed, x), x.to(self.device), self._levels(drawn).to(x.dtype))
 
     def _observed(self, x: Tensor, observed: Tensor, context: Tensor | None) -> Tensor:
-        """x + u; values that are not observed are read as 0."""
+        """x + u, u uniform; values that are not observed are read as 0."""
+        if self.noise is not None:
+            self._refuse("leaves no value out, for its noise depends on all of them; build it with uniform noise")
         x = self.events(torch.where(self.masks(observed, x), x.to(self.device), 0), context)
         return x + uniform_like(x)
 

@@ -47,8 +47,8 @@ class Flow(Model):
         return max(self.rescale.claim, self.bijection.claim, self.base.claim)
 
     def noise(self, x: Tensor, context: Tensor | None = None) -> tuple[Tensor, Tensor]:
-        """(B, *event) -> z, log|det dz/dx| (B,): both parts of the way."""
-        return self._through(self.bijection, x, context)
+        """(B, *event) -> z = f(r(x)), log|det dz/dx| (B,)."""
+        return self._noise_by(self.bijection, x, context)
 
     def log_likelihood(self, x: Tensor, context: Tensor | None = None) -> Tensor:
         x = tensor_of(x, "the events")
@@ -69,14 +69,30 @@ class Flow(Model):
         z, log_det = self.noise(x, context)
         return self.base.log_weight(z, context) + log_det
 
+    @property
+    def infers(self) -> bool:
+        """The latents are those of the base."""
+        return self.has_weights and self.base.infers
+
+    def infer(self, x: Tensor, context: Tensor | None = None) -> tuple[Tensor, Tensor]:
+        if not self.infers:
+            return super().infer(x, context)
+        return self.base.infer(self.noise(x, context)[0], context)
+
+    def log_joint(self, x: Tensor, z: Tensor, context: Tensor | None = None) -> Tensor:
+        if not self.infers:
+            return super().log_joint(x, z, context)
+        noise, log_det = self.noise(x, context)
+        return self.base.log_joint(noise, z, context) + log_det
+
     def objective(self, x: Tensor, context: Tensor | None = None) -> Tensor:
         """log p(x), in training by `Bijection.training_forward`."""
         if not self.training:
             return self.log_likelihood(x, context)
-        z, log_det = self._through(self.bijection.training_forward, x, context)
+        z, log_det = self._noise_by(self.bijection.training_forward, x, context)
         return self.base.objective(z, context) + log_det
 
-    def _through(self, bijection: Direction, x: Tensor, context: Tensor | None) -> tuple[Tensor, Tensor]:
+    def _noise_by(self, bijection: Direction, x: Tensor, context: Tensor | None) -> tuple[Tensor, Tensor]:
         y, log_scale = self.rescale(self.events(x, context, torch.float64))
         z, log_det = bijection(y.to(self.dtype), self.condition(context))
         return z, log_det + log_scale

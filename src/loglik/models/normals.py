@@ -41,9 +41,9 @@ class MixtureOfNormals(ExactModel):
 
 @dataclass(frozen=True)
 class Normals:
-    """log_prior (K,), means (K, D), covariances (K, D, D), in float64; a single normal has K = 1."""
+    """log_pi (K,), means (K, D), covariances (K, D, D), in float64; a single normal has K = 1."""
 
-    log_prior: Tensor
+    log_pi: Tensor
     means: Tensor
     covariances: Tensor
 
@@ -68,7 +68,7 @@ class Normals:
         centred = (x[:, seen] - self.means[:, None, seen]).mT  # (K, o, R)
         eps = torch.linalg.solve_triangular(root, centred, upper=False)
         volume = root.diagonal(dim1=1, dim2=2).log().sum(1) + 0.5 * int(seen.sum()) * LOG_2PI
-        log_joint: Tensor = (self.log_prior - volume)[:, None] - 0.5 * eps.square().sum(1)
+        log_joint: Tensor = (self.log_pi - volume)[:, None] - 0.5 * eps.square().sum(1)
         return log_joint
 
     def _completed(self, x: Tensor, seen: Tensor) -> Tensor:

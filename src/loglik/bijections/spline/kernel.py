@@ -1,8 +1,8 @@
 """Rational-quadratic splines on the CPU, compiled by numba: there, back and their gradients, each in one pass over h.
 
-Equations are those of `function`; numbers come first, h (3K - 1, N). A block of values is taken at a
-time, and what is computed on the way stays in the nearest cache: the shares of the bins, q (2, K, n), and a row of n
-values for everything else, in `rows`. A value finds its bin by adding up what lies before it, so nothing branches and
+Equations are those of `curve`; numbers come first, h (3K - 1, N). A block of values is taken at a time, and what is
+computed on the way stays in the nearest cache: the shares of the bins, q (2, K, n), and a row of n values for
+everything else, in `rows`. A value finds its bin by adding up what lies before it, so nothing branches and
 all loops vectorise. They touch few arrays each: more, and the compiler cannot rule out that they overlap.
 
 Imported where it is used: numba is slow to load.

@@ -182,6 +182,8 @@ class Autoregressive(ExactModel):
     def _beginning(self, x: Tensor, observed: Tensor, context: Tensor | None) -> tuple[Tensor, Tensor]:
         """Events whose values are 0 where they are not observed, and the masks, which each hold a beginning."""
         observed = self.masks(observed, x)
+        if self.head.values:
+            self._refuse("draws the colours of a pixel together, and leaves none out; give whole events")
         if self.conditions(observed) is None:
             raise UsageError(
                 "Expected the observed values to come first in the order of generation; got others, and the net was "

@@ -59,7 +59,7 @@ class MLP(nn.Module):
         if context is not None:
             h = torch.cat([h, context], dim=1)
         layers = self.layers_at_once()
-        return (self._in_steps(h) if layers is None else layers(h)).to(x.dtype)
+        return (self._layer_by_layer(h) if layers is None else layers(h)).to(x.dtype)
 
     def layers_at_once(self) -> Layers | None:
         """What one pass reads; None where it takes single steps: without ReLU, or with dropout in training."""
@@ -73,7 +73,7 @@ class MLP(nn.Module):
     def linear(self) -> list[nn.Module]:
         return [layer for layer in self.layers if isinstance(layer, nn.Linear)]
 
-    def _in_steps(self, h: Tensor) -> Tensor:
+    def _layer_by_layer(self, h: Tensor) -> Tensor:
         *hidden, last = self.layers
         for layer in hidden:
             h = layer(h)

@@ -2,8 +2,7 @@
 
 torch computes them with MKL, which on processors of AMD leaves AVX-512 unused. oneDNN, the library of torch's
 convolutions, chooses its kernels by what a processor can do: there it takes half the time, without AVX-512 nine tenths.
-Nothing here is for
-automatic differentiation.
+Nothing here is for automatic differentiation.
 """
 
 import functools

@@ -226,9 +226,10 @@ class MaskedMLP(CausalNet):
         """The layers as numbers, for evaluation unit by unit."""
         weights = self.weights
         masks = self.masks if weights.conditioning else [None] * (self.degrees.depth + 2)
-        hidden = [layer.under(mask) for layer, mask in zip(weights.hidden_layers, masks, strict=False)]
-        direct = None if weights.direct is None else weights.direct.under(masks[-2])
-        last = None if weights.last is None else weights.last.under(masks[-1])
+        *of_hidden, of_direct, of_last = masks
+        hidden = [layer.under(mask) for layer, mask in zip(weights.hidden_layers, of_hidden, strict=True)]
+        direct = None if weights.direct is None else weights.direct.under(of_direct)
+        last = None if weights.last is None else weights.last.under(of_last)
         context_in = None if weights.context_in is None else weights.context_in.weight
         context_out = None if weights.context_out is None else weights.context_out.weight
         asked = sites(self.degrees.order, weights.outputs, apart=weights.apart)

@@ -44,14 +44,14 @@ class MixtureStats(Stats):
 
 
 class Expectation(ABC):
-    """Sums over slices of events. Ask for a `buffer`, write y there, then `add` it. `log_prior` (K,) holds log pi_k.
+    """Sums over slices of events. Ask for a `buffer`, write y there, then `add` it. `log_pi` is (K,).
 
     The memory of a slice is allocated once: fresh pages for every slice would cost as much as the arithmetic.
     """
 
-    def __init__(self, covariance: Covariance, means: Tensor, log_prior: Tensor, rows: int) -> None:
+    def __init__(self, covariance: Covariance, means: Tensor, log_pi: Tensor, rows: int) -> None:
         self.covariance, self.means = covariance, means
-        self.constant = (log_prior - covariance.log_det() - 0.5 * covariance.dims * LOG_2PI)[:, None]  # (K, 1)
+        self.constant = (log_pi - covariance.log_det() - 0.5 * covariance.dims * LOG_2PI)[:, None]  # (K, 1)
         self.rows = max(256, rows)
         self.events = 0
         self.log_likelihood = torch.zeros((), dtype=torch.float64, device=means.device)
@@ -81,12 +81,12 @@ class Expectation(ABC):
 class ByFeatures(Expectation):
     """log p(k, y) = <c_k, phi(y)>: two GEMMs with the features phi (F, n) of a slice."""
 
-    def __init__(self, covariance: Covariance, means: Tensor, log_prior: Tensor, features: Features) -> None:
+    def __init__(self, covariance: Covariance, means: Tensor, log_pi: Tensor, features: Features) -> None:
         components, count = features.coefficients.shape
         dims = covariance.dims
         by_event = features.by_event and dims >= LONG_EVENT
         values = FEATURE_VALUES // 2 if by_event else FEATURE_VALUES
-        super().__init__(covariance, means, log_prior, values // (count + 2 * components))
+        super().__init__(covariance, means, log_pi, values // (count + 2 * components))
         self.features, self.coefficients = features, features.coefficients.clone()
         self.coefficients[:, :1] += self.constant
         self.totals = torch.zeros_like(self.coefficients)
@@ -121,8 +121,8 @@ class ByWhitening(Expectation):
     Having one whitened factor, these lose only half the digits that products y y^T would lose next to a tiny component.
     """
 
-    def __init__(self, covariance: Covariance, means: Tensor, log_prior: Tensor) -> None:
-        super().__init__(covariance, means, log_prior, WHITENED_VALUES // (2 * means.numel()))
+    def __init__(self, covariance: Covariance, means: Tensor, log_pi: Tensor) -> None:
+        super().__init__(covariance, means, log_pi, WHITENED_VALUES // (2 * means.numel()))
         self.whiten = covariance.whitener(means)
         self.counts = means.new_zeros(len(means))
         self.first = torch.zeros_like(means)
@@ -154,14 +154,14 @@ class ByWhitening(Expectation):
         )
 
 
-def expectation(covariance: Covariance, means: Tensor, log_prior: Tensor) -> Expectation:
+def expectation(covariance: Covariance, means: Tensor, log_pi: Tensor) -> Expectation:
     """The faster of the two, unless it would lose digits."""
     kind = FEATURES.get(type(covariance))
     most = max(FEATURES_PER_COMPONENT * covariance.components, 2 * covariance.dims + 1)
     if kind is None or kind.count(covariance.dims) > most:
-        return ByWhitening(covariance, means, log_prior)
+        return ByWhitening(covariance, means, log_pi)
     features = kind(covariance, means)
     largest = (features.precision * (1.0 + means.square().sum(1))).amax()
     if float(largest) < LARGEST_TERM:
-        return ByFeatures(covariance, means, log_prior, features)
-    return ByWhitening(covariance, means, log_prior)
+        return ByFeatures(covariance, means, log_pi, features)
+    return ByWhitening(covariance, means, log_pi)
