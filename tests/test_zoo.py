@@ -11,7 +11,7 @@ import loglik
 from loglik import Category, Claim, Integer, Model, Real, Space, build, load, save
 from loglik.bijections.autoregressive import MaskedAutoregressive
 from loglik.bijections.continuous import Continuous
-from loglik.errors import LoglikError, RunNotFound, UnknownName, UsageError
+from loglik.errors import FitWarning, LoglikError, RunNotFound, UnknownName, UsageError
 from loglik.hyperparameters import hyperparameters
 from loglik.models.autoregressive.autoregressive import Autoregressive
 from loglik.registry import Cost, Kind, Route
@@ -139,6 +139,14 @@ def test_a_package_that_cannot_be_imported_is_named(installed: Path) -> None:
     package(installed, "import no_such_thing\n", "odd = strange_models:line")
     with pytest.raises(UsageError, match=r"'odd'.*strange-models.*no_such_thing"):
         build("odd", Real((2,)))
+    with pytest.warns(FitWarning, match="'odd'"):
+        assert "odd" not in models_for(Real((2,)))  # nobody asked for it by name
+
+
+def test_a_name_of_another_package_is_taken(installed: Path) -> None:
+    package(installed, "line = 3\n", "odd = strange_models:line")
+    with pytest.raises(UsageError, match="'odd' already"):
+        loglik.register("odd", lambda space: build("uniform", space))
 
 
 @pytest.mark.parametrize("name", ZOO)

@@ -100,8 +100,14 @@ class FewRows(Stats):
         scale = torch.where(lengths > 0.0, 1.0 / lengths, torch.zeros_like(lengths))
         return self.shift + offset, values.clamp(min=0.0) / len(centred), centred.T @ (vectors * scale)
 
+    def __truediv__(self, copies: float) -> "FewRows":
+        """The rows stay: copies of events have the moments that the events have."""
+        return replace(self, events=self.events / copies, log_likelihood=self.log_likelihood / copies)
+
     def moments(self) -> Moments:
-        return Moments.of(self.rows + self.shift, self.shift, self.log_likelihood)
+        copies = len(self.rows) / float(self.events) if len(self.rows) else 1.0
+        whole = Moments.of(self.rows + self.shift, self.shift, copies * self.log_likelihood)
+        return whole if copies == 1.0 else whole / copies
 
 
 def floored(covariance: Tensor, floor: float) -> Tensor:

@@ -3,13 +3,14 @@
 Models of other packages are known by the same line, through the entry points "loglik.models".
 """
 
+import warnings
 from contextlib import nullcontext
 from typing import Any
 
 from loglik.arguments.allocations import Allocations
 from loglik.arguments.ranges import SEEDS, shown, whole
 from loglik.contract import FittedBy, Model
-from loglik.errors import UnknownName, UsageError
+from loglik.errors import FitWarning, UnknownName, UsageError
 from loglik.hyperparameters import checked
 from loglik.inference.randomness import seeded
 from loglik.registry import Builder, Cost, Entry, Kind, Layout, Route, checked_entry, imported, installed, kind_of
@@ -157,8 +158,13 @@ def entry(name: str) -> Entry:
 
 
 def every_entry() -> dict[str, Entry]:
-    """All models by name; those of other packages are imported for it."""
-    return {name: entry(name) for name in [*ZOO, *installed()]}
+    """All models by name; those of other packages are imported for it, and left out with a warning if that fails."""
+    for name in installed():
+        try:
+            entry(name)
+        except UsageError as error:
+            warnings.warn(str(error), FitWarning, stacklevel=2)
+    return dict(ZOO)
 
 
 def register(name: str, builder: Builder | Entry) -> None:
@@ -179,7 +185,7 @@ def register(name: str, builder: Builder | Entry) -> None:
     """
     if not isinstance(name, str) or not name:
         raise UsageError(f"Expected a name and a builder to call; got {shown(name)} and {shown(builder)}.")
-    if name in ZOO:
+    if name in ZOO or name in installed():
         raise UsageError(f"The zoo has a model called {name!r} already; choose another name.")
     ZOO[name] = checked_entry(name, builder, "register")
 

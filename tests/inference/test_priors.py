@@ -7,12 +7,13 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from loglik import Real, fit
+from loglik import Integer, Real, fit
 from loglik.bijections.compose import Chain
 from loglik.contract import EMModel, ExactModel, FittedBy
 from loglik.data import Memory
 from loglik.densities import normal_log_prob
 from loglik.inference.em import em
+from loglik.models.dequantized import Dequantized
 from loglik.models.flow import ExactFlow
 from loglik.moments import Moments
 from loglik.ops import sum_event
@@ -85,3 +86,21 @@ def test_em_goes_on_while_the_posterior_rises() -> None:
     assert all(done.gain >= -1e-12 for done in passes)
     assert passes[1].nats < passes[0].nats
     assert float(model.mean.detach()) == pytest.approx(float(x.sum() / (ROWS + SPREAD**-2)), abs=0.02)
+
+
+def test_copies_of_dequantised_events_do_not_thin_the_prior_out() -> None:
+    """Eight draws of noise for each event are still that many events, with as much prior as with one draw."""
+    x = torch.randint(5, (ROWS, 1))
+    means = []
+    for draws in (1, 64):
+        located = HalfwayByEM()
+        model = Dequantized(Integer((1,), 5), located, draws=draws)
+        stats = model.expect(x)
+        assert float(stats.events) == ROWS
+        for _ in range(12):
+            with torch.no_grad():
+                model.maximize(model.expect(x))
+        means.append(float(located.mean.detach()))
+    truth = float((x + 0.5).sum() / (ROWS + SPREAD**-2))
+    assert means[0] == pytest.approx(truth, abs=0.15)
+    assert means[1] == pytest.approx(truth, abs=0.03)

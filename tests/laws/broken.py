@@ -193,6 +193,13 @@ class MeanSoldAsExact(BoundSoldAsExact):
         return torch.stack(rows)
 
 
+class JointOfAnother(ProbabilisticPCA):
+    """p(x, z) without the density of z."""
+
+    def log_joint(self, x: Tensor, z: Tensor, context: Tensor | None = None) -> Tensor:
+        return super().log_joint(x, z, context) - sum_event(normal_log_prob(z))
+
+
 # Values that are left out.
 
 

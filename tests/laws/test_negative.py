@@ -144,6 +144,10 @@ MUTATIONS: dict[str, tuple[str, Callable[[], Model]]] = {
         lambda: m.fitted(broken.DrawsOfTheMargins(m.PLANE, 0.0), m.PLANE),
     ),
     "observed values drawn anew": ("leaving out", lambda: m.fitted(broken.Redraws(m.PLANE, 0.0), m.PLANE)),
+    "a joint density without the latents": (
+        "bounds",
+        lambda: m.fitted(broken.JointOfAnother(Real((3,)), 1, em=False, floor=1e-6), Real((3,))),
+    ),
     "samples too wide": ("sampler", m.wider_sampler),
     "another base in the sampler": ("sampler", lambda: Flow(m.PLANE, Chain([]), broken.LogisticBase(m.PLANE))),
     "argmax for a draw": ("sampler", m.sampler_of_the_likeliest),

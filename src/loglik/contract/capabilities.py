@@ -40,11 +40,11 @@ class Capabilities(nn.Module, ABC):
         self._refuse("is not fitted by EM or in closed form; train it by its objective")
 
     def expect_dequantized(self, x: Tensor, context: Tensor | None = None, *, draws: int = 1) -> Stats:
-        """`expect` of x + u, u ~ U[0, 1)^D: over `draws` draws of u, or exactly where the model knows the integral."""
+        """`expect` of x + u, u ~ U[0, 1)^D: the mean of `draws` draws of u, or exact where the integral is known."""
         total = self.expect(x + uniform_like(x), context)
         for _ in range(draws - 1):
             total = total + self.expect(x + uniform_like(x), context)
-        return total
+        return total / draws
 
     def maximize(self, stats: Any) -> None:
         """Set the parameters to the best ones for these statistics."""

@@ -20,5 +20,11 @@ class Stats:
     def __add__(self, other: Self, /) -> Self:
         if type(other) is not type(self):
             return NotImplemented
-        summed = [f.name for f in fields(self) if f.name != "shift"]
-        return replace(self, **{name: getattr(self, name) + getattr(other, name) for name in summed})
+        return replace(self, **{name: getattr(self, name) + getattr(other, name) for name in self._summed()})
+
+    def __truediv__(self, copies: float) -> Self:
+        """The same with each event counted 1 / `copies` times."""
+        return replace(self, **{name: getattr(self, name) / copies for name in self._summed()})
+
+    def _summed(self) -> list[str]:
+        return [field.name for field in fields(self) if field.name != "shift"]

@@ -109,6 +109,19 @@ class Dequantized(LatentModel):
     def log_prior(self) -> Tensor:
         return self.density.log_prior()
 
+    @property
+    def carries(self) -> bool:
+        """Noise that is learned knows one window, and nothing of those before."""
+        return self.noise is None and self.density.carries
+
+    def log_likelihood_from(
+        self, x: Tensor, state: Tensor | None, context: Tensor | None = None
+    ) -> tuple[Tensor, Tensor]:
+        """What is remembered is x + u of the windows before."""
+        if not self.carries:
+            return super().log_likelihood_from(x, state, context)
+        return self.density.log_likelihood_from(self._draw(x, context)[0], state, context)
+
     def conditions(self, observed: Tensor) -> Claim | None:
         """Noise that is learned depends on all values, so it leaves none out."""
         density = self.density.conditions(observed) if self.noise is None else None
