@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import torch
 from torch import Tensor
+from torch.distributions import Normal
 
 import loglik
 from loglik.contract import FittedBy
@@ -424,3 +425,25 @@ def test_far_more_components_than_rows_are_refused_before_a_start() -> None:
     x = torch.randn(20, 3)
     with pytest.raises(UsageError, match="at most 200 components for 20 rows; got 100000"):
         loglik.fit(gmm(Real((3,)), components=100_000), x)
+
+
+@pytest.mark.parametrize("covariance", COVARIANCES)
+def test_values_are_left_out_with_all_digits_in_any_unit(covariance: str) -> None:
+    """Parts of a mixture of (x - 1e6) / 1e-3 and of x have the same probabilities, but for the unit."""
+    z = (
+        torch.randn(200, 3, dtype=torch.float64)
+        @ torch.tensor([[1.0, 0.5, 0.0], [0.0, 1.0, 0.3], [0.0, 0.0, 1.0]]).double()
+    )
+    unit = torch.tensor([1e-3, 1.0, 1e6], dtype=torch.float64)
+    x = 1e6 * torch.tensor([1.0, 0.0, -1.0], dtype=torch.float64) + unit * z
+    model = gmm(Real((3,)), components=3, covariance=covariance)
+    loglik.fit(model, x, steps=4)
+    whole = torch.ones(50, 3, dtype=torch.bool)
+    torch.testing.assert_close(model.log_marginal(x[:50], whole), model.log_likelihood(x[:50]), rtol=1e-9, atol=1e-9)
+    first = whole & torch.tensor([True, False, False])
+    gaps = torch.where(first, x[:50], torch.nan)
+    joint = model.weights.log() + Normal(model.means[:, 0], model.covariances[:, 0, 0].sqrt()).log_prob(x[:50, :1])
+    torch.testing.assert_close(model.log_marginal(gaps, first), joint.logsumexp(1), rtol=1e-6, atol=1e-6)
+    drawn = model.sample_given(gaps, first)
+    assert torch.equal(drawn[:, 0], x[:50, 0])
+    assert bool(torch.isfinite(drawn).all())

@@ -22,21 +22,31 @@ class MixtureOfNormals(ExactModel):
 
     @abstractmethod
     def normals(self) -> "Normals":
-        """The mixture in the units of x."""
+        """The mixture of y = (x - shift) / unit, see `units`."""
+
+    @property
+    def units(self) -> tuple[Tensor, Tensor] | None:
+        """shift and unit (D,) of y; None: y is x."""
+        return None
 
     def conditions(self, observed: Tensor) -> Claim:
         return Claim.EXACT
 
     def log_marginal(self, x: Tensor, observed: Tensor, context: Tensor | None = None) -> Tensor:
-        return self.normals().log_marginal(*self._flat(x, observed, context))
+        y, observed = self._flat(x, observed, context)
+        log_p = self.normals().log_marginal(y, observed)
+        return log_p if self.units is None else log_p - torch.where(observed, self.units[1].log(), 0.0).sum(1)
 
     def sample_given(self, x: Tensor, observed: Tensor, context: Tensor | None = None) -> Tensor:
-        return self.normals().sample_given(*self._flat(x, observed, context)).reshape(x.shape)
+        drawn = self.normals().sample_given(*self._flat(x, observed, context))
+        if self.units is not None:
+            drawn = self.units[0] + self.units[1] * drawn
+        return torch.where(observed.to(self.device), x.to(drawn), drawn.reshape(x.shape))
 
     def _flat(self, x: Tensor, observed: Tensor, context: Tensor | None) -> tuple[Tensor, Tensor]:
         observed = self.masks(observed, x)
-        x = self.events(torch.where(observed, x.to(self.device), 0.0), context)
-        return x.flatten(1), observed.flatten(1)
+        y = self.events(torch.where(observed, x.to(self.device), 0.0), context).flatten(1)
+        return y if self.units is None else (y - self.units[0]) / self.units[1], observed.flatten(1)
 
 
 @dataclass(frozen=True)

@@ -223,8 +223,11 @@ class GaussianMixture(MixtureOfNormals, EMModel):
         return self.covariance.dense() * torch.outer(self.unit, self.unit)
 
     def normals(self) -> Normals:
-        means = self.shift + self.unit * self.locations
-        return Normals(self.logits.log_softmax(0), means, self.covariances)
+        return Normals(self.logits.log_softmax(0), self.locations, self.covariance.dense())
+
+    @property
+    def units(self) -> tuple[Tensor, Tensor]:
+        return self.shift, self.unit
 
     @property
     def remark(self) -> str:
