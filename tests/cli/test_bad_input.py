@@ -323,7 +323,7 @@ def test_an_edited_hyperparameter_is_named_as_a_possible_cause(
         folder = tmp_path / f"{len(hidden)}"
         assert run([*command, str(folder)]) == 0
         edit(folder, lambda record, hidden=hidden: record["model"]["hyperparameters"].update(hidden=hidden))
-        cause = "run.json (its hyperparameters or space) or model.safetensors was changed"
+        cause = "run.json (its model, hyperparameters or space) or model.safetensors was changed"
         expect_failure(capsys, ["score", str(folder), "moons"], 22, cause, "Restore it, or fit again")
 
 

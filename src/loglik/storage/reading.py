@@ -220,7 +220,9 @@ def check_kinds(found: Mapping[str, Kind], expected: Mapping[str, Kind], place: 
     Raises:
         CorruptRun: with the first that differs.
     """
-    advice = f"run.json (its hyperparameters or space) or {Path(place).name} was changed. Restore it, or fit again."
+    advice = (
+        f"run.json (its model, hyperparameters or space) or {Path(place).name} was changed. Restore it, or fit again."
+    )
     missing = [name for name in expected if name not in found]
     extra = [name for name in found if name not in expected]
     if missing or extra:
