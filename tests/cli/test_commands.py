@@ -63,6 +63,7 @@ def test_where_no_model_could_be_fitted_the_exit_code_is_that_of_the_first_error
     out, err = capsys.readouterr()
     assert out.count("failed: ") == 2
     assert "histogram: `histogram` models Integer and Category data" in err
+    assert err.splitlines()[-1].startswith("loglik: No model could be fitted and scored")
 
     def diverged(*arguments: object, **options: object) -> None:
         raise Diverged("the loss", 3)

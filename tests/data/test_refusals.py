@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from loglik.data import open_dataset
+from loglik.data import as_source, open_dataset
 from loglik.errors import EmptyData, LoglikError, NotNumeric, TooLarge, UnreadableData
 
 RANDOM = np.random.default_rng(0)
@@ -160,3 +160,11 @@ def test_the_other_array_of_an_archive_is_named() -> None:
     np.savez("t.npz", x=np.ones((9, 2)), y=np.arange(9.0))
     assert open_dataset("t.npz").remark == "the array 'x' is read; for 'y', name t.npz:y"
     assert open_dataset("t.npz:y").space.shape == (1,)
+
+
+def test_text_of_codes_that_are_no_characters_is_damaged() -> None:
+    """Python cannot make a string of a code beyond U+10FFFF, which one changed byte of a file can leave."""
+    array = np.array([["1.5", "2"], ["3", "4"]])
+    array.view(np.uint32)[1, 0] = 0x7FFFFFFF
+    with pytest.raises(NotNumeric, match="damaged"):
+        as_source(array)

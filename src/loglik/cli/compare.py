@@ -89,7 +89,11 @@ def compare(
     else:
         say(leaderboard(result))
         say(f"\nReport: {report}")
-    return 130 if result.interrupted else result.exit_code
+    if result.interrupted:
+        return 130
+    if result.exit_code:
+        talk("loglik: No model could be fitted and scored, as said above. Choose other --models or other data.")
+    return result.exit_code
 
 
 def _announce(entrant: Entrant) -> None:

@@ -5,6 +5,7 @@ Rows and columns are counted from 1, without the header.
 
 import math
 import re
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from decimal import Decimal
@@ -87,6 +88,8 @@ def _torch_type(dtype: np.dtype[np.generic]) -> DTypeLike:
 
 def _text(array: Array, origin: Origin) -> NotNumeric:
     """The error for an array of text, with the first that is no number."""
+    if _beyond_unicode(array):
+        return NotNumeric(f"Expected numbers; got text in {origin.name} that is damaged. Save numbers, not text.")
     row, flat = _first(array, lambda value: not is_number(value))
     value = array.reshape(len(array), -1)[row, flat]
     text = value.decode("latin-1") if isinstance(value, bytes) else str(value)
@@ -94,6 +97,14 @@ def _text(array: Array, origin: Origin) -> NotNumeric:
     return NotNumeric(
         f"Expected numbers; got text such as {text[:40]!r} at {origin.place(row, flat, array.shape[1:])}. {advice}"
     )
+
+
+def _beyond_unicode(array: Array) -> bool:
+    """Whether text holds codes that are no characters, as in a damaged file; Python cannot make strings of them."""
+    if array.dtype.kind != "U" or not array.dtype.itemsize:
+        return False
+    codes = np.ascontiguousarray(array).view(np.dtype(np.uint32).newbyteorder(array.dtype.byteorder))
+    return int(codes.max(initial=0)) > sys.maxunicode
 
 
 def _unboxed(array: Array, origin: Origin) -> Array:
