@@ -14,7 +14,7 @@ import os
 import re
 import stat
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -117,8 +117,13 @@ def breaks(
     for path in after.keys() - before.keys():
         if not belongs(path, attempt.makes):
             yield f"Left {path} behind.", f"{attempt.step[0]} left something behind"
-        if code and code not in PARTIAL and reached == 1:
+        if code and code not in PARTIAL and reached == 1 and not is_board(attempt.step, answer["results"][0]["out"]):
             yield f"Was refused, and left {path} behind.", f"{attempt.step[0]} was refused and left something"
+
+
+def is_board(step: Sequence[str], out: str) -> bool:
+    """Whether a comparison, of models none of which could be scored, was written with the reason of each."""
+    return "compare" in step and "\nReport: " in out
 
 
 def step_breaks(step: Step, result: dict[str, Any]) -> Iterator[str]:
