@@ -6,6 +6,7 @@ import torch
 from torch import Tensor
 
 from loglik.contract import Stats
+from loglik.ops import count
 
 DECISIVE = 100.0  # a variance of so many floors or less owes a hundredth or more to the floor
 
@@ -22,11 +23,12 @@ class Moments(Stats):
     second: Tensor
 
     @classmethod
-    def of(cls, x: Tensor, shift: Tensor, log_likelihood: Tensor) -> "Moments":
+    def of(cls, x: Tensor, shift: Tensor, log_likelihood: Tensor, weights: Tensor | None = None) -> "Moments":
         """Moments of a batch (B, D). A shift near the mean keeps the digits that a large mean would swallow."""
         centred = x.double() - shift
-        events = torch.tensor(float(len(x)), dtype=torch.float64, device=x.device)
-        first, second = centred.sum(0), centred.T @ centred
+        counted = centred if weights is None else centred * weights[:, None]
+        first, second = counted.sum(0), counted.T @ centred
+        events = count(x, weights)
         return cls(events=events, log_likelihood=log_likelihood, shift=shift, first=first, second=second)
 
     def moments(self) -> "Moments":
@@ -69,8 +71,7 @@ class FewRows(Stats):
     @classmethod
     def of(cls, x: Tensor, shift: Tensor, log_likelihood: Tensor) -> "FewRows":
         """A batch (B, D) as it is."""
-        events = torch.tensor(float(len(x)), dtype=torch.float64, device=x.device)
-        return cls(events=events, log_likelihood=log_likelihood, shift=shift, rows=x - shift)
+        return cls(events=count(x), log_likelihood=log_likelihood, shift=shift, rows=x - shift)
 
     @classmethod
     def suit(cls, events: int, dims: int) -> bool:
@@ -103,6 +104,9 @@ class FewRows(Stats):
     def __truediv__(self, copies: float) -> "FewRows":
         """The rows stay: copies of events have the moments that the events have."""
         return replace(self, events=self.events / copies, log_likelihood=self.log_likelihood / copies)
+
+    def of_fixed_size(self) -> Moments:
+        return self.moments()
 
     def moments(self) -> Moments:
         copies = len(self.rows) / float(self.events) if len(self.rows) else 1.0

@@ -16,6 +16,18 @@ def sum_event(t: Tensor) -> Tensor:
     return t.reshape(t.shape[0], t.shape[1:].numel()).sum(dim=1, dtype=torch.float64)
 
 
+def count(x: Tensor, weights: Tensor | None = None) -> Tensor:
+    """How many events x (B, ...) are, or count as by their weights (B,): a float64 scalar."""
+    if weights is not None:
+        return weights.sum(dtype=torch.float64)
+    return torch.tensor(float(len(x)), dtype=torch.float64, device=x.device)
+
+
+def weighted_sum(values: Tensor, weights: Tensor | None = None) -> Tensor:
+    """(B,), weights (B,) -> sum over events of w v, (); by default every event counts once."""
+    return values.sum() if weights is None else values @ weights.to(values.dtype)
+
+
 def log_mean_exp(t: Tensor, dim: int = 0) -> Tensor:
     """log of the mean of exp(t) along `dim`, without overflow."""
     return t.logsumexp(dim) - math.log(t.shape[dim])

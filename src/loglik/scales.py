@@ -22,9 +22,14 @@ def centre_and_scale(x: Tensor) -> tuple[Tensor, Tensor]:
 
     Without values far out, and of fewer than a hundred rows, they are the mean and the standard deviation themselves.
     One absurd row in a thousand moves them little; what is less rare counts in full. Both follow the unit: a x + b has
-    centre a c + b and scale |a| s. A column that is constant has the scale 0.
+    centre a c + b and scale |a| s. A column that is constant has the scale 0. What is missing, NaN, does not count; a
+    column of which all is missing has the centre 0 and the scale 0.
     """
     flat = x.detach().reshape(len(x), -1)
+    if flat.is_floating_point() and bool(flat.isnan().any()):
+        each = [_of_observed(column[~column.isnan()]) for column in flat.T]
+        centres, scales = zip(*each, strict=True)
+        return torch.stack(centres).reshape(x.shape[1:]), torch.stack(scales).reshape(x.shape[1:])
     centre, width = _robust(flat)
     rows = max(1, VALUES_AT_ONCE // flat.shape[1])
     first, second = torch.zeros_like(centre), torch.zeros_like(centre)
@@ -38,6 +43,14 @@ def centre_and_scale(x: Tensor) -> tuple[Tensor, Tensor]:
     scale = torch.where(varies, width * deviation, 0.0)
     centre = torch.where(varies, centre + width * mean, flat[0].double())
     return centre.reshape(x.shape[1:]), scale.reshape(x.shape[1:])
+
+
+def _of_observed(values: Tensor) -> tuple[Tensor, Tensor]:
+    """(N,) -> centre, scale (): of one column, without what is missing of it."""
+    if not len(values):
+        return values.new_zeros((), dtype=torch.float64), values.new_zeros((), dtype=torch.float64)
+    centre, scale = centre_and_scale(values[:, None])
+    return centre[0], scale[0]
 
 
 def _robust(flat: Tensor) -> tuple[Tensor, Tensor]:

@@ -50,7 +50,7 @@ class HalfwayByEM(Located, EMModel):
     def fitted_by(self) -> FittedBy:
         return FittedBy.EM
 
-    def expect(self, x: Tensor, context: Tensor | None = None) -> Moments:
+    def expect(self, x: Tensor, context: Tensor | None = None, *, weights: Tensor | None = None) -> Moments:
         return Moments.of(x, torch.zeros(1, dtype=torch.float64), self.log_prob(x).sum())
 
     def maximize(self, stats: Moments) -> None:

@@ -253,8 +253,8 @@ class HalfStep(ProbabilisticPCA):
 class Averaged(Gaussian):
     """Statistics that average where they should add, so that a short batch weighs as much as a full one."""
 
-    def expect(self, x: Tensor, context: Tensor | None = None) -> Moments:
-        stats = super().expect(x, context)
+    def expect(self, x: Tensor, context: Tensor | None = None, *, weights: Tensor | None = None) -> Moments:
+        stats = super().expect(x, context, weights=weights)
         n = stats.events
         return dataclasses.replace(
             stats, events=n / n, first=stats.first / n, second=stats.second / n, log_likelihood=stats.log_likelihood / n
@@ -264,8 +264,8 @@ class Averaged(Gaussian):
 class LikelihoodOfAnother(Gaussian):
     """The statistics report the likelihood without the constant."""
 
-    def expect(self, x: Tensor, context: Tensor | None = None) -> Moments:
-        stats = super().expect(x, context)
+    def expect(self, x: Tensor, context: Tensor | None = None, *, weights: Tensor | None = None) -> Moments:
+        stats = super().expect(x, context, weights=weights)
         return dataclasses.replace(stats, log_likelihood=stats.log_likelihood + 1.8379 * stats.events)
 
 

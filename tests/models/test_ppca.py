@@ -43,7 +43,8 @@ def test_the_posterior_is_gaussian_conditioning() -> None:
     x = data(Real((5,))).double()
     model = fitted(x, 2)
     gain = model.weight.T @ torch.linalg.inv(dense(model))
-    mean, covariance = model.posterior(x)
+    q = model.posterior(x)
+    mean, covariance = q.mean, q.covariance[0]
     torch.testing.assert_close(mean, (x - model.mean) @ gain.T, rtol=1e-10, atol=1e-10)
     torch.testing.assert_close(covariance, torch.eye(2) - gain @ model.weight, rtol=1e-10, atol=1e-10)
 
@@ -99,7 +100,7 @@ def test_without_noise_the_posterior_is_the_projection_of_pca() -> None:
     x = data(Real((4,))).double()
     model = fitted(x, 2)
     model.variance.fill_(1e-12)
-    z, _ = model.posterior(x)
+    z = model.posterior(x).mean
     projection = model.weight @ torch.linalg.pinv(model.weight)
     torch.testing.assert_close(z @ model.weight.T, (x - model.mean) @ projection.T, rtol=1e-6, atol=1e-6)
 

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from loglik.arguments.ranges import SAMPLES, whole
 from loglik.arguments.tensors import tensor_of
 from loglik.contract.claim import Claim, FittedBy
+from loglik.contract.posterior import Posterior
 from loglik.contract.stats import Stats
 from loglik.errors import UsageError
 from loglik.ops import log_mean_exp, repeat_rows, uniform_like
@@ -35,20 +36,34 @@ class Capabilities(nn.Module, ABC):
         learns = any(parameter.requires_grad for parameter in self.parameters())
         return FittedBy.GRADIENTS if learns else FittedBy.NOTHING
 
-    def expect(self, x: Tensor, context: Tensor | None = None) -> Stats:
-        """(B, *event) -> statistics of these events, expected under the parameters as they are."""
+    def expect(self, x: Tensor, context: Tensor | None = None, *, weights: Tensor | None = None) -> Stats:
+        """(B, *event) -> statistics of these events, expected under the parameters as they are.
+
+        Args:
+            weights: (B,) float64, none negative: each event counts so many times. By default once.
+        """
         self._refuse("is not fitted by EM or in closed form; train it by its objective")
 
-    def expect_dequantized(self, x: Tensor, context: Tensor | None = None, *, draws: int = 1) -> Stats:
+    def expect_dequantized(
+        self, x: Tensor, context: Tensor | None = None, *, draws: int = 1, weights: Tensor | None = None
+    ) -> Stats:
         """`expect` of x + u, u ~ U[0, 1)^D: the mean of `draws` draws of u, or exact where the integral is known."""
-        total = self.expect(x + uniform_like(x), context)
+        total = self.expect(x + uniform_like(x), context, weights=weights)
         for _ in range(draws - 1):
-            total = total + self.expect(x + uniform_like(x), context)
+            total = total + self.expect(x + uniform_like(x), context, weights=weights)
         return total / draws
 
     def maximize(self, stats: Any) -> None:
         """Set the parameters to the best ones for these statistics."""
         self._refuse("is not fitted by EM or in closed form; train it by its objective")
+
+    @property
+    def learns_gaps(self) -> bool:
+        """Whether `initialize` and `expect` take events of which some values are missing, NaN.
+
+        Such an event counts by log p of what was observed of it; nothing is filled in, and no event is left out.
+        """
+        return False
 
     # What is believed of the parameters before any data.
 
@@ -65,12 +80,18 @@ class Capabilities(nn.Module, ABC):
 
     @property
     def infers(self) -> bool:
-        """Whether latents of an event can be drawn and scored: `infer` and `log_joint` are there to call."""
+        """Whether the latents of an event can be drawn and scored: `posterior`, `infer` and `log_joint` are there."""
         return False
+
+    def posterior(self, x: Tensor, context: Tensor | None = None) -> Posterior:
+        """(B, *event) -> p(z|x), or the q(z|x) that stands for it; the result says which it is."""
+        self._refuse("has no latents to infer")
 
     def infer(self, x: Tensor, context: Tensor | None = None) -> tuple[Tensor, Tensor]:
         """(B, *event) -> a draw z ~ q(z|x), (B, *latent), and log q(z|x), (B,)."""
-        self._refuse("has no latents to infer")
+        q = self.posterior(x, context)
+        z = q.sample(1)
+        return z[0], q.log_prob(z)[0]
 
     def log_joint(self, x: Tensor, z: Tensor, context: Tensor | None = None) -> Tensor:
         """(B, *event), (B, *latent) -> log p(x, z), (B,)."""

@@ -26,5 +26,9 @@ class Stats:
         """The same with each event counted 1 / `copies` times."""
         return replace(self, **{name: getattr(self, name) / copies for name in self._summed()})
 
+    def of_fixed_size(self) -> "Stats":
+        """The same in tensors whose sizes do not depend on the events, as those of several processes must be to add."""
+        return self
+
     def _summed(self) -> list[str]:
         return [field.name for field in fields(self) if field.name != "shift"]

@@ -1,22 +1,30 @@
-"""Fitting by expectation and maximisation, streaming over batches; a closed form is EM that needs one pass."""
+"""Fitting by expectation and maximisation, streaming over batches; a closed form is EM that needs one pass.
+
+The statistics of all batches add up, and so do those of all processes: under `torchrun` each process gives its own
+rows, and all take the same step.
+"""
 
 import itertools
 import math
+import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import reduce
 from operator import add
 
 import torch
+from torch import Tensor
 
-from loglik.contract import Model
+from loglik.contract import Model, Stats
 from loglik.data import Source
-from loglik.errors import Diverged
+from loglik.errors import Diverged, FitWarning
 from loglik.inference.evaluate import evaluating
+from loglik.inference.processes import summed_over_processes
 from loglik.inference.randomness import seeded
 
 ROWS_AT_ONCE = 65536
 VALUES_AT_ONCE = 1 << 25
+ROUNDING = 1e-9  # of a value: by less no pass is said to have lowered it
 
 
 @dataclass(frozen=True)
@@ -28,25 +36,52 @@ class Pass:
     gain: float  # of log p(X|theta) + log p(theta), in nats per event
 
 
-def em(model: Model, source: Source, *, seed: int) -> Iterator[Pass]:
+def em(model: Model, source: Source, *, seed: int, weights: Tensor | None = None) -> Iterator[Pass]:
     """Alternate `expect` over all rows and `maximize`; the caller decides when to stop.
 
     Every pass draws the same noise (a dequantised model draws some), so that the likelihood of the same noisy data is
     compared from pass to pass, and cannot fall. What cannot fall is log p(X) + log p(theta), where there is a prior.
+
+    Args:
+        weights: (N,), how many times each row counts; by default once.
+
+    Raises:
+        Diverged: a log-likelihood that is not finite.
     """
-    rows = max(1, min(ROWS_AT_ONCE, VALUES_AT_ONCE // model.space.dims))
     last = -math.inf
     for step in itertools.count():
         with seeded(seed), evaluating(model):
-            batches = (
-                model.expect(x.to(model.device), None if c is None or model.context is None else c.to(model.device))
-                for x, c in source.batches(rows)
-            )
-            stats = reduce(add, batches)
+            stats = summed_over_processes(expected(model, source, weights))
             nats = float(stats.log_likelihood / stats.events)
             if not torch.isfinite(stats.log_likelihood):
                 raise Diverged("the log-likelihood of the training data", step)
             value = nats + float(model.log_prior() / stats.events) if model.has_prior else nats
             model.maximize(stats)
+        if value < last - ROUNDING * max(1.0, abs(value)):
+            _warn_of_a_fall(step, value - last)
         yield Pass(step, nats, value - last)
         last = value
+
+
+def expected(model: Model, source: Source, weights: Tensor | None = None) -> Stats:
+    """The statistics of all rows, batch by batch: memory does not grow with them."""
+    return reduce(add, _each(model, source, weights))
+
+
+def _each(model: Model, source: Source, weights: Tensor | None) -> Iterator[Stats]:
+    rows = max(1, min(ROWS_AT_ONCE, VALUES_AT_ONCE // model.space.dims))
+    start = 0
+    for x, c in source.batches(rows):
+        w = None if weights is None else weights[start : start + len(x)].to(model.device)
+        start += len(x)
+        context = None if c is None or model.context is None else c.to(model.device)
+        yield model.expect(x.to(model.device), context, weights=w)
+
+
+def _warn_of_a_fall(step: int, gain: float) -> None:
+    warnings.warn(
+        f"Pass {step} of EM found the likelihood lowered by {-gain:.2g} nats per event, which EM never does: the model "
+        "breaks a law, or its noise differs from pass to pass. Run loglik.check on it.",
+        FitWarning,
+        stacklevel=3,
+    )

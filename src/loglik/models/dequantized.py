@@ -96,8 +96,8 @@ class Dequantized(LatentModel):
     def fitted_by(self) -> FittedBy:
         return super().fitted_by if self.noise is not None else self.density.fitted_by
 
-    def expect(self, x: Tensor, context: Tensor | None = None) -> Stats:
-        return self.density.expect_dequantized(self.events(x, context), context, draws=self.draws)
+    def expect(self, x: Tensor, context: Tensor | None = None, *, weights: Tensor | None = None) -> Stats:
+        return self.density.expect_dequantized(self.events(x, context), context, draws=self.draws, weights=weights)
 
     def maximize(self, stats: Stats) -> None:
         self.density.maximize(stats)

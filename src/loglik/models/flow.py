@@ -1,5 +1,6 @@
 """A flow: a bijection of the data to noise of known density."""
 
+import math
 from collections.abc import Callable
 from dataclasses import replace
 
@@ -8,8 +9,8 @@ from torch import Tensor
 
 from loglik.arguments.tensors import tensor_of
 from loglik.bijections.compose import Chain
-from loglik.contract import Bijection, Claim, ExactModel, FittedBy, Model, Stats
-from loglik.ops import sum_event
+from loglik.contract import Bijection, Claim, ExactModel, FittedBy, Model, Posterior, Stats
+from loglik.ops import sum_event, weighted_sum
 from loglik.spaces import Real
 
 Direction = Callable[[Tensor, Tensor | None], tuple[Tensor, Tensor]]
@@ -74,6 +75,11 @@ class Flow(Model):
         """The latents are those of the base."""
         return self.has_weights and self.base.infers
 
+    def posterior(self, x: Tensor, context: Tensor | None = None) -> Posterior:
+        if not self.infers:
+            return super().posterior(x, context)
+        return self.base.posterior(self.noise(x, context)[0], context)
+
     def infer(self, x: Tensor, context: Tensor | None = None) -> tuple[Tensor, Tensor]:
         if not self.infers:
             return super().infer(x, context)
@@ -107,11 +113,21 @@ class Flow(Model):
         trained = any(parameter.requires_grad for parameter in self.bijection.parameters())
         return super().fitted_by if trained else self.base.fitted_by
 
-    def expect(self, x: Tensor, context: Tensor | None = None) -> Stats:
-        z, log_det = self.noise(x, context)
-        stats = self.base.expect(z, context)
+    @property
+    def learns_gaps(self) -> bool:
+        """What is missing of x is missing of z, where each value is mapped by itself."""
+        return self.rescale.by_value and self.bijection.by_value and self.base.learns_gaps
+
+    def expect(self, x: Tensor, context: Tensor | None = None, *, weights: Tensor | None = None) -> Stats:
+        if self.learns_gaps and bool(x.isnan().any()):
+            observed = ~x.isnan()
+            z, log_slope, _ = self._by_value(x, observed, context)
+            z, log_det = torch.where(observed, z, math.nan), sum_event(torch.where(observed, log_slope, 0.0))
+        else:
+            z, log_det = self.noise(x, context)
+        stats = self.base.expect(z, context, weights=weights)
         # The base knows the likelihood of z; these are statistics of x.
-        return replace(stats, log_likelihood=stats.log_likelihood + log_det.sum())
+        return replace(stats, log_likelihood=stats.log_likelihood + weighted_sum(log_det, weights))
 
     def maximize(self, stats: Stats) -> None:
         self.base.maximize(stats)

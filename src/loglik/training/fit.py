@@ -14,6 +14,7 @@ from loglik.contract import FittedBy, Model
 from loglik.data import Dataset, Memory, Source, hold_out
 from loglik.errors import FitWarning, UsageError
 from loglik.inference.evaluate import rows_for
+from loglik.inference.processes import agree
 from loglik.inference.randomness import seeded
 from loglik.spaces import Measure
 from loglik.training.gradient import GradientTraining, Watch
@@ -169,6 +170,7 @@ def _initialize(model: Model, source: Source) -> None:
         model.initialize(
             x.to(model.device), None if context is None or model.context is None else context.to(model.device)
         )
+    agree(model)
     model.train(was_training)
     model.fitted = True
     if model.space.measure is Measure.DENSITY:

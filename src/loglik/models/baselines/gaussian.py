@@ -10,6 +10,7 @@ from loglik.models.dequantized import density_space, on_integers
 from loglik.models.normals import MixtureOfNormals, Normals
 from loglik.models.standardized import standardized
 from loglik.moments import DECISIVE, Moments, floored
+from loglik.ops import weighted_sum
 from loglik.spaces import Real, Space
 
 BIN_VARIANCE = 1.0 / 12.0  # of u ~ U[0, 1)
@@ -59,16 +60,18 @@ class Gaussian(MixtureOfNormals, EMModel):
     def initialize(self, x: Tensor, context: Tensor | None = None) -> None:
         self.mean.copy_(self.events(x, context).flatten(1).mean(0))
 
-    def expect(self, x: Tensor, context: Tensor | None = None) -> Moments:
+    def expect(self, x: Tensor, context: Tensor | None = None, *, weights: Tensor | None = None) -> Moments:
         flat = self.events(x, context).flatten(1)
-        return Moments.of(flat, self.mean.clone(), self.log_prob(x, context).sum())
+        return Moments.of(flat, self.mean.clone(), weighted_sum(self.log_prob(x, context), weights), weights)
 
-    def expect_dequantized(self, x: Tensor, context: Tensor | None = None, *, draws: int = 1) -> Moments:
+    def expect_dequantized(
+        self, x: Tensor, context: Tensor | None = None, *, draws: int = 1, weights: Tensor | None = None
+    ) -> Moments:
         """The moments of x + u over all u: mean + 1/2, covariance + I/12.
 
         E_u log N(x + u) is the value at the middle of the bin less half the noise variance times tr Sigma^-1.
         """
-        middle = self.expect(x + 0.5, context)
+        middle = self.expect(x + 0.5, context, weights=weights)
         precision = torch.cholesky_inverse(self.cholesky).trace()
         return middle.with_noise(BIN_VARIANCE, middle.log_likelihood - 0.5 * BIN_VARIANCE * middle.events * precision)
 

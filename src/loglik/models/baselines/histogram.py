@@ -8,7 +8,7 @@ from torch import Tensor
 from loglik.arguments.ranges import Positive
 from loglik.contract import Claim, EMModel, ExactModel, FittedBy, Model, Stats
 from loglik.errors import UsageError
-from loglik.ops import are_distributions, sum_event
+from loglik.ops import are_distributions, count, sum_event, weighted_sum
 from loglik.spaces import Discrete, Space
 
 
@@ -65,14 +65,14 @@ class Histogram(ExactModel, EMModel):
         self.contexts(n, context)
         return torch.multinomial(self.theta, n, replacement=True).T.reshape(n, *self.space.shape)
 
-    def expect(self, x: Tensor, context: Tensor | None = None) -> Counts:
-        log_likelihood = self.log_prob(x, context).sum()
+    def expect(self, x: Tensor, context: Tensor | None = None, *, weights: Tensor | None = None) -> Counts:
+        log_likelihood = weighted_sum(self.log_prob(x, context), weights)
         flat = self.events(x, context).flatten(1)
         dims, levels = self.theta.shape
         cells = flat + levels * torch.arange(dims, device=flat.device)  # one cell for each level of each dimension
-        table = torch.bincount(cells.flatten(), minlength=dims * levels).reshape(dims, levels).to(self.dtype)
-        events = torch.tensor(float(len(flat)), dtype=torch.float64, device=flat.device)
-        return Counts(events=events, log_likelihood=log_likelihood, table=table)
+        each = None if weights is None else weights.repeat_interleave(dims)
+        table = torch.bincount(cells.flatten(), each, minlength=dims * levels).reshape(dims, levels).to(self.dtype)
+        return Counts(events=count(flat, weights), log_likelihood=log_likelihood, table=table)
 
     def maximize(self, stats: Counts) -> None:
         smoothed = stats.table + self.smoothing

@@ -12,10 +12,11 @@ from loglik.densities import LOG_2PI, normal_log_prob
 from loglik.errors import UsageError
 from loglik.models.dequantized import density_space
 from loglik.models.flows.gaussianized import gaussianized
+from loglik.models.latent.posteriors import NormalPosterior
 from loglik.models.normals import MixtureOfNormals, Normals
 from loglik.models.standardized import standardized
 from loglik.moments import DECISIVE, FewRows, Moments
-from loglik.ops import sum_event
+from loglik.ops import sum_event, weighted_sum
 from loglik.spaces import Real, Space
 
 
@@ -79,23 +80,17 @@ class ProbabilisticPCA(MixtureOfNormals, EMModel):
         log_prob: Tensor = -0.5 * (dims * LOG_2PI + log_det + distance)
         return log_prob
 
-    def posterior(self, x: Tensor) -> tuple[Tensor, Tensor]:
-        """p(z|x) = N(mean (B, q), covariance (q, q))."""
-        centred = self.events(x).flatten(1) - self.mean
+    def posterior(self, x: Tensor, context: Tensor | None = None) -> NormalPosterior:
+        """p(z|x) = N(M^-1 W^T (x - mu), sigma^2 M^-1)."""
+        centred = self.events(x, context).flatten(1) - self.mean
         root = torch.linalg.cholesky(self._m())
-        return torch.cholesky_solve((centred @ self.weight).T, root).T, self.variance * torch.cholesky_inverse(root)
+        mean = torch.cholesky_solve((centred @ self.weight).T, root).T
+        covariance = self.variance * torch.cholesky_inverse(root)
+        return NormalPosterior(mean, torch.linalg.cholesky(covariance)[None], exact=True)
 
     @property
     def infers(self) -> bool:
         return True
-
-    def infer(self, x: Tensor, context: Tensor | None = None) -> tuple[Tensor, Tensor]:
-        """z ~ p(z|x), (B, q), and log p(z|x)."""
-        mean, covariance = self.posterior(x)
-        root = torch.linalg.cholesky(covariance)
-        eps = torch.randn_like(mean)
-        log_q = sum_event(normal_log_prob(eps)) - root.diagonal().log().sum()
-        return mean + eps @ root.T, log_q
 
     def log_joint(self, x: Tensor, z: Tensor, context: Tensor | None = None) -> Tensor:
         """log N(x|W z + mu, sigma^2 I) + log N(z|0, I)."""
@@ -123,20 +118,24 @@ class ProbabilisticPCA(MixtureOfNormals, EMModel):
         self.variance.copy_(scale)
         self.weight.copy_(torch.randn_like(self.weight) * scale.sqrt())
 
-    def expect(self, x: Tensor, context: Tensor | None = None) -> Moments | FewRows | LatentMoments:
+    def expect(
+        self, x: Tensor, context: Tensor | None = None, *, weights: Tensor | None = None
+    ) -> Moments | FewRows | LatentMoments:
         flat = self.events(x, context).flatten(1)
-        log_likelihood = self.log_prob(x, context).sum()
+        log_likelihood = weighted_sum(self.log_prob(x, context), weights)
         if not self.em:
-            sums = FewRows if FewRows.suit(*flat.shape) else Moments
-            return sums.of(flat, self.shift, log_likelihood)
-        z, covariance = self.posterior(x)
-        z1 = torch.cat([z, torch.ones_like(z[:, :1])], dim=1)
-        z1_z1 = z1.T @ z1
-        z1_z1[:-1, :-1] += len(x) * covariance
+            if weights is None and FewRows.suit(*flat.shape):
+                return FewRows.of(flat, self.shift, log_likelihood)
+            return Moments.of(flat, self.shift, log_likelihood, weights)
+        q = self.posterior(x)
+        z1 = torch.cat([q.mean, torch.ones_like(q.mean[:, :1])], dim=1)
+        counted = z1 if weights is None else z1 * weights[:, None]
+        z1_z1 = counted.T @ z1
+        z1_z1[:-1, :-1] += z1_z1[-1, -1] * q.covariance[0]
         centred = flat - self.shift
         return LatentMoments(
             events=z1_z1[-1, -1], log_likelihood=log_likelihood,
-            x_z1=centred.T @ z1, z1_z1=z1_z1, square=centred.square().sum(),
+            x_z1=centred.T @ counted, z1_z1=z1_z1, square=weighted_sum(centred.square().sum(1), weights),
         )  # fmt: skip
 
     def maximize(self, stats: Moments | FewRows | LatentMoments) -> None:

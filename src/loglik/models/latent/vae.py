@@ -11,6 +11,7 @@ from loglik.bijections.elementwise import Standardize
 from loglik.contract import Bijection, LatentModel
 from loglik.densities import normal_log_prob
 from loglik.heads import Head, head_for
+from loglik.models.latent.posteriors import NormalPosterior
 from loglik.nets.dense.mlp import MLP
 from loglik.ops import at_least_float32, sum_event
 from loglik.spaces import Space
@@ -46,7 +47,7 @@ class VAE(LatentModel):
         self.latents = latents
 
     def elbo_terms(self, x: Tensor, context: Tensor | None = None) -> dict[str, Tensor]:
-        y, log_det, mean, log_scale = self._posterior(x, context)
+        y, log_det, mean, log_scale = self._encoded(x, context)
         z = mean + torch.exp(log_scale) * torch.randn_like(mean)
         return {
             "log p(x|z)": self._log_decoded(y, z, context) + log_det,
@@ -62,11 +63,10 @@ class VAE(LatentModel):
         """The terms are of one draw of z: their sum is its log weight."""
         return self.log_likelihood(x, context)
 
-    def infer(self, x: Tensor, context: Tensor | None = None) -> tuple[Tensor, Tensor]:
-        """z ~ q(z|x), (B, latents), and log q(z|x)."""
-        _, _, mean, log_scale = self._posterior(x, context)
-        z = mean + torch.exp(log_scale) * torch.randn_like(mean)
-        return z, sum_event(normal_log_prob(z, mean, log_scale))
+    def posterior(self, x: Tensor, context: Tensor | None = None) -> NormalPosterior:
+        """q(z|x) = N(mean, scale^2)."""
+        _, _, mean, log_scale = self._encoded(x, context)
+        return NormalPosterior(mean, torch.diag_embed(log_scale.exp()), exact=False)
 
     def log_joint(self, x: Tensor, z: Tensor, context: Tensor | None = None) -> Tensor:
         """log p(x|z) + log p(z)."""
@@ -75,7 +75,7 @@ class VAE(LatentModel):
         return log_joint
 
     def objective(self, x: Tensor, context: Tensor | None = None) -> Tensor:
-        y, log_det, mean, log_scale = self._posterior(x, context)
+        y, log_det, mean, log_scale = self._encoded(x, context)
         z = mean + torch.exp(log_scale) * torch.randn_like(mean)
         kl = 0.5 * sum_event(mean.square() + torch.exp(2.0 * log_scale) - 1.0 - 2.0 * log_scale)
         return self._log_decoded(y, z, context) + log_det - kl
@@ -91,7 +91,7 @@ class VAE(LatentModel):
         y = self.rescale.initialize(self.events(x, context, torch.float64))
         self.decoder.start(self.head.marginal(y).flatten())
 
-    def _posterior(self, x: Tensor, context: Tensor | None) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    def _encoded(self, x: Tensor, context: Tensor | None) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         y, log_det = self.rescale(self.events(x, context, torch.float64))
         encoded = self.encoder(self.head.encode(y, self.dtype), self.condition(context))
         mean, raw = at_least_float32(encoded).chunk(2, dim=1)

@@ -20,6 +20,7 @@ from loglik.contract import Stats
 from loglik.densities import LOG_2PI
 from loglik.models.latent.gmm.covariances import Covariance
 from loglik.models.latent.gmm.fast_features import FEATURES, Features
+from loglik.ops import count, weighted_sum
 
 # Values at work in one slice. The many small operations on features want long rows, 8 MB in a shared cache; whitened
 # values fit a core's own cache in 2 MB, for a shared one may be busy with others, which costs a factor of 2.
@@ -53,7 +54,7 @@ class Expectation(ABC):
         self.covariance, self.means = covariance, means
         self.constant = (log_pi - covariance.log_det() - 0.5 * covariance.dims * LOG_2PI)[:, None]  # (K, 1)
         self.rows = max(256, rows)
-        self.events = 0
+        self.events = torch.zeros((), dtype=torch.float64, device=means.device)
         self.log_likelihood = torch.zeros((), dtype=torch.float64, device=means.device)
 
     @abstractmethod
@@ -61,21 +62,22 @@ class Expectation(ABC):
         """(D, n), n <= rows: where the next slice is to be written."""
 
     @abstractmethod
-    def add(self, responsibilities: Tensor | None = None) -> None:
-        """Count the slice, with responsibilities (K, n) if they are given instead of expected."""
+    def add(self, responsibilities: Tensor | None = None, weights: Tensor | None = None) -> None:
+        """Count the slice: with responsibilities (K, n) if they are given instead of expected, each event w_n times."""
 
     @abstractmethod
     def stats(self) -> MixtureStats:
         """The sums so far."""
 
-    def respond(self, joint: Tensor, given: Tensor | None) -> Tensor:
-        """log p(k, y) (K, n) -> p(k|y), in place; log p(y) is counted on the way."""
+    def respond(self, joint: Tensor, given: Tensor | None, weights: Tensor | None) -> Tensor:
+        """log p(k, y) (K, n) -> w p(k|y), in place; w log p(y) is counted on the way."""
         top = joint.amax(0)
         total = joint.sub_(top).clamp_(min=NEVER).exp_().sum(0)
         joint.div_(total)
-        self.log_likelihood += total.log_().add_(top).sum()
-        self.events += joint.shape[1]
-        return joint if given is None else given
+        self.log_likelihood += weighted_sum(total.log_().add_(top), weights)
+        self.events += count(top, weights)
+        r = joint if given is None else given
+        return r if weights is None else r * weights
 
 
 class ByFeatures(Expectation):
@@ -99,19 +101,18 @@ class ByFeatures(Expectation):
         self.phi = self.all_phi[:, :n]
         return self.phi[1 : 1 + self.covariance.dims]
 
-    def add(self, responsibilities: Tensor | None = None) -> None:
+    def add(self, responsibilities: Tensor | None = None, weights: Tensor | None = None) -> None:
         self.features.complete(self.phi)
-        self.totals.addmm_(self.respond(self.coefficients @ self.phi, responsibilities), self.phi.T)
+        self.totals.addmm_(self.respond(self.coefficients @ self.phi, responsibilities, weights), self.phi.T)
         if self.features.scatters:
             linear = self.phi[1 : 1 + self.covariance.dims]
-            self.scatter.addmm_(linear, linear.T)
+            self.scatter.addmm_(linear if weights is None else linear * weights, linear.T)
 
     def stats(self) -> MixtureStats:
         first, second = self.features.moments(self.totals, self.scatter)
-        events = torch.full_like(self.log_likelihood, self.events)
         counts = self.totals[:, 0].clone()
         return MixtureStats(
-            events=events, log_likelihood=self.log_likelihood, counts=counts, first=first, second=second
+            events=self.events, log_likelihood=self.log_likelihood, counts=counts, first=first, second=second
         )
 
 
@@ -135,10 +136,10 @@ class ByWhitening(Expectation):
         self.y, self.z, self.squares = parts[0], parts[1 : 1 + components], parts[1 + components :]
         return self.y
 
-    def add(self, responsibilities: Tensor | None = None) -> None:
+    def add(self, responsibilities: Tensor | None = None, weights: Tensor | None = None) -> None:
         z = self.whiten(self.y, out=self.z)
         joint = torch.mul(z, z, out=self.squares).sum(1).mul_(-0.5).add_(self.constant)
-        r = self.respond(joint, responsibilities)
+        r = self.respond(joint, responsibilities, weights)
         weighted = z.mul_(r[:, None])
         self.counts += r.sum(1)
         self.first += weighted.sum(2)
@@ -147,10 +148,9 @@ class ByWhitening(Expectation):
     def stats(self) -> MixtureStats:
         mixed = self.mixed - self.covariance.outer(self.first[:, :, None], self.means[:, :, None])
         first = torch.stack([self.covariance.colour(z, k) for k, z in enumerate(self.first[:, :, None])])[:, :, 0]
-        events = torch.full_like(self.log_likelihood, self.events)
         second = self.covariance.unwhiten(mixed)
         return MixtureStats(
-            events=events, log_likelihood=self.log_likelihood, counts=self.counts, first=first, second=second
+            events=self.events, log_likelihood=self.log_likelihood, counts=self.counts, first=first, second=second
         )
 
 

@@ -20,6 +20,7 @@ from loglik.models.flows.gaussianized import gaussianized
 from loglik.models.latent.gmm.covariances import Covariance, Diagonal, Full, Spherical, Tied
 from loglik.models.latent.gmm.fast_expectation import MixtureStats, expectation
 from loglik.models.latent.gmm.kmeans import lloyd, plus_plus
+from loglik.models.latent.posteriors import CategoricalPosterior
 from loglik.models.normals import MixtureOfNormals, Normals
 from loglik.scales import centre_and_scale
 from loglik.spaces import Real, Space
@@ -85,8 +86,8 @@ class GaussianMixture(MixtureOfNormals, EMModel):
         volume = self.covariance.log_det() + self.unit.log().sum() + 0.5 * self.space.dims * LOG_2PI
         return (self.logits.log_softmax(0) - volume)[:, None] - 0.5 * z.square().sum(1)
 
-    def expect(self, x: Tensor, context: Tensor | None = None) -> MixtureStats:
-        return self.statistics(self.checked(x, context))
+    def expect(self, x: Tensor, context: Tensor | None = None, *, weights: Tensor | None = None) -> MixtureStats:
+        return self.statistics(self.checked(x, context), weights=weights)
 
     @torch.no_grad()
     def maximize(self, stats: MixtureStats) -> None:
@@ -117,12 +118,11 @@ class GaussianMixture(MixtureOfNormals, EMModel):
     def infers(self) -> bool:
         return True
 
-    def infer(self, x: Tensor, context: Tensor | None = None) -> tuple[Tensor, Tensor]:
-        """The component k ~ p(k|x), (B,), and log p(k|x)."""
+    def posterior(self, x: Tensor, context: Tensor | None = None) -> CategoricalPosterior:
+        """p(k|x) of the component k, the latent."""
         x = self.checked(x, context)
         log_r = torch.cat([self.joint(part).log_softmax(0).T for part in self.slices(x)])
-        k = torch.multinomial(log_r.exp(), 1) if len(x) else torch.zeros(0, 1, dtype=torch.int64, device=self.device)
-        return k[:, 0], log_r.gather(1, k)[:, 0]
+        return CategoricalPosterior(log_r, exact=True)
 
     def log_joint(self, x: Tensor, z: Tensor, context: Tensor | None = None) -> Tensor:
         """log pi_k + log N(x|mu_k, Sigma_k) at the components k = z, (B,)."""
@@ -171,13 +171,16 @@ class GaussianMixture(MixtureOfNormals, EMModel):
         self.covariance.assign(self.covariance.outer(root, root), torch.ones_like(self.logits))
 
     @torch.no_grad()
-    def statistics(self, x: Tensor, responsibilities: Tensor | None = None) -> MixtureStats:
+    def statistics(
+        self, x: Tensor, responsibilities: Tensor | None = None, *, weights: Tensor | None = None
+    ) -> MixtureStats:
         """`expect`, with responsibilities (B, K) of your own where they are given."""
         sums = expectation(self.covariance, self.locations.detach(), self.logits.log_softmax(0) - self.unit.log().sum())
         for start in range(0, len(x), sums.rows):
             part = slice(start, start + sums.rows)
             self.standardized(x[part], sums.buffer(len(x[part])))
-            sums.add(None if responsibilities is None else responsibilities[part].T.to(self.dtype))
+            given = None if responsibilities is None else responsibilities[part].T.to(self.dtype)
+            sums.add(given, None if weights is None else weights[part].to(self.dtype))
         return sums.stats()
 
     def standardized(self, x: Tensor, out: Tensor | None = None) -> Tensor:

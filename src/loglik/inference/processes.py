@@ -1,0 +1,33 @@
+"""Several processes that fit one model, under `torchrun`: what they add up, and what they agree on."""
+
+from dataclasses import fields, replace
+
+import torch
+from torch import Tensor, distributed
+
+from loglik.contract import Model, Stats
+
+
+def together() -> bool:
+    """Whether this process is one of several that work on the same fit."""
+    return distributed.is_available() and distributed.is_initialized() and distributed.get_world_size() > 1
+
+
+def summed_over_processes(stats: Stats) -> Stats:
+    """The statistics of the rows of all processes: all but `shift`, which they share. Those of one stay as they are."""
+    if not together():
+        return stats
+    stats = stats.of_fixed_size()
+    totals: dict[str, Tensor] = {}
+    for name in (field.name for field in fields(stats) if field.name != "shift"):
+        totals[name] = getattr(stats, name).clone()
+        distributed.all_reduce(totals[name])
+    return replace(stats, **totals)
+
+
+@torch.no_grad()
+def agree(model: Model) -> None:
+    """Give every process the parameters and buffers of the first one."""
+    if together():
+        for tensor in [*model.parameters(), *model.buffers()]:
+            distributed.broadcast(tensor, src=0)
