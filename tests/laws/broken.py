@@ -5,10 +5,11 @@ import dataclasses
 import torch
 from torch import Tensor, nn
 
-from loglik.contract import Claim, ExactModel, Model
+from loglik.contract import Claim, ExactModel, FittedBy, Model
 from loglik.densities import StandardNormal, normal_log_prob
 from loglik.models.baselines.gaussian import Gaussian
 from loglik.models.baselines.histogram import Counts, Histogram
+from loglik.models.latent.posteriors import NormalPosterior
 from loglik.models.latent.ppca import LatentMoments, ProbabilisticPCA
 from loglik.moments import Moments
 from loglik.ops import sum_event
@@ -267,6 +268,39 @@ class LikelihoodOfAnother(Gaussian):
     def expect(self, x: Tensor, context: Tensor | None = None, *, weights: Tensor | None = None) -> Moments:
         stats = super().expect(x, context, weights=weights)
         return dataclasses.replace(stats, log_likelihood=stats.log_likelihood + 1.8379 * stats.events)
+
+
+class Unweighted(Gaussian):
+    """The weights of events are forgotten."""
+
+    def expect(self, x: Tensor, context: Tensor | None = None, *, weights: Tensor | None = None) -> Moments:
+        return super().expect(x, context)
+
+
+class MeansFilledIn(Gaussian):
+    """Missing values are read as the mean: the scores of EM are not those of what was observed."""
+
+    @property
+    def learns_gaps(self) -> bool:
+        return True
+
+    @property
+    def fitted_by(self) -> FittedBy:
+        return FittedBy.EM
+
+    def initialize(self, x: Tensor, context: Tensor | None = None) -> None:
+        self.mean.copy_(x.nanmean(0))
+
+    def expect(self, x: Tensor, context: Tensor | None = None, *, weights: Tensor | None = None) -> Moments:
+        return super().expect(torch.where(x.isnan(), self.mean, x), context, weights=weights)
+
+
+class WiderPosterior(ProbabilisticPCA):
+    """The posterior of the slides, whose covariance is sigma^2 M: it does not even shrink as data say more."""
+
+    def posterior(self, x: Tensor, context: Tensor | None = None) -> NormalPosterior:
+        right = super().posterior(x, context)
+        return NormalPosterior(right.mean, torch.linalg.cholesky(self.variance * self._m())[None], exact=True)
 
 
 # Samplers.

@@ -129,6 +129,12 @@ MUTATIONS: dict[str, tuple[str, Callable[[], Model]]] = {
         "em ascends",
         lambda: m.fitted(broken.LikelihoodOfAnother(m.PLANE, 1e-6), m.PLANE),
     ),
+    "weights forgotten": ("weights count", lambda: m.fitted(broken.Unweighted(m.PLANE, 1e-6), m.PLANE)),
+    "means filled in": ("gaps ascend", lambda: m.fitted(broken.MeansFilledIn(m.PLANE, 1e-6), m.PLANE)),
+    "the posterior of the slides": (
+        "bounds",
+        lambda: m.fitted(broken.WiderPosterior(Real((3,)), 1, em=True, floor=1e-6), Real((3,))),
+    ),
     "statistics that average": ("statistics add", lambda: m.fitted(broken.Averaged(m.PLANE, 1e-6), m.PLANE)),
     "a marginal that reads what is left out": (
         "leaving out",

@@ -53,6 +53,15 @@ def test_a_right_model_of_your_own_passes(name: str) -> None:
     assert report["sampler"].status is Status.PASSED, report["sampler"].detail
 
 
+@pytest.mark.parametrize("seed", range(3))
+def test_a_closed_form_in_measured_units_passes(seed: int) -> None:
+    """The units of few columns differ from start to start, and with them where noise alike in all columns is best."""
+    torch.manual_seed(seed)
+    model = build("ppca", Real((3,)), latents=1)
+    fit(model, torch.randn(100, 3))
+    check(model).raise_if_failed()
+
+
 @pytest.mark.parametrize(("name", "dims"), IN_SHORT)
 def test_models_that_were_called_broken(name: str, dims: int) -> None:
     report = _report(build(name, Real((dims,))))

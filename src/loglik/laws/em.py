@@ -1,6 +1,7 @@
-"""The laws of expectation maximisation: no pass lowers the likelihood, and statistics add up."""
+"""The laws of expectation maximisation: no pass lowers the likelihood, statistics add up, weights count events."""
 
 import copy
+import math
 from itertools import pairwise
 
 import torch
@@ -9,6 +10,7 @@ from torch import Tensor
 from loglik.contract import Claim, FittedBy, Model, Stats
 from loglik.laws.subject import reseed, scores
 from loglik.laws.verdict import NotApplicable, Result, Undecided, require, within
+from loglik.models.flow import Flow
 from loglik.spaces import Discrete
 
 PASSES = 5
@@ -17,6 +19,7 @@ STANDARD_ERRORS = 5.0
 REPEATS = 24  # of a noisy model's statistics
 FEWEST_TO_COMPARE, FOR_EACH_DIM = 8, 2  # events: of fewer the floor decides
 WIDENED = 0.02  # a share; the likelihood is flat at its top, so a small step tells a slope from none
+MISSING = 0.2  # of the values
 NEAR = 1e-5  # what a floor that is a share of the start's variance may change
 
 
@@ -71,7 +74,7 @@ def _is_the_best(model: Model, x: Tensor, context: Tensor | None) -> None:
 
     def reached(start: Tensor, events: Tensor) -> float:
         """The mean log-likelihood of x under what is fitted to these events."""
-        other = _initialised(model, start, context[: len(start)] if context is not None else None)
+        other = _begun_at(start, _initialised(model, x, context), context)
         _maximize(other, _expect(other, events, context))
         return float(scores(other, x, context).double().mean())
 
@@ -84,6 +87,17 @@ def _is_the_best(model: Model, x: Tensor, context: Tensor | None) -> None:
     elsewhere = reached(x[: len(x) // 2] + x.std(0), x)
     said = f"{elsewhere:.6f} nats per event where `initialize` saw other events, else {best:.6f}"
     require(abs(elsewhere - best) <= size, f"The closed form depends on where it began: {said}.")
+
+
+def _begun_at(start: Tensor, model: Model, context: Tensor | None) -> Model:
+    """The model, its density begun at other events; the units that a flow measured of its data stay."""
+    density, z = model, start
+    given = None if context is None else context[: len(start)]
+    with torch.no_grad():
+        while isinstance(density, Flow):
+            z, density = density.noise(z, given)[0], density.base
+        density.initialize(z, given)
+    return model
 
 
 def statistics_add(model: Model, x: Tensor, context: Tensor | None) -> Result:
@@ -111,6 +125,54 @@ def statistics_add(model: Model, x: Tensor, context: Tensor | None) -> Result:
     return within(max(errors), SLACK, "Parameters from two halves against those from the whole, by their scores.")
 
 
+def weights_count(model: Model, x: Tensor, context: Tensor | None) -> Result:
+    """An event of weight w counts as if it were there w times, and one of weight 0 as if it were not there."""
+    model = _initialised(model, x, context)
+    if _noisy(model, x, context):
+        raise Undecided("The statistics have noise of each call.")
+    times = torch.arange(len(x), device=x.device) % 3
+    rows = torch.arange(len(x), device=x.device).repeat_interleave(times)
+    weighed = _expect(model, x, context, weights=times.double())
+    repeated = _expect(model, x[rows], None if context is None else context[rows])
+    require(
+        float(weighed.events) == len(rows), f"Weights of {len(rows)} in all count {float(weighed.events):g} events."
+    )
+    size = max(1.0, abs(float(repeated.log_likelihood)))
+    errors = [abs(float(weighed.log_likelihood) - float(repeated.log_likelihood)) / size]
+    one, other = copy.deepcopy(model), copy.deepcopy(model)
+    _maximize(one, weighed)
+    _maximize(other, repeated)
+    a, b = scores(one, x, context), scores(other, x, context)
+    errors.append(float(((a - b).abs() / a.abs().clamp(min=1.0)).max()))
+    return within(max(errors), SLACK, "Weights 0, 1 and 2 against events left out, once, and twice, by scores.")
+
+
+def gaps_ascend(model: Model, x: Tensor, context: Tensor | None) -> Result:
+    """With values missing the statistics carry log p of those observed, and no pass lowers it."""
+    if not model.learns_gaps:
+        raise NotApplicable("The model does not learn from events with missing values.")
+    if x[0].numel() < 2:
+        raise Undecided("Events of one value have nothing left where it is missing.")
+    reseed(model, 0)
+    missing = torch.rand(x.shape, device=x.device) < MISSING
+    missing.flatten(1)[:, 0] &= ~missing.flatten(1).all(1)  # something of each event is observed
+    gaps = torch.where(missing, math.nan, x.double())
+    model = _initialised(model, gaps, context)
+    found = []
+    for _ in range(PASSES + 1):
+        stats = _expect(model, gaps, context)
+        with torch.no_grad():
+            own = float(model.log_marginal(x, ~missing, context).double().sum())
+        off = abs(float(stats.log_likelihood) - own) / max(1.0, abs(own))
+        require(off <= SLACK, f"expect reports {float(stats.log_likelihood):.6f} nats in all, log_marginal {own:.6f}.")
+        prior = float(model.log_prior()) if model.has_prior else 0.0
+        found.append((own + prior) / float(stats.events))
+        _maximize(model, stats)
+    fall = max((before - after) / max(1.0, abs(before)) for before, after in pairwise(found))
+    path = f"{found[0]:.4f} to {found[-1]:.4f} nats per event in {PASSES} passes"
+    return within(max(fall, 0.0), SLACK, f"Largest fall in one pass with a fifth of the values missing; {path}.")
+
+
 def _noisy(model: Model, x: Tensor, context: Tensor | None) -> bool:
     """Whether the statistics depend on random numbers."""
     return float(_expect(model, x, context, 1).log_likelihood) != float(_expect(model, x, context, 2).log_likelihood)
@@ -131,7 +193,7 @@ def _maximize(model: Model, stats: Stats) -> None:
         model.maximize(stats)
 
 
-def _expect(model: Model, x: Tensor, context: Tensor | None, seed: int = 0) -> Stats:
+def _expect(model: Model, x: Tensor, context: Tensor | None, seed: int = 0, *, weights: Tensor | None = None) -> Stats:
     reseed(model, seed)
     with torch.no_grad():
-        return model.expect(x, context)
+        return model.expect(x, context) if weights is None else model.expect(x, context, weights=weights)

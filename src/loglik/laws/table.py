@@ -67,6 +67,8 @@ LAWS = (
     Law("bounds", bounds.bounds),
     Law("em ascends", em.em_ascends),
     Law("statistics add", em.statistics_add),
+    Law("weights count", em.weights_count),
+    Law("gaps ascend", em.gaps_ascend),
     Law("sampler", sampling.sampler, one_measure=True),
     Law("sharpening", sharpening.sharpening),
     Law("objective", objective.objective),
