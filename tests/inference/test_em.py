@@ -7,9 +7,11 @@ import torch
 
 from loglik import Integer, Real, build, fit
 from loglik.data import Memory
-from loglik.errors import Diverged
+from loglik.errors import Diverged, FitWarning
 from loglik.inference import em as module
 from loglik.inference.em import em
+from loglik.models.latent.ppca import LatentMoments, ProbabilisticPCA
+from loglik.moments import FewRows, Moments
 
 
 def data(n: int = 500) -> torch.Tensor:
@@ -53,3 +55,29 @@ def test_statistics_that_are_not_finite_stop_em() -> None:
     model.base.mean.fill_(float("nan"))
     with pytest.raises(Diverged, match="log-likelihood"):
         next(em(model, Memory(model.space, data()[:, :2]), seed=0))
+
+
+class _Lowering(ProbabilisticPCA):
+    """The noise is halved after every M-step, as no EM does."""
+
+    def maximize(self, stats: Moments | FewRows | LatentMoments) -> None:
+        super().maximize(stats)
+        self.variance.mul_(0.5)
+
+
+def test_a_pass_that_lowers_the_likelihood_is_told() -> None:
+    model = _Lowering(Real((4,)), 2, em=True, floor=1e-6)
+    with pytest.warns(FitWarning, match="which EM never does"):
+        fit(model, data(), steps=6)
+
+
+def test_weighted_rows_are_repeated_rows_in_every_pass() -> None:
+    x, times = data(120), torch.arange(120) % 3
+    nats = []
+    for rows, weights in ((x, times.double()), (x.repeat_interleave(times, 0), None)):
+        torch.manual_seed(1)
+        model = build("gmm", Real((4,)), components=3)
+        model.initialize(x)
+        passes = itertools.islice(em(model, Memory(model.space, rows), seed=0, weights=weights), 5)
+        nats.append([done.nats for done in passes])
+    assert nats[0] == pytest.approx(nats[1], rel=1e-12)
