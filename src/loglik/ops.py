@@ -28,6 +28,16 @@ def weighted_sum(values: Tensor, weights: Tensor | None = None) -> Tensor:
     return values.sum() if weights is None else values @ weights.to(values.dtype)
 
 
+def has_gaps(x: Tensor) -> bool:
+    """Whether a value of x (B, *event) is missing: NaN, in reals. The sum is the quick question."""
+    return x.is_floating_point() and bool(x.sum().isnan()) and bool(x.isnan().any())
+
+
+def missing_in_words(gaps: int | None) -> str:
+    """How many values are missing, to be added to what is said of rows; nothing where none is, or it is not known."""
+    return f", {gaps} value{'s' * (gaps != 1)} missing" if gaps else ""
+
+
 def log_mean_exp(t: Tensor, dim: int = 0) -> Tensor:
     """log of the mean of exp(t) along `dim`, without overflow."""
     return t.logsumexp(dim) - math.log(t.shape[dim])

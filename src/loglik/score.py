@@ -10,7 +10,7 @@ from torch import Tensor
 from loglik.contract import Claim
 from loglik.difference import Difference
 from loglik.errors import UsageError
-from loglik.ops import LN2
+from loglik.ops import LN2, missing_in_words
 from loglik.records import Record
 from loglik.spaces import Measure, Space, space_from_json
 from loglik.uncertainty import Few, MeanError, carry_the_mean, few_rows, mean_error, median
@@ -36,6 +36,9 @@ class Score:
     `evaluations` and `tolerance`, of a model that solves differential equations, are the mean evaluations of its field
     for one batch, and the largest error of a step that was allowed.
 
+    `gaps` (N,) counts the values of each row that are missing, None where none is: such a row was scored by what was
+    observed of it, log p(x_observed), and `missing` is their sum.
+
     `groups` (N,) and `stream` say which rows depend on each other (`Source.groups`, `Source.stream`). The standard
     error comes from the groups, from blocks of the stream, or from single rows; `error` says which, and how many.
 
@@ -56,6 +59,12 @@ class Score:
     tolerance: float | None = None
     groups: Tensor | None = field(default=None, repr=False, compare=False)
     stream: bool = False
+    gaps: Tensor | None = field(default=None, repr=False, compare=False)
+
+    @property
+    def missing(self) -> int:
+        """How many values of the rows are missing."""
+        return 0 if self.gaps is None else int(self.gaps.sum())
 
     @property
     def events(self) -> int:
@@ -155,6 +164,7 @@ class Score:
         kind += f" with {self.evaluations:.0f} evaluations" if self.evaluations else ""
         what = "log probability" if self.measure is Measure.MASS else "log density"
         text = f"{what} {sign} {self.nats:.4f} +- {self.stderr:.4f} nats per event ({kind}, {self.events} events"
+        text += missing_in_words(self.missing)
         text += f", {self.error.source}" if self.error.source else ""
         text += {Measure.MASS: ")", Measure.DENSITY: ", may exceed 0: it is a density)"}.get(
             self.measure, ", may exceed 0: some values are levels, and others have a density)"
@@ -184,6 +194,7 @@ class Score:
             "measure": self.measure.value,
             "samples": self.samples,
             "events": self.events,
+            "missing": self.missing,
             "not_finite": self.not_finite,
             "space": self.space.to_json(),
             "rows": self.rows,

@@ -5,13 +5,17 @@ Models of other packages are known by the same line, through the entry points "l
 
 import warnings
 from contextlib import nullcontext
+from functools import lru_cache
 from typing import Any
+
+import torch
 
 from loglik.arguments.allocations import Allocations
 from loglik.arguments.ranges import SEEDS, shown, whole
 from loglik.contract import FittedBy, Model
-from loglik.errors import FitWarning, UnknownName, UsageError
+from loglik.errors import FitWarning, LoglikError, UnknownName, UsageError
 from loglik.hyperparameters import checked
+from loglik.inference.gaps import LEARNS_GAPS, LEAVES_OUT, named_by
 from loglik.inference.randomness import seeded
 from loglik.registry import Builder, Cost, Entry, Kind, Layout, Route, checked_entry, imported, installed, kind_of
 from loglik.spaces import Category, Integer, Real, Space
@@ -188,6 +192,28 @@ def register(name: str, builder: Builder | Entry) -> None:
     if name in ZOO or name in installed():
         raise UsageError(f"The zoo has a model called {name!r} already; choose another name.")
     ZOO[name] = checked_entry(name, builder, "register")
+
+
+@lru_cache(maxsize=8)
+def models_for_gaps(space: Space) -> dict[str, list[str]]:
+    """What takes events of which values are missing, by what it does with them; of the models that are cheap to build,
+    those fitted in passes."""
+    named: dict[str, list[str]] = {LEAVES_OUT: [], LEARNS_GAPS: []}
+    some = (torch.arange(space.dims) == 0).reshape(1, *space.shape)
+    for name, found in every_entry().items():
+        if not found.fitted_by.in_passes or not found.takes(space):
+            continue
+        try:
+            model = build(name, space, seed=0)
+        except LoglikError:
+            continue
+        named[LEAVES_OUT] += [name] if model.conditions(some) is not None else []
+        named[LEARNS_GAPS] += [name] if model.learns_gaps else []
+    return named
+
+
+for _question in (LEAVES_OUT, LEARNS_GAPS):
+    named_by[_question] = lambda space, asked=_question: models_for_gaps(space)[asked]  # type: ignore[misc]
 
 
 def default_model(space: Space) -> str:

@@ -155,7 +155,7 @@ def test_npy_and_npz() -> None:
 
 # What is wrong
 
-NAN = np.array([[1.0, 2.0], [3.0, np.nan]])
+INFINITE = np.array([[1.0, 2.0], [3.0, np.inf]])
 NPY = b"\x93NUMPY\x01\0"
 
 
@@ -169,7 +169,7 @@ NPY = b"\x93NUMPY\x01\0"
         ("t.csv", "a,b\n" + "1,2\n" * 1_500_000 + "3,x\n", NotNumeric, "'x' in row 1500001"),
         ("t.csv", "a,b\ntrue,1\nmaybe,0\n", NotNumeric, "'maybe' in row 2"),
         ("t.csv", "a,b\n2020-01-01,1\n", NotNumeric, "column 'a'"),
-        ("n.csv", "a,b\n1,2\n3,nan\n", NotFinite, "NaN at row 2, column 'b'"),
+        ("n.csv", "a,b\n1,2\n3,nan\n", NotFinite, "a missing value at row 2, column 'b'"),
         ("n.csv", "a,b\n1,2\n3,\n", NotFinite, "row 2, column 'b'"),
         ("t.csv", "?,1\n2,3\n", NotNumeric, "'\\?' in row 1"),
         ("n.csv", "1,,2\n3,4,5\n", NotFinite, "row 1, column 2"),
@@ -200,7 +200,7 @@ def test_bad_content(name: str, content: str | bytes, error: type[Exception], wo
 @pytest.mark.parametrize(
     ("array", "error", "words"),
     [
-        (NAN, NotFinite, "row 2, column 2"),
+        (INFINITE, NotFinite, "row 2, column 2"),
         (np.array([1, None]), UnreadableData, "run code"),
         (np.array(["1", "b"]), NotNumeric, "text"),
         (np.array([1j]), NotNumeric, "complex"),

@@ -102,7 +102,7 @@ WRONG: dict[str, tuple[Callable[[], Any], type[Exception], str]] = {
         "such as <class 'object'> at row 1, col",
     ),
     "None": (lambda: [[1.0], [None]], UnreadableData, "such as None at row 2"),
-    "masked": (lambda: np.ma.masked_array(TWO, mask=[[0, 0], [0, 1]]), NotFinite, "1 missing ones, the first at row 2"),
+    "masked": (lambda: np.ma.masked_array([[1], [2]], [[0], [1]]), NotFinite, "1 missing ones, the first at row 2"),
     "masked number": (lambda: np.ma.masked, ShapeMismatch, "single number"),
     "beyond float64": (lambda: np.array([[np.longdouble("1e4000")]]), NotFinite, "infinity at row 1"),
     "bytes": (lambda: b"abc", UsageError, "got bytes"),

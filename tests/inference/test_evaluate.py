@@ -83,7 +83,7 @@ def test_the_mode_of_the_model_comes_back() -> None:
     ("x", "error"),
     [
         (torch.zeros(4, 3), ShapeMismatch),
-        (torch.tensor([[0.0, float("nan")]]), NotFinite),
+        (torch.tensor([[0.0, -float("inf")]]), NotFinite),
         (np.array([[np.inf, 0.0]]), NotFinite),
     ],
 )

@@ -1,4 +1,6 @@
-"""Checks of all values: each must be a finite number of the space. Errors name the first other one by row and column.
+"""Checks of all values: each must be a number of the space. Errors name the first other one by row and column.
+
+Of reals NaN is a value that is missing. Whole numbers, labels and contexts have none missing; nothing is infinite.
 
 Rows and columns are counted from 1, without the header.
 """
@@ -135,12 +137,14 @@ def conform(x: Tensor, space: Space, origin: Origin, first_row: int = 0) -> Tens
     """Rows (B, ...) as stored events (B, *shape), checked: reals as they are, discrete values in the narrowest type.
 
     Raises:
-        NotFinite: a NaN or an infinity. OutsideSpace: a fraction or a level that a discrete space does not hold.
+        NotFinite: an infinity, or NaN in a discrete space. OutsideSpace: a fraction or a level that such a space does
+        not hold.
     """
     x = x.detach().reshape(len(x), *space.shape)
-    check_finite(x, origin, first_row)
     if space.limits is None:
+        check_not_infinite(x, origin, first_row)
         return x if x.is_floating_point() else _as_reals(x, origin, first_row)
+    check_finite(x, origin, first_row)
     # A bound beyond a narrow type would wrap around: of bytes, no value is above 255.
     top = space.limits[1]
     high = top if x.is_floating_point() else min(top, torch.iinfo(x.dtype).max)
@@ -172,9 +176,17 @@ def _as_reals(x: Tensor, origin: Origin, first_row: int) -> Tensor:
 
 def check_finite(x: Tensor, origin: Origin, first_row: int = 0) -> None:
     """Raises NotFinite, naming the first value of (B, *event) that is NaN or infinite."""
-    if not x.is_floating_point():
-        return
-    bad = ~torch.isfinite(x)
+    if x.is_floating_point():
+        _refuse_first(~torch.isfinite(x), x, origin, first_row)
+
+
+def check_not_infinite(x: Tensor, origin: Origin, first_row: int = 0) -> None:
+    """Raises NotFinite, naming the first value of (B, *event) that is infinite."""
+    if x.is_floating_point():
+        _refuse_first(torch.isinf(x), x, origin, first_row)
+
+
+def _refuse_first(bad: Tensor, x: Tensor, origin: Origin, first_row: int) -> None:
     if bool(bad.any()):
         row, flat = _locate(bad)
         value = x.reshape(len(x), -1)[row, flat].item()
@@ -183,6 +195,14 @@ def check_finite(x: Tensor, origin: Origin, first_row: int = 0) -> None:
             f"Expected finite numbers; got {what} at {origin.place(first_row + row, flat, tuple(x.shape[1:]))}. "
             "Remove the row or fill in the value."
         )
+
+
+def whole_with_a_gap(place: str) -> NotFinite:
+    """The error for whole numbers one of which is missing: one gap must not make a density of a probability."""
+    return NotFinite(
+        f"Expected whole numbers throughout; got a missing value at {place}. Remove the row, fill in the value, or "
+        "read all as reals, of which some may be missing: --space real."
+    )
 
 
 def _locate(bad: Tensor) -> tuple[int, int]:

@@ -1,9 +1,11 @@
 """Data as the rest of the package sees them: rows of events of one space, in memory or streamed, with fixed splits."""
 
 import hashlib
+import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -12,6 +14,7 @@ from torch import Tensor
 
 from loglik.arguments.memory import check_memory
 from loglik.errors import EmptyData, ShapeMismatch
+from loglik.ops import has_gaps
 from loglik.spaces import Space
 
 VALUES_AT_ONCE = 1 << 26  # of a source that is read whole, about so many values are read together
@@ -32,6 +35,11 @@ class Source(ABC):
 
     `groups` (N,), whole numbers, says which rows depend on each other where they come from one thing: crops of one
     photograph, words of one speaker. Rows of one group have one number; None says that rows are independent.
+
+    `weights` (N,), float64, says how many times each row counts in a fit; None for once. A source that is streamed
+    brings them with its batches alone: `weighted_batches`.
+
+    `gaps` counts the values that are missing, NaN, of reals; None where only reading to the end tells.
     """
 
     space: Space
@@ -43,12 +51,24 @@ class Source(ABC):
     sample_rate: int | None = None
     stream: bool = False
     groups: Tensor | None = None
+    weights: Tensor | None = None
     read_as: str = ""
     remark: str = ""
+
+    @property
+    def gaps(self) -> int | None:
+        return None
 
     @abstractmethod
     def batches(self, size: int) -> Iterator[Batch]:
         """All rows in order, `size` at a time."""
+
+    def weighted_batches(self, size: int) -> Iterator[tuple[Tensor, Tensor | None, Tensor | None]]:
+        """The same with the weights of the rows (B,), None where each counts once."""
+        start = 0
+        for x, c in self.batches(size):
+            yield x, c, None if self.weights is None else self.weights[start : start + len(x)]
+            start += len(x)
 
     def read(self) -> "Memory":
         """All rows in memory.
@@ -77,7 +97,7 @@ class Source(ABC):
             stream=self.stream, vocabulary=self.vocabulary, sample_rate=self.sample_rate, groups=self.groups,
             context_columns=self.context_columns,
         )  # fmt: skip
-        memory.read_as, memory.remark = self.read_as, self.remark
+        memory.weights, memory.read_as, memory.remark = self.weights, self.read_as, self.remark
         return memory
 
     @property
@@ -136,7 +156,10 @@ class RowDigest:
 def _hash_into(digest: hashlib.blake2b, values: Tensor) -> None:
     kind = torch.float64 if values.is_floating_point() else torch.int64
     for part in torch.split(values, 4096):
-        digest.update(np.ascontiguousarray(part.detach().cpu().to(kind).numpy()).data)
+        same = part.detach().cpu().to(kind)
+        if has_gaps(same):  # a NaN has many forms
+            same = torch.where(same.isnan(), math.nan, same)
+        digest.update(np.ascontiguousarray(same.numpy()).data)
 
 
 class Memory(Source):
@@ -166,6 +189,10 @@ class Memory(Source):
         self.groups, self.context_columns = groups, context_columns
         self.rows: int = len(x)
 
+    @cached_property
+    def gaps(self) -> int:  # type: ignore[override]
+        return int(self.x.isnan().sum()) if has_gaps(self.x) else 0
+
     def batches(self, size: int) -> Iterator[Batch]:
         for start in range(0, len(self.x), size):
             yield self.x[start : start + size], self._context(slice(start, start + size))
@@ -179,6 +206,7 @@ class Memory(Source):
         together = bool((index.diff() == 1).all())
         chosen = self.replaced(x, c, stream=self.stream and together)
         chosen.groups = None if self.groups is None else self.groups[index.to(self.groups.device)]
+        chosen.weights = None if self.weights is None else self.weights[index.to(self.weights.device)]
         return chosen
 
     def replaced(self, x: Tensor, context: Tensor | None, *, stream: bool, space: Space | None = None) -> "Memory":
@@ -188,6 +216,7 @@ class Memory(Source):
             stream=stream, vocabulary=self.vocabulary, sample_rate=self.sample_rate,
             groups=self.groups if len(x) == self.rows else None, context_columns=self.context_columns,
         )  # fmt: skip
+        other.weights = self.weights if len(x) == self.rows else None
         other.read_as = self.read_as
         return other
 

@@ -11,9 +11,11 @@ from loglik.arguments.ranges import SAMPLES, whole
 from loglik.contract import Claim, Model
 from loglik.data import Dataset, Memory, RowDigest, Source, as_source
 from loglik.data.windows import side_by_side, streams_to_score
-from loglik.errors import ContextError, UsageError
+from loglik.errors import ContextError, NotFinite, UsageError
+from loglik.inference.gaps import claim_on, missing_in_rows, observed_scores
 from loglik.inference.randomness import seeded
 from loglik.ode import counting
+from loglik.ops import has_gaps
 from loglik.promises import check_model, scores_of
 from loglik.score import Score
 
@@ -33,7 +35,8 @@ def evaluate(
     """The mean log-likelihood of the rows of `data` under `model`.
 
     Streams: memory does not grow with the rows, but for one float64 each. The model is scored in evaluation mode and
-    left in the mode it was in. Bounds draw their noise from `seed`.
+    left in the mode it was in. Bounds draw their noise from `seed`. A row of reals with missing values, NaN, is scored
+    by what was observed of it, log p(x_observed), and a row without any by log 1; the score counts what is missing.
 
     Args:
         data: tensor, array, DataFrame, path, Source, or a Dataset, whose test part is scored.
@@ -44,7 +47,8 @@ def evaluate(
             done. The stream is read into memory, and scored as up to 16 streams side by side.
 
     Raises:
-        DataError: rows that are not events of the model's space. ContextError: a context missing or not taken.
+        DataError: rows that are not events of the model's space, or with missing values that it cannot leave out.
+        ContextError: a context missing or not taken.
 
     >>> import torch, loglik
     >>> x = torch.randn(500, 2, generator=torch.Generator().manual_seed(0))
@@ -62,11 +66,16 @@ def evaluate(
     digest = RowDigest()
     start = time.perf_counter()
     with seeded(seed), evaluating(model), counting() as solved:
-        parts = [values for _, values in scored(model, source, samples, carry=carry, digest=digest)]
+        claim, parts, gaps = model.claim, [], []
+        for x, values in scored(model, source, samples, carry=carry, digest=digest):
+            claim = max(claim, claim_on(model, x))
+            parts.append(values)
+            gaps.append(missing_in_rows(x).cpu())
+    missing = torch.cat(gaps)
     return Score(
         torch.cat(parts),
         model.space,
-        model.claim,
+        claim,
         (samples or 1) if is_weighted(model) else None,
         digest.hexdigest(),
         time.perf_counter() - start,
@@ -75,6 +84,7 @@ def evaluate(
         solved.tolerance,
         groups=source.groups,
         stream=source.stream,
+        gaps=missing if bool(missing.any()) else None,
     )
 
 
@@ -127,7 +137,16 @@ def scored(
 
 
 def carried_scores(model: Model, rows: Memory) -> Tensor:
-    """(N,): log p of each window given those before it in its stream."""
+    """(N,): log p of each window given those before it in its stream.
+
+    Raises:
+        NotFinite: windows with missing values, which leave nothing to remember.
+    """
+    if rows.gaps:
+        raise NotFinite(
+            f"Expected a stream without missing values, as the state goes on through all; got {rows.gaps} missing. "
+            "Fill them in, or score windows by themselves: carry=False."
+        )
     values = torch.empty(rows.rows, dtype=torch.float64)
     state: Tensor | None = None
     for index in side_by_side(rows.rows, streams_to_score(rows.rows)):
@@ -150,9 +169,11 @@ def past_in_words(source: Source, *, carry: bool) -> str:
 
 
 def score_batch(model: Model, x: Tensor, context: Tensor | None, samples: int | None) -> Tensor:
-    """(B,) float64 on the CPU: the log-likelihood of each row, or its K-sample bound."""
-    x = x.to(model.device)
+    """(B,) float64 on the CPU: the log-likelihood of each row, or its K-sample bound; of what was observed of it."""
     c = None if context is None or model.context is None else context.to(model.device)
+    if has_gaps(x):
+        return observed_scores(model, x.to(model.device), c, lambda x, c: score_batch(model, x, c, samples))
+    x = x.to(model.device)
     if samples is not None and is_weighted(model):
         return scores_of(model, model.bound(x, c, samples=samples), len(x), "bound").double().cpu()
     return scores_of(model, model.log_likelihood(x, c), len(x)).double().cpu()

@@ -25,6 +25,15 @@ def summed_over_processes(stats: Stats) -> Stats:
     return replace(stats, **totals)
 
 
+def any_process(asked: bool) -> bool:
+    """Whether it is so in any of the processes."""
+    if not together():
+        return asked
+    found = torch.tensor(float(asked))
+    distributed.all_reduce(found, distributed.ReduceOp.MAX)
+    return bool(found)
+
+
 @torch.no_grad()
 def agree(model: Model) -> None:
     """Give every process the parameters and buffers of the first one."""

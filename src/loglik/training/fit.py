@@ -1,5 +1,6 @@
 """`fit`: closed form, EM or gradients, whichever the model has."""
 
+import math
 import time
 import warnings
 from dataclasses import dataclass
@@ -12,10 +13,12 @@ from torch import Tensor
 from loglik.arguments.ranges import shown
 from loglik.contract import FittedBy, Model
 from loglik.data import Dataset, Memory, Source, hold_out
-from loglik.errors import FitWarning, UsageError
+from loglik.errors import EmptyData, FitWarning, UsageError
 from loglik.inference.evaluate import rows_for
+from loglik.inference.gaps import check_learns, check_validates
 from loglik.inference.processes import agree
 from loglik.inference.randomness import seeded
+from loglik.ops import has_gaps
 from loglik.spaces import Measure
 from loglik.training.gradient import GradientTraining, Watch
 from loglik.training.history import History
@@ -45,8 +48,9 @@ def fit(
 ) -> History:
     """Fit a model to data; it is changed in place, and left in evaluation mode with its best weights.
 
-    Models with EM or a closed form use it, on all training rows. The others are trained by gradients, and keep the
-    averaged weights that score best on the validation rows.
+    Models with EM or a closed form use it, on all training rows. Rows of reals with missing values, NaN, count by what
+    was observed of them, in models that learn so (`Model.learns_gaps`); a closed form then takes the passes of EM. The
+    others are trained by gradients, and keep the averaged weights that score best on the validation rows.
 
     A fitted model goes on from its weights, with fresh moments and a new run of the learning rate. What it took from
     the first data (scales, starting centres, marginals) stays. Only a closed form begins anew, on the new rows alone.
@@ -76,6 +80,7 @@ def fit(
     check_function("watch", watch)
     given = _Given(data, context, valid, keep_equal_rows_together)
     train_source, valid_source = _sources(model, given, chosen)
+    check_learns(model, train_source.gaps)
     with seeded(chosen.seed), interrupts() as noted:
         resumed = file if resume and file is not None and file.exists() else None
         if resumed is None and (initialize or not model.fitted):
@@ -147,16 +152,22 @@ def _sources(model: Model, given: _Given, options: Options) -> tuple[Source, Mem
         if given.context is not None:
             raise UsageError("A data set brings its own contexts; open it with them instead of passing context=.")
         train: Source = rows_for(model, data.train)
-        return train, rows_for(model, data.valid if valid is None else valid).read()
+        return train, _validating(model, data.valid if valid is None else valid)
     train = rows_for(model, data, given.context)
-    if valid is not None:
-        return train, rows_for(model, valid).read()
     if model.fitted_by.in_passes:
-        return train, None
+        return train, None if valid is None else _validating(model, valid)
     rows = train.read()
+    if valid is not None:
+        return rows, _validating(model, valid)
     if rows.rows < LEAST_TO_SPLIT:
         return rows, None
     return hold_out(rows, options.seed, keep_equal_rows_together=given.together)
+
+
+def _validating(model: Model, data: object) -> Memory:
+    rows = rows_for(model, data).read()
+    check_validates(model, rows)
+    return rows
 
 
 def _initialize(model: Model, source: Source) -> None:
@@ -164,6 +175,9 @@ def _initialize(model: Model, source: Source) -> None:
     if isinstance(source, Memory) and source.rows > INITIAL_ROWS:
         source = source.subset(torch.randperm(source.rows)[:INITIAL_ROWS])
     x, context = next(source.batches(INITIAL_ROWS))
+    if has_gaps(x):
+        check_learns(model, int(x.isnan().sum()))
+        _check_observed(x, source.columns)
     was_training = model.training
     with torch.no_grad():
         model.eval()
@@ -177,10 +191,24 @@ def _initialize(model: Model, source: Source) -> None:
         _warn_of_constants(source.x if isinstance(source, Memory) else x, source.columns)
 
 
+def _check_observed(x: Tensor, columns: tuple[str, ...] | None) -> None:
+    """Raises EmptyData for the first column that is missing everywhere."""
+    empty = torch.nonzero(x.flatten(1).isnan().all(0)).flatten().tolist()
+    if empty:
+        name = repr(columns[empty[0]]) if columns else str(empty[0] + 1)
+        raise EmptyData(
+            f"Expected a value in every column; got none in column {name}: it is missing in all of the {len(x)} rows "
+            "looked at. Leave the column out."
+        )
+
+
 def _warn_of_constants(x: Tensor, columns: tuple[str, ...] | None) -> None:
     """Warn of constant columns: a density of a single value has no upper limit, so its score means nothing."""
     flat = x.flatten(1)
-    places = torch.nonzero(flat.amin(0) == flat.amax(0)).flatten().tolist()
+    low, high = flat.amin(0), flat.amax(0)
+    if has_gaps(flat):
+        low, high = flat.nan_to_num(nan=math.inf).amin(0), flat.nan_to_num(nan=-math.inf).amax(0)
+    places = torch.nonzero(low == high).flatten().tolist()
     if not places or len(x) < 2:
         return
     names = [repr(columns[place]) if columns else str(place + 1) for place in places[:LISTED]]

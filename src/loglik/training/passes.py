@@ -32,6 +32,9 @@ def fit_by_em(
     before = time.perf_counter()
     for done in em(model, source, seed=options.seed):
         now = time.perf_counter()
+        if closed_form and done.gaps:  # the closed form is that of whole rows
+            closed_form, history.method = False, str(FittedBy.EM)
+            limit = most_passes(options, closed_form=False)
         history.seconds, history.steps, history.epochs = now - started, done.step + 1, done.step + 1
         timed = 0.0
         if options.budget is not None:  # used up when the next pass would not end within it

@@ -105,8 +105,10 @@ def _check_dense(shape: Iterable[int], origin: Origin) -> None:
 
 
 def _unmasked(data: np.ma.MaskedArray[tuple[int, ...], np.dtype[np.generic]], origin: Origin) -> Array:
-    """The values, if none is masked; values below a mask are not data."""
+    """The values; of reals those below a mask are missing, and of others none may be masked."""
     masked = np.ma.getmaskarray(data)
+    if masked.any() and data.dtype.kind == "f":
+        return data.filled(math.nan)
     if masked.any():
         row, flat = (int(i) for i in np.argwhere(masked.reshape(len(data), -1))[0])
         raise NotFinite(

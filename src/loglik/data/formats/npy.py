@@ -20,6 +20,7 @@ from loglik.data.formats.signatures import described, remedy, true_format
 from loglik.data.infer import Evidence, stated_space
 from loglik.data.source import Batch, Memory, Source
 from loglik.errors import ContextError, EmptyData, TooLarge, UnknownName, UnreadableData, UsageError
+from loglik.ops import missing_in_words
 from loglik.spaces import Real, Space
 
 ARRAYS = ("x", "X", "train")  # what the data of an NPZ file is usually called
@@ -55,7 +56,9 @@ class NpySource(Source):
         size = min(self.space.dtype.itemsize, self._array.dtype.itemsize)
         what = f"{self._origin.name}, {self.rows} rows of {self.space.dims} values,"
         check_memory(2.0 * self.rows * self.space.dims * size, what, "Take fewer rows, or a narrower type.")
-        return super().read()
+        whole = super().read()
+        whole.read_as += missing_in_words(whole.gaps)
+        return whole
 
     def batches(self, size: int) -> Iterator[Batch]:
         for start in range(0, self.rows, size):

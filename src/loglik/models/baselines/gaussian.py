@@ -1,5 +1,7 @@
 """The multivariate Gaussian with full covariance, fitted in closed form."""
 
+from dataclasses import replace
+
 import torch
 from torch import Tensor
 
@@ -10,7 +12,7 @@ from loglik.models.dequantized import density_space, on_integers
 from loglik.models.normals import MixtureOfNormals, Normals
 from loglik.models.standardized import standardized
 from loglik.moments import DECISIVE, Moments, floored
-from loglik.ops import weighted_sum
+from loglik.ops import count, has_gaps, rows_by_mask, weighted_sum
 from loglik.spaces import Real, Space
 
 BIN_VARIANCE = 1.0 / 12.0  # of u ~ U[0, 1)
@@ -21,6 +23,12 @@ class Gaussian(MixtureOfNormals, EMModel):
 
     Maximum likelihood: mu the mean, Sigma the covariance of the data, plus `floor` times each column's variance on the
     diagonal (see `moments.floored`). float64 throughout.
+
+    Of an event with missing values counts log p(x_o) of those observed, o; with such events EM takes several passes:
+
+        E[x_u|x_o] = mu_u + S_uo S_oo^-1 (x_o - mu_o),   Cov[x_u|x_o] = S_uu - S_uo S_oo^-1 S_ou
+
+    complete the moments of the others, u (Dempster, Laird, Rubin 1977, section 4.1.1; Little & Rubin 2019, chapter 11).
     """
 
     def __init__(self, space: Real, floor: float) -> None:
@@ -58,11 +66,41 @@ class Gaussian(MixtureOfNormals, EMModel):
         return (self.mean + eps @ self.cholesky.T).reshape(n, *self.space.shape)
 
     def initialize(self, x: Tensor, context: Tensor | None = None) -> None:
-        self.mean.copy_(self.events(x, context).flatten(1).mean(0))
+        flat = self.events(x, context).flatten(1)
+        if not has_gaps(flat):
+            self.mean.copy_(flat.mean(0))
+            return
+        self.mean.copy_(flat.nanmean(0).nan_to_num(nan=0.0))
+        variance = (flat - self.mean).square().nanmean(0).nan_to_num(nan=0.0)
+        self.cholesky.copy_(torch.where(variance > 0, variance, 1.0).sqrt().diag())
+
+    @property
+    def learns_gaps(self) -> bool:
+        return True
 
     def expect(self, x: Tensor, context: Tensor | None = None, *, weights: Tensor | None = None) -> Moments:
         flat = self.events(x, context).flatten(1)
+        if has_gaps(flat):
+            return self._expect_observed(flat, weights)
         return Moments.of(flat, self.mean.clone(), weighted_sum(self.log_prob(x, context), weights), weights)
+
+    def _expect_observed(self, x: Tensor, weights: Tensor | None) -> Moments:
+        """`expect` of events (B, D) with missing values, NaN; events with the same values missing are done together."""
+        observed, covariance = ~x.isnan(), self.cholesky @ self.cholesky.T
+        filled, spread = torch.where(observed, x, self.mean), torch.zeros_like(covariance)
+        for seen, rows in rows_by_mask(observed):
+            root = torch.linalg.cholesky(covariance[seen][:, seen])
+            half = torch.linalg.solve_triangular(root, covariance[seen], upper=False)[:, ~seen]  # L^-1 S_ou
+            eps = torch.linalg.solve_triangular(root, (x[rows][:, seen] - self.mean[seen]).T, upper=False)
+            completed = filled[rows]
+            completed[:, ~seen] += eps.T @ half
+            filled[rows] = completed
+            left = torch.zeros_like(covariance)
+            left[torch.outer(~seen, ~seen)] = (covariance[~seen][:, ~seen] - half.T @ half).flatten()
+            spread += count(rows, None if weights is None else weights[rows]) * left
+        log_p = self.normals().log_marginal(filled, observed)
+        moments = Moments.of(filled, self.mean.clone(), weighted_sum(log_p, weights), weights)
+        return replace(moments, second=moments.second + spread)
 
     def expect_dequantized(
         self, x: Tensor, context: Tensor | None = None, *, draws: int = 1, weights: Tensor | None = None

@@ -12,12 +12,21 @@ import torch
 from torch import Tensor
 
 from loglik.arguments.memory import check_memory
-from loglik.data.checks import EXACT_IN_FLOAT64, Array, Origin, check_finite, conform
+from loglik.data.checks import (
+    EXACT_IN_FLOAT64,
+    Array,
+    Origin,
+    check_finite,
+    check_not_infinite,
+    conform,
+    whole_with_a_gap,
+)
 from loglik.data.formats.tables.columns import Numbers, as_matrix, check_types, merged
 from loglik.data.formats.tables.reader import ColumnReader
 from loglik.data.infer import Evidence, stated_space
 from loglik.data.source import Batch, Memory, Source, rebatched
 from loglik.errors import ContextError, EmptyData, ShapeMismatch, UnreadableData
+from loglik.ops import missing_in_words
 from loglik.spaces import Real, Space
 
 if TYPE_CHECKING:
@@ -77,7 +86,7 @@ class TableSource(Source):
 
     def _tell(self, source: Source, rows: int | None) -> None:
         """Write into a source how the data were understood."""
-        source.read_as = self._read_as(rows)
+        source.read_as = self._read_as(rows) + missing_in_words(source.gaps)
         source.remark = "" if self._reader.plain else f"read as: {source.read_as}"
 
     def _read_as(self, rows: int | None) -> str:
@@ -123,18 +132,28 @@ class TableSource(Source):
             self._exact.add(name)
 
     def _inferred(self, shape: tuple[int, ...]) -> Space:
-        evidence = Evidence()
-        if not all(map(_is_whole, self._types[: shape[0]])):
-            return Real(shape)
-        first_row = 0
+        """The space by types and values. A column of reals that are whole, some of them missing, may be one of whole
+        numbers: no type of many libraries has both. Where all columns may be, the user says what they are."""
+        evidence, whole = Evidence(), torch.tensor([_is_whole(kind) for kind in self._types[: shape[0]]])
+        missing, place, first_row = torch.zeros(shape, dtype=torch.bool), "", 0
         for matrix in self._matrices(4096):
             x = matrix[:, : shape[0]]
-            check_finite(x, self._origin, first_row)
+            check_not_infinite(x, self._origin, first_row)
+            gaps = x.isnan()
+            if not place and bool(gaps.any()):
+                row, column = (int(i) for i in gaps.nonzero()[0])
+                place = self._origin.place(first_row + row, column, shape)
+            missing |= gaps.any(0)
+            seen = x.nan_to_num(nan=0.0)
             # A CSV's type is that of its first rows; a fraction may come later.
-            evidence.update(x.long() if bool((x == x.floor()).all()) else x)
+            evidence.update(seen.long() if bool((seen == seen.floor()).all()) else seen)
             if not evidence.whole:
-                break
+                return Real(shape)
             first_row += len(matrix)
+        if not bool((whole | missing).all()):
+            return Real(shape)
+        if place:
+            raise whole_with_a_gap(place)
         return evidence.space(shape)
 
 
