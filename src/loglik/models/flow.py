@@ -245,7 +245,7 @@ class Flow(Model):
 
 
 class ExactFlow(Flow, ExactModel):
-    """A flow all of whose parts are exact.
+    """A flow all of whose parts are exact, which is checked once, when it is made.
 
     Raises:
         UsageError: a part that is not.
@@ -267,6 +267,14 @@ class ExactFlow(Flow, ExactModel):
                     f"Expected parts that are exact; got {type(part).__name__}, whose claim is '{part.claim}'. Take "
                     "Flow, which has no log_prob."
                 )
+
+    @property
+    def claim(self) -> Claim:
+        return Claim.EXACT
+
+    @property
+    def has_weights(self) -> bool:
+        return self.base.has_weights
 
     def log_prob(self, x: Tensor, context: Tensor | None = None) -> Tensor:
         return self.log_likelihood(x, context)
