@@ -11,7 +11,6 @@ from loglik.errors import UsageError
 from loglik.heads import Head
 from loglik.models.beginning import Beginning, padded
 from loglik.nets.causal import CarryingNet, CausalNet, Draws, Steps, WholePasses
-from loglik.nets.masked.net import MaskedMLP
 from loglik.ops import sum_event
 from loglik.spaces import Space
 
@@ -228,8 +227,8 @@ class Autoregressive(ExactModel):
 
 def _renew_order(model: Autoregressive, _: object) -> None:
     """After loading, the order is the one that the net was given."""
-    if isinstance(model.net, MaskedMLP):
-        model.order.copy_(model.net.degrees.order)
+    if model.net.saved_order is not None:
+        model.order.copy_(model.net.saved_order)
 
 
 @dataclass(frozen=True)
