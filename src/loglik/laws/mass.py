@@ -16,11 +16,11 @@ import torch
 from torch import Tensor
 
 from loglik.contract import Claim, LatentModel, Model
-from loglik.laws.enumeration import Share, Weights, all_events, enumerable, mass_outside, mean_weights
+from loglik.laws.enumeration import EventWeights, Share, all_events, enumerable, mass_outside, mean_weights
 from loglik.laws.normalisation import bridge, weights_of_bounds
 from loglik.laws.parts import by_parts
 from loglik.laws.patience import SECONDS, affordable, in_time
-from loglik.laws.quadrature import Grid, resolved_integral
+from loglik.laws.quadrature import QuadratureGrid, resolved_integral
 from loglik.laws.subject import context_rows, given, scores
 from loglik.laws.verdict import Broken, NotApplicable, Result, Status, Undecided, within
 from loglik.spaces import Discrete
@@ -126,11 +126,11 @@ def _integral(model: Model, x: Tensor, row: Tensor | None) -> Result:
 
 
 def _integral_of_weights(model: LatentModel, x: Tensor, row: Tensor | None) -> Result:
-    grid = Grid.over(x, reach=6.0, points=513 if model.space.dims == 1 else 97)
+    grid = QuadratureGrid.over(x, reach=6.0, points=513 if model.space.dims == 1 else 97)
     return _judged(mean_weights(model, grid.points, row), grid.volumes, Share(), "quadrature of weights")
 
 
-def _judged(found: Weights, volumes: Tensor, outside: Share, how: str) -> Result:
+def _judged(found: EventWeights, volumes: Tensor, outside: Share, how: str) -> Result:
     total = float((volumes * found.weight).sum())
     elbo = float((volumes * found.log_weight.exp()).sum())
     stderr = float((volumes.square() * found.variance).sum().sqrt())
