@@ -8,6 +8,7 @@ from loglik.bijections.compose import Chain
 from loglik.contract import Claim, Model
 from loglik.densities import StandardNormal
 from loglik.errors import UsageError
+from loglik.inference.evaluate import evaluate
 from loglik.models.flow import ExactFlow, Flow
 from loglik.spaces import Integer, Real
 from loglik.zoo import build
@@ -95,3 +96,23 @@ def test_an_exact_flow_has_exact_parts() -> None:
     assert isinstance(estimated, Flow)
     with pytest.raises(UsageError, match="whose claim is 'estimate'"):
         ExactFlow(space, estimated.bijection, StandardNormal(space))
+
+
+class Asked(Chain):
+    """Counts how often it is asked what it claims."""
+
+    times = 0
+
+    @property
+    def claim(self) -> Claim:
+        self.times += 1
+        return super().claim
+
+
+def test_an_exact_flow_is_not_asked_again_for_each_batch() -> None:
+    space, asked = Real((2,)), Asked([])
+    model = ExactFlow(space, asked, StandardNormal(space))
+    assert asked.times
+    asked.times = 0
+    assert evaluate(model, torch.randn(5_000, 2)).claim is Claim.EXACT
+    assert not asked.times
