@@ -204,6 +204,11 @@ class Capabilities(nn.Module, ABC):
         return "draws whole events"
 
     @property
+    def lengthens(self) -> bool:
+        """Whether guided samples can be longer than an event: `sample_guided` takes a `length`."""
+        return False
+
+    @property
     def shortens(self) -> bool:
         """Whether the first values of a sequence can be events of their own: `shortened` is there to call."""
         return False

@@ -48,6 +48,10 @@ class Beginning(ExactModel):
     def unguided(self) -> str:
         return self.whole.unguided
 
+    @property
+    def lengthens(self) -> bool:
+        return self.whole.lengthens
+
     def sample_guided(
         self, n: int, context: Tensor | None = None, *, given: Tensor | None = None, temperature: float = 1.0,
         top_k: int | None = None, length: int | None = None,

@@ -110,6 +110,10 @@ class Autoregressive(ExactModel):
     def guided(self) -> bool:
         return True
 
+    @property
+    def lengthens(self) -> bool:
+        return self.carries and len(self.space.shape) == 1
+
     @torch.no_grad()
     def sample_guided(
         self,
@@ -206,7 +210,7 @@ class Autoregressive(ExactModel):
         """Sequences of another length than an event's, and the order of their values."""
         if length < 1:
             raise UsageError(f"Expected a length of at least 1; got {length}.")
-        if not self.carries or len(self.space.shape) != 1:
+        if not self.lengthens:
             raise UsageError(
                 f"This model draws events of shape {self.space.shape}, and no others; leave the length out, or fit a "
                 "model whose state goes on, such as char-rnn."
