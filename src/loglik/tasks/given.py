@@ -31,7 +31,8 @@ def read_given(model: Model, words: str | None, reading: Reading, length: int | 
     """Read the words of --given, and cut them to a beginning that the model can continue.
 
     A beginning of one window or more leaves nothing to draw, unless a greater length is stated. So only its last window
-    is used, and one more window is drawn; a model of one length alone uses the last half window, and draws the other half.
+    is used, and one more window is drawn. A model of one length alone uses the last half window, and draws the other
+    half.
 
     Raises:
         UsageError: a model that takes no beginning, characters that the training text lacks, values of no sequence, no
