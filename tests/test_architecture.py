@@ -39,6 +39,7 @@ LAYERS: list[tuple[str, ...]] = [
 ]
 RANK = {name: rank for rank, names in enumerate(LAYERS) for name in names}
 FILES = sorted(SOURCE.rglob("*.py"))
+MOST_POSITIONALS = 5
 BANNED = {"utils", "misc", "helpers", "common", "base", "core", "types"}
 
 
@@ -142,6 +143,26 @@ def test_what_numba_compiles_is_called_a_kernel() -> None:
     for path in FILES:
         if "njit" in path.read_text():
             assert room(path) == "compiled" or path.stem.endswith("kernel"), path
+
+
+def many_positionals(path: Path) -> list[str]:
+    """The functions that take more than five arguments by place: too many to tell them apart in a call."""
+    functions = [n for n in ast.walk(ast.parse(path.read_text())) if isinstance(n, ast.FunctionDef)]
+    named = {f: [a.arg for a in f.args.posonlyargs + f.args.args] for f in functions}
+    return [f.name for f, names in named.items() if len(set(names) - {"self", "cls", "ctx"}) > MOST_POSITIONALS]
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda p: str(p.relative_to(SOURCE)))
+def test_functions_take_at_most_five_arguments_by_place(path: Path) -> None:
+    if path.stem.endswith("kernel") or room(path) in ("compiled", "cli"):
+        return  # compiled functions take no keywords, and the command's arguments are options
+    assert not many_positionals(path)
+
+
+def test_the_rule_of_positionals_can_fail(tmp_path: Path) -> None:
+    module = tmp_path / "module.py"
+    module.write_text("class A:\n    def five(self, a, b, c, d, e, *, f): ...\ndef six(a, b, c, d, e, f): ...\n")
+    assert many_positionals(module) == ["six"]
 
 
 def test_the_layer_rule_can_fail(tmp_path: Path) -> None:

@@ -135,7 +135,7 @@ def description(hint: object) -> str:
         str: "a word",
         Space: "a space",
     }
-    said = []
+    words = []
     for option in _options(hint):
         kind, within = _range_of(option)
         if typing.get_origin(kind) is Sequence:
@@ -143,5 +143,7 @@ def description(hint: object) -> str:
             kind = Sequence
         limits = "" if within == Range() else f", each {within}" if kind is Sequence else f", {within}"
         if kind is not type(None):
-            said.append(names.get(kind, NUMBERS if kind is Sequence else getattr(kind, "__name__", str(kind))) + limits)
-    return " or ".join(said) + (", or none" if type(None) in _options(hint) else "")
+            words.append(
+                names.get(kind, NUMBERS if kind is Sequence else getattr(kind, "__name__", str(kind))) + limits
+            )
+    return " or ".join(words) + (", or none" if type(None) in _options(hint) else "")

@@ -302,7 +302,10 @@ def test_fit_takes_one_model(capsys: pytest.CaptureFixture[str]) -> None:
 
 
 def test_a_beginning_for_a_model_without_an_order(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    sets = {"moons": "no model of real values takes them", "digits": "char-rnn, made, transformer, pixelcnn"}
+    sets = {
+        "moons": "fit made, which takes a beginning and a temperature",
+        "digits": "char-rnn, made, transformer, pixelcnn",
+    }
     for data, instead in sets.items():
         assert run(["fit", data, "--model", "gaussian", "-o", str(tmp_path / data)]) == 0
         for option in (["--given", "hello"], ["--top-k", "3"]):

@@ -14,7 +14,7 @@ import os
 import re
 import stat
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -117,13 +117,8 @@ def breaks(
     for path in after.keys() - before.keys():
         if not belongs(path, attempt.makes):
             yield f"Left {path} behind.", f"{attempt.step[0]} left something behind"
-        if code and code not in PARTIAL and reached == 1 and not is_board(attempt.step, answer["results"][0]["out"]):
+        if code and code not in PARTIAL and reached == 1:
             yield f"Was refused, and left {path} behind.", f"{attempt.step[0]} was refused and left something"
-
-
-def is_board(step: Sequence[str], out: str) -> bool:
-    """Whether a comparison, of models none of which could be scored, was written with the reason of each."""
-    return "compare" in step and "\nReport: " in out
 
 
 def step_breaks(step: Step, result: dict[str, Any]) -> Iterator[str]:
@@ -147,10 +142,7 @@ def step_breaks(step: Step, result: dict[str, Any]) -> Iterator[str]:
         lines = err.splitlines()
         if not lines or not lines[-1].startswith("loglik: "):
             yield f"The last line is not ours: {err!r}"
-        board = (
-            "compare" in step and "\nReport: " in out
-        )  # of models none of which could be scored, each with its reason
-        if code not in PARTIAL and not board and (len(lines) != 1 or out):
+        if code not in PARTIAL and (len(lines) != 1 or out):
             yield f"More than one line: {out[-300:]!r} {err!r}"
     elif "--json" in step:
         yield from number_breaks(out)

@@ -6,8 +6,9 @@ import pytest
 import torch
 
 from loglik import Category, Integer, Real, build, check
-from loglik.errors import UsageError
-from loglik.models.autoregressive.autoregressive import Beginning
+from loglik.contract import Claim
+from loglik.errors import ShapeMismatch, UsageError
+from loglik.models.beginning import Beginning
 
 LENGTH, LEVELS = 5, 3
 ALL = torch.tensor(list(itertools.product(range(LEVELS), repeat=LENGTH)))
@@ -68,3 +69,46 @@ def test_the_whole_is_no_beginning_and_others_have_none() -> None:
             other.beginning(3)
     with pytest.raises(UsageError, match="of a sequence"):
         build("pixelcnn", Integer((2, 2), 3)).beginning(2)
+
+
+@pytest.mark.usefixtures("float64")
+def test_its_abilities_are_those_of_the_whole() -> None:
+    model = model_of("made")
+    short = model.beginning(3)
+    events = ALL[:: LEVELS**2, :3]
+    observed = torch.tensor([True, True, False]).expand_as(events)
+    assert short.conditions(observed) is Claim.EXACT
+    assert short.conditions(~observed) is None
+    summed = short.log_likelihood(events).reshape(LEVELS**2, LEVELS).logsumexp(1)
+    marginal = short.log_marginal(events, observed).reshape(LEVELS**2, LEVELS)
+    assert torch.allclose(marginal, summed[:, None].expand_as(marginal), atol=1e-9)
+    assert torch.equal(short.sample_given(events, observed)[:, :2], events[:, :2])
+    assert short.shortened(2).space.shape == (2,)
+
+
+def test_its_guided_samples_begin_those_of_the_whole() -> None:
+    model = model_of("char-rnn")
+    short, given = model.beginning(3), torch.tensor([[2, 0]])
+    assert short.guided
+    torch.manual_seed(5)
+    whole = model.sample_guided(7, given=given, temperature=0.7, top_k=2)
+    torch.manual_seed(5)
+    assert torch.equal(short.sample_guided(7, given=given, temperature=0.7, top_k=2), whole[:, :3])
+    assert short.sample_guided(2, given=given, length=9).shape == (2, 9)
+    with pytest.raises(ShapeMismatch, match="beginning of 1 events"):
+        short.sample_guided(1, given=torch.zeros(1, 4, dtype=torch.long))
+    histogram = model_of("histogram").beginning(2)
+    assert not histogram.guided
+    with pytest.raises(UsageError, match="draws whole events"):
+        histogram.sample_guided(1)
+
+
+@pytest.mark.usefixtures("float64")
+def test_of_reals_it_is_the_integral_over_all_that_may_follow() -> None:
+    model = build("made", Real((3,)), hidden=(8,), seed=0).eval()
+    model.initialize(torch.randn(50, 3) * torch.tensor([1.0, 20.0, 3.0]) + 5.0)
+    begin, rest = 5.0 + torch.randn(4, 2), torch.linspace(-60.0, 70.0, 20_001)
+    x = torch.cat([begin.repeat_interleave(len(rest), 0), rest.repeat(4)[:, None]], 1)
+    with torch.no_grad():
+        integral = torch.trapezoid(model.log_prob(x).exp().reshape(4, -1), rest, dim=1).log()
+        torch.testing.assert_close(model.beginning(2).log_prob(begin), integral, atol=1e-6, rtol=0)

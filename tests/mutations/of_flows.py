@@ -136,7 +136,7 @@ MUTATIONS = (
     ),
     Mutation(
         "iaf-gradient-of-fixed-parameters", "iaf", "gradients of the inverse take its parameters for constants",
-        "bijections/autoregressive.py", "return Solution.apply(self, z, context, *self.net.parameters())",
+        "bijections/autoregressive.py", "return SolvedInverse.apply(self, z, context, *self.net.parameters())",
         "x, slope = self.transform.inverse(z, self.read(self.net, self.solved(z, context)[0], context))\n"
         "        return x, slope.sum(1)",
         BESIDE, ("tests/models/test_iaf_gradients.py",),

@@ -193,7 +193,7 @@ MUTATIONS = (
     # Storage.
     mistake(
         "damage-unnoticed", "storage", "the checksum of weights is not looked at", "storage/reading.py",
-        'if said.get("checksum") != checksum(tensors):', "if False:", ("tests/test_tensors_in_files.py",),
+        'if header.get("checksum") != checksum(tensors):', "if False:", ("tests/test_tensors_in_files.py",),
     ),
     mistake(
         "loaded-in-training-mode", "storage", "a loaded model scores with dropout on", "runs/run.py",

@@ -13,7 +13,7 @@ from loglik.nets.fields.field import Directions, Field
 from loglik.nets.fields.field_dynamics import FieldDynamics
 from loglik.nets.fields.image_field import ImageField
 from loglik.nets.fields.penalised_dynamics import PenalisedDynamics
-from loglik.ode import RK4, TSIT5, Fixed, Grid, Step, solve
+from loglik.ode import RK4, TSIT5, Fixed, Grid, SolverStep, solve
 
 B = 20
 SHAPES = [(3, (8, 7, 6), 0), (3, (8,), 2), (9, (5, 6), 2), (1, (4, 4, 4, 4), 0)]
@@ -93,7 +93,7 @@ def test_a_compiled_way_is_the_solver_on_the_same_grid(
         way = torch.cat([z.reshape(-1), log_det])
         shares: list[Tensor] = []
 
-        def note(step: Step) -> None:
+        def note(step: SolverStep) -> None:
             z_off, log_det_off = dynamics.parts(step.errors()[0].abs() / (1.0 + step.end.abs()))
             shares.append(torch.maximum(z_off.amax(1), log_det_off))
 

@@ -7,14 +7,14 @@ from torch import Tensor, nn
 
 import loglik.ode.adjoint
 from loglik.errors import UsageError
-from loglik.ode import Adaptive, Adjoint, Backprop, Checkpointed, Fixed, Gradient, Grid, Steps, counting, solve
+from loglik.ode import Adaptive, Adjoint, Backprop, Checkpointed, Fixed, Gradient, Grid, StepRule, counting, solve
 
 pytestmark = pytest.mark.usefixtures("float64")
 TIMES = [0.0, 0.4, 1.0, 1.7]
 
 
 def gradients(
-    gradient: Gradient, steps: Steps, times: list[float] = TIMES, net: nn.Module | None = None
+    gradient: Gradient, steps: StepRule, times: list[float] = TIMES, net: nn.Module | None = None
 ) -> list[Tensor]:
     """Of a loss that looks at all times, in the first state, the times and the weights."""
     torch.manual_seed(0)
@@ -37,12 +37,12 @@ def test_adjoint_is_backpropagation(times: list[float]) -> None:
 
 
 @pytest.mark.parametrize("steps", [Fixed(40), Grid([i / 20 for i in range(35)])], ids=["fixed", "grid"])
-def test_adjoint_on_given_steps(steps: Steps) -> None:
+def test_adjoint_on_given_steps(steps: StepRule) -> None:
     assert difference(gradients(Adjoint(), steps), gradients(Backprop(), steps)) < 1e-6
 
 
 @pytest.mark.parametrize("steps", [Fixed(7), Adaptive(1e-6)], ids=["fixed", "adaptive"])
-def test_checkpoints_change_nothing(steps: Steps) -> None:
+def test_checkpoints_change_nothing(steps: StepRule) -> None:
     assert difference(gradients(Checkpointed(), steps), gradients(Backprop(), steps)) < 1e-13
 
 

@@ -172,3 +172,16 @@ def test_a_recording_is_continued(tmp_path: Path, capsys: pytest.CaptureFixture[
     assert run([*draw, str(tmp_path / "narrow.wav")]) == 15
     assert run([*draw, str(tmp_path / "none.wav")]) == 11
     assert "there is none" in capsys.readouterr().err
+
+
+def test_reals_are_continued_within_a_window() -> None:
+    """The scale of a value is that of its place, so nothing follows the window, whatever the net can carry on."""
+    model = build("char-rnn", Real((4,)), width=4)
+    given = read_given(model, "1.5,2,3,4,5", Reading(), None)
+    assert given.length is None
+    assert given.values is not None
+    assert given.values.tolist() == [[4.0, 5.0]]
+    drawn = sample(model, 3, given=given.values)
+    assert drawn[:, :2].tolist() == [[4.0, 5.0]] * 3
+    with pytest.raises(UsageError, match="its own length"):
+        sample(model, 1, length=9)

@@ -47,7 +47,7 @@ class MaskedAutoregressive(Bijection):
     def inverse(self, z: Tensor, context: Tensor | None = None) -> tuple[Tensor, Tensor]:
         if not torch.is_grad_enabled():
             return self.solved(z, context)
-        return Solution.apply(self, z, context, *self.net.parameters())  # type: ignore[no-any-return]
+        return SolvedInverse.apply(self, z, context, *self.net.parameters())  # type: ignore[no-any-return]
 
     def read(self, net: MaskedMLP, x: Tensor, context: Tensor | None) -> Tensor:
         """h(x), (B, D, params), without dropout."""
@@ -105,7 +105,7 @@ class Inverting:
         return self
 
 
-class Solution(torch.autograd.Function):
+class SolvedInverse(torch.autograd.Function):
     """x and log_det, which solve x = f^-1(z; h(x)), for autograd.
 
     For cotangents g of x and l of log_det, those of h are g df^-1/dh + l dlog_slope/dh, and what they do to x goes
@@ -153,7 +153,7 @@ class Solution(torch.autograd.Function):
         return None, of_z, *of_inputs
 
 
-class Given(nn.Module):
+class NetAsArgument(nn.Module):
     """Work with a net, as a module, so that torch can lend the net other parameters for it."""
 
     def __init__(self, net: MaskedMLP) -> None:
@@ -167,4 +167,4 @@ class Given(nn.Module):
 def with_parameters(net: MaskedMLP, parameters: Sequence[Tensor], work: Callable[[MaskedMLP], T]) -> T:
     """work(net) while the net has these parameters, in the order of its own."""
     named = dict(zip((f"net.{name}" for name, _ in net.named_parameters()), parameters, strict=True))
-    return torch.func.functional_call(Given(net), named, (work,))  # type: ignore[no-any-return]
+    return torch.func.functional_call(NetAsArgument(net), named, (work,))  # type: ignore[no-any-return]

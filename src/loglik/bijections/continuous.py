@@ -15,7 +15,7 @@ from loglik.nets.fields.dynamics import Dynamics
 from loglik.nets.fields.field import Directions, Field
 from loglik.nets.fields.image_field import ImageField
 from loglik.nets.fields.penalised_dynamics import PenalisedDynamics
-from loglik.ode import DOP853, TSIT5, Adaptive, Adjoint, Backprop, Gradient, Grid, Step, largest, solve
+from loglik.ode import DOP853, TSIT5, Adaptive, Adjoint, Backprop, Gradient, Grid, SolverStep, largest, solve
 
 SPAN = (0.0, 1.0)  # data are at 0, noise at 1
 EXACT = {torch.float32: 1e-6, torch.float64: 1e-11}  # tolerances near the precision of the numbers themselves
@@ -160,7 +160,7 @@ class Continuous(Bijection):
             gradient = replace(gradient, parameters=dynamics.tensors)
         error = x.new_zeros(len(x))
 
-        def note(step: Step) -> None:
+        def note(step: SolverStep) -> None:
             for part in dynamics.parts(step.errors()[0].abs() / (1.0 + step.end.detach().abs())):
                 torch.maximum(error, part.flatten(1).amax(1) if part.ndim > 1 else part, out=error)
 

@@ -113,8 +113,8 @@ def run(arguments: list[str] | None = None) -> int:
     except Exception as error:
         # Typer's own errors (no such option, missing argument, bad value) know their message.
         if hasattr(error, "format_message"):
-            said = _said(str(error.format_message()), getattr(getattr(error, "param", None), "opts", ()), words)
-            return _fail(error, f"{said} See `loglik --help`.", 2)
+            message = _in_words(str(error.format_message()), getattr(getattr(error, "param", None), "opts", ()), words)
+            return _fail(error, f"{message} See `loglik --help`.", 2)
         ours = as_ours(error, words)
         return _fail(error, str(ours), ours.exit_code)
 
@@ -131,7 +131,7 @@ def _warn(
     talk(f"loglik: {message}" if issubclass(category, FitWarning) else f"{category.__name__}: {message}")
 
 
-def _said(message: str, options: Sequence[str], words: list[str]) -> str:
+def _in_words(message: str, options: Sequence[str], words: list[str]) -> str:
     """The message of an error of Typer's; it does not name the option whose value is no number, so we do."""
     kind = "a whole number" if "integer" in message else "a number" if "number" in message or "float" in message else ""
     for name in options if kind else ():

@@ -77,13 +77,13 @@ def progress(space: Space) -> Iterator[Callable[[str], Watch | None]]:
     from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
     # Without markup: [red] in the name of a file is a name.
-    title, said = (TextColumn(words, markup=False) for words in ("{task.description}", "{task.fields[said]}"))
-    columns = (title, BarColumn(bar_width=28), said)
+    title, status = (TextColumn(words, markup=False) for words in ("{task.description}", "{task.fields[status]}"))
+    columns = (title, BarColumn(bar_width=28), status)
     with Progress(*columns, TimeElapsedColumn(), console=Console(stderr=True), transient=True) as bar:
-        task = bar.add_task("", total=1.0, said="")
+        task = bar.add_task("", total=1.0, status="")
 
         def watcher(title: str) -> Watch:
-            bar.reset(task, description=visible(title), said="")
+            bar.reset(task, description=visible(title), status="")
             valid = ""
 
             def watch(step: Step) -> None:
@@ -92,8 +92,8 @@ def progress(space: Space) -> Iterator[Callable[[str], Watch | None]]:
                     valid = f", validation {_in_unit(step.valid_nats, space)}"
                 speed = step.step / max(step.seconds, 1e-9)
                 left = step.seconds * (1.0 - step.progress) / max(step.progress, 1e-9)
-                said = f"step {step.step}, {speed:.1f}/s, {_in_unit(step.nats, space)}{valid}, {left:.0f} s left"
-                bar.update(task, completed=step.progress, said=said)
+                status = f"step {step.step}, {speed:.1f}/s, {_in_unit(step.nats, space)}{valid}, {left:.0f} s left"
+                bar.update(task, completed=step.progress, status=status)
 
             return watch
 

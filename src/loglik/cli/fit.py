@@ -165,8 +165,8 @@ def _quoted(word: str) -> str:
     """A word quoted for the shell, in one line and in printable characters."""
     if word.isprintable():
         return shlex.quote(word)
-    said = "".join(chr(b) if 32 <= b < 127 and chr(b) not in "'\\" else f"\\x{b:02x}" for b in os.fsencode(word))
-    return f"$'{said}'"
+    escaped = "".join(chr(b) if 32 <= b < 127 and chr(b) not in "'\\" else f"\\x{b:02x}" for b in os.fsencode(word))
+    return f"$'{escaped}'"
 
 
 def _report(run: Run, json: bool) -> None:

@@ -37,8 +37,8 @@ def debugging() -> bool:
 
 def _reason(error: BaseException) -> str:
     """The class and the beginning of the message."""
-    said = " ".join(str(error).split())
-    return f"{type(error).__name__}: {said[:200]}".rstrip(".: ") if said else type(error).__name__
+    message = " ".join(str(error).split())
+    return f"{type(error).__name__}: {message[:200]}".rstrip(".: ") if message else type(error).__name__
 
 
 def _details(error: BaseException, arguments: Sequence[str]) -> str:

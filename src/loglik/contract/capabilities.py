@@ -5,7 +5,7 @@ rest of the house asks the question, and never which class a model is.
 """
 
 from abc import ABC, abstractmethod
-from typing import Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import torch
 from torch import Tensor, nn
@@ -18,11 +18,19 @@ from loglik.contract.stats import Stats
 from loglik.errors import UsageError
 from loglik.ops import log_mean_exp, repeat_rows, uniform_like
 
+if TYPE_CHECKING:
+    from loglik.contract.model import Model
+
 ROWS_AT_ONCE = 4096  # importance samples are evaluated in slices of about so many rows
 
 
 class Capabilities(nn.Module, ABC):
     """Questions and the methods that they promise. Shapes are those of `Model`."""
+
+    @property
+    @abstractmethod
+    def claim(self) -> Claim:
+        """How `log_likelihood` may be read."""
 
     @abstractmethod
     def log_likelihood(self, x: Tensor, context: Tensor | None = None) -> Tensor:
@@ -130,9 +138,9 @@ class Capabilities(nn.Module, ABC):
     # Values that are not observed.
 
     def conditions(self, observed: Tensor) -> Claim | None:
-        """Whether all but the `observed` values, (B, *event) bool, can be left out, and what `log_marginal` then is.
+        """The claim of `log_marginal` for these masks, (B, *event) bool, one for each row.
 
-        None: they cannot. Each row has a mask of its own.
+        None: the values that are not observed cannot be left out.
         """
         return None
 
@@ -141,8 +149,17 @@ class Capabilities(nn.Module, ABC):
         self._refuse("cannot leave these values out; give whole events")
 
     def log_conditional(self, x: Tensor, observed: Tensor, context: Tensor | None = None) -> Tensor:
-        """(B, *event), observed (B, *event) bool -> (B,): log p(x_rest | x_observed)."""
+        """(B, *event), observed (B, *event) bool -> (B,): log p(x_rest | x_observed); see `conditional_claim`."""
         return self.log_likelihood(x, context) - self.log_marginal(x, observed, context)
+
+    def conditional_claim(self, observed: Tensor) -> Claim | None:
+        """How `log_conditional` may be read; None where the rest cannot be left out.
+
+        log p(x) minus an exact marginal claims what log p(x) claims. Minus anything else it is an estimate: a bound is
+        too low by an unknown amount, and the difference of two bounds may lie on either side.
+        """
+        marginal = self.conditions(observed)
+        return self.claim if marginal is Claim.EXACT else None if marginal is None else Claim.ESTIMATE
 
     def sample_given(self, x: Tensor, observed: Tensor, context: Tensor | None = None) -> Tensor:
         """x (B, *event) with the values that are not observed drawn from p(x_rest | x_observed)."""
@@ -185,6 +202,20 @@ class Capabilities(nn.Module, ABC):
     def unguided(self) -> str:
         """Why samples cannot be guided, as the end of a sentence about the model."""
         return "draws whole events"
+
+    @property
+    def lengthens(self) -> bool:
+        """Whether guided samples can be longer than an event: `sample_guided` takes a `length`."""
+        return False
+
+    @property
+    def shortens(self) -> bool:
+        """Whether the first values of a sequence can be events of their own: `shortened` is there to call."""
+        return False
+
+    def shortened(self, length: int) -> "Model":
+        """The model of the first `length` of the T values of a sequence, 0 < length < T."""
+        self._refuse("has no probability of a part; give whole events")
 
     def _refuse(self, why: str) -> NoReturn:
         raise UsageError(f"{type(self).__name__} {why}.")

@@ -13,7 +13,6 @@ from torch import Tensor
 
 from loglik.contexts import ContextReader, check_contexts, contexts_of_samples
 from loglik.contract.capabilities import Capabilities
-from loglik.contract.claim import Claim
 from loglik.errors import ShapeMismatch, UsageError
 from loglik.spaces import Space
 
@@ -34,11 +33,6 @@ class Model(Capabilities, ABC):
         self.register_buffer("_anchor", anchor)  # carries dtype and device, also into files
         self.register_buffer("_fitted", torch.tensor(False))
         self.context_reader = None if context is None else ContextReader(context)
-
-    @property
-    @abstractmethod
-    def claim(self) -> Claim:
-        """How `log_likelihood` may be read."""
 
     @abstractmethod
     def sample(self, n: int, context: Tensor | None = None) -> Tensor:
@@ -105,15 +99,15 @@ class Model(Capabilities, ABC):
         T = self.space.dims
         if len(self.space.shape) != 1 or not 1 <= length <= T:
             raise UsageError(f"Expected a beginning of 1 to {T} values of a sequence; got {length} of {self.space}.")
-        return self if length == T else self.shortened(length)
-
-    def shortened(self, length: int) -> "Model":
-        """`beginning` of fewer values than an event has; a model that can leave out the end overrides it."""
-        raise UsageError(
-            f"Expected events of {self.space.dims} values, the run's window; got one of {length}, and "
-            f"{type(self).__name__} has no probability of a part. Take a run of char-rnn, transformer or wavenet, or "
-            f"fit with --window {length}."
-        )
+        if length == T:
+            return self
+        if not self.shortens:
+            raise UsageError(
+                f"Expected events of {T} values, the run's window; got one of {length}, and {type(self).__name__} has "
+                "no probability of a part. Take a run of char-rnn, transformer or wavenet, or fit with --window "
+                f"{length}."
+            )
+        return self.shortened(length)
 
     @property
     def fitted(self) -> bool:

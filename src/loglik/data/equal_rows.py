@@ -1,8 +1,8 @@
-"""Rows that are equal, found by 64-bit hashes: which rows of one source are in another, and which belong together.
+"""Find equal rows by 64-bit hashes: the rows of one source that another has too, and the groups of equal rows.
 
-Two rows are equal if all values of their events, and of their contexts, are equal as numbers. Different rows share a
-hash by chance alone: among N rows looked for in M, N M / 2^64 are found wrongly in expectation, 5e-8 for a million in a
-million. The hash is not cryptographic: rows can be made that collide.
+Two rows are equal if all values of their events and contexts are equal as numbers. Different rows may have one hash by
+chance. If N rows are looked up among M others, the expected number of such errors is N M / 2^64: 5e-8 for a million
+rows among a million. The hash is not cryptographic: somebody can construct rows that collide.
 """
 
 from collections.abc import Iterator
@@ -41,12 +41,12 @@ def repeated(data: Dataset) -> Tensor:
 
 
 def kept_together(whole: Memory) -> Tensor:
-    """(N,): groups such that equal rows have one number, and rows of one group of the source as well."""
+    """(N,): the group of each row, a number. Equal rows share a group, and so do rows of one group of the source."""
     equal: Tensor = torch.unique(row_hashes(whole), return_inverse=True)[1]
     if whole.groups is None:
         return equal
     own = torch.unique(whole.groups.cpu(), return_inverse=True)[1]
-    # The least number spreads along both relations until nothing changes: connected components.
+    # Connected components: a row takes the least number of its equals, then of its group, until nothing changes.
     label = torch.arange(whole.rows)
     while True:
         before = label

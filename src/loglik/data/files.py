@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from loglik.data.formats.folders import IMAGES, SOUNDS, files_in, is_sound, open_images, open_sound
 from loglik.data.formats.paths import check_file
 from loglik.data.formats.signatures import described, remedy
-from loglik.data.formats.table_files import TABLES, check_columns, open_table, without_key
+from loglik.data.formats.tables.file import TABLES, check_columns, open_table, without_key
 from loglik.data.formats.text import open_text
 from loglik.data.reading import Reading
 from loglik.data.source import Source

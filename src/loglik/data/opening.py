@@ -7,7 +7,7 @@ from loglik.data.checks import Origin, conform
 from loglik.data.files import open_file
 from loglik.data.formats.arrays import in_memory
 from loglik.data.formats.loaders import is_loader, read_loader
-from loglik.data.formats.table_files import check_columns
+from loglik.data.formats.tables.file import check_columns
 from loglik.data.infer import stated_space
 from loglik.data.source import Dataset, Memory, Source
 from loglik.errors import ContextError, UsageError

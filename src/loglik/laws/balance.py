@@ -82,9 +82,9 @@ def detailed_balance(model: Model, context: Tensor | None) -> Result:
             own = {f"{name}, context {i}": value.of(which == i) for name, value in values.items()}
             deviations |= {name: _standard_errors(value) for name, value in own.items()}
     worst = max(deviations, key=lambda name: deviations[name])
-    said = f"Standard errors from detailed balance, worst in {worst}; {len(x)} samples."
+    message = f"Standard errors from detailed balance, worst in {worst}; {len(x)} samples."
     seen = "" if context is None else f", {len(context)} contexts"
-    return within(deviations[worst], STANDARD_ERRORS, said, f"detailed balance, {len(x)} samples{seen}")
+    return within(deviations[worst], STANDARD_ERRORS, message, f"detailed balance, {len(x)} samples{seen}")
 
 
 def _mirror(model: Model, c: Tensor | None, x: Tensor, centre: Tensor, spread: Tensor) -> dict[str, Values]:

@@ -89,9 +89,9 @@ def log_determinant(model: Model, x: Tensor, context: Tensor | None) -> Result:
     exact = [call for call in calls if call.bijection.claim is not Claim.ESTIMATE]
     estimated = [call for call in calls if call not in exact]
     bias = max((_bias(call) for call in estimated), default=0.0)
-    said = f"Standard errors of log_det's mean from the Jacobian, of {_names(estimated)}."
+    message = f"Standard errors of log_det's mean from the Jacobian, of {_names(estimated)}."
     if bias > STANDARD_ERRORS or not exact:
-        return within(bias, STANDARD_ERRORS, said)
+        return within(bias, STANDARD_ERRORS, message)
     found = [error for call in exact for error in _errors_of_log_det(call)]
     told = [error for error in found if error is not None]
     if not told:
@@ -99,8 +99,8 @@ def log_determinant(model: Model, x: Tensor, context: Tensor | None) -> Result:
     steep = (
         f" {len(found) - len(told)} of {len(found)} Jacobians are too steep to tell." if len(told) < len(found) else ""
     )
-    said = f"Error of log_det against autograd's Jacobian, both ways, of {_names(exact)}.{steep}"
-    return within(max(told), LOG_DET, said)
+    message = f"Error of log_det against autograd's Jacobian, both ways, of {_names(exact)}.{steep}"
+    return within(max(told), LOG_DET, message)
 
 
 def _errors_of_log_det(call: Call) -> Iterator[float | None]:

@@ -53,16 +53,16 @@ def bounds(model: Model, x: Tensor, context: Tensor | None) -> Result:
     for k, found in zip(SAMPLES[1:], means[1:], strict=True):
         truth = log_w[:, :, :k].logsumexp(2) - math.log(k)
         off = abs(_fall(found, truth))
-        said = f"{float(found.mean()):.4f}, and {float(truth.mean()):.4f} from single draws"
-        require(off <= STANDARD_ERRORS, f"The bound with K = {k} is {said}: {off:.1f} standard errors apart.")
+        message = f"{float(found.mean()):.4f}, and {float(truth.mean()):.4f} from single draws"
+        require(off <= STANDARD_ERRORS, f"The bound with K = {k} is {message}: {off:.1f} standard errors apart.")
         off = _apart(found, truth)
         require(
             off <= OF_ONE_EVENT, f"The bound with K = {k} of one event is {off:.1f} standard errors from single draws."
         )
     worst = max(_fall(before, after) for before, after in pairwise(means))
     values = ", ".join(f"{float(mean.mean()):.4f}" for mean in means)
-    said = f"Standard errors by which it falls; K = 1, 4, 16: {values}, as from single draws."
-    return within(max(worst, 0.0), STANDARD_ERRORS, said, f"bounds of {len(x)} events")
+    message = f"Standard errors by which it falls; K = 1, 4, 16: {values}, as from single draws."
+    return within(max(worst, 0.0), STANDARD_ERRORS, message, f"bounds of {len(x)} events")
 
 
 def _exact_with_latents(model: Model, x: Tensor, context: Tensor | None) -> Result:

@@ -32,15 +32,15 @@ def carrying(model: Model, x: Tensor, context: Tensor | None) -> Result:
         )
         error = _relative(alone, later[row : row + 1])
         require(error <= TOLERANCE, f"Streams mix: alone, row {row} scores differently by {error:.1e}, relatively.")
-    said = "From no state the score is the window's own; streams do not mix."
+    message = "From no state the score is the window's own; streams do not mix."
     if model.claim is not Claim.EXACT or not isinstance(model.space, Discrete) or not enumerable(model.space):
-        return Result(Status.PASSED, said)
+        return Result(Status.PASSED, message)
     events = all_events(model)
     first = None if c is None else c[:1]
     log_p, _ = _scored(model, events, state[:1].expand(len(events), *state.shape[1:]), given(first, len(events)))
     total = float(log_p.double().exp().sum())
     require(abs(total - 1.0) <= TOLERANCE, f"Given the window before, all probabilities sum to {total:.12g}.")
-    return Result(Status.PASSED, f"{said} Given a window before, all probabilities sum to {total:.12g}.")
+    return Result(Status.PASSED, f"{message} Given a window before, all probabilities sum to {total:.12g}.")
 
 
 def _scored(model: Model, x: Tensor, state: Tensor | None, context: Tensor | None) -> tuple[Tensor, Tensor]:

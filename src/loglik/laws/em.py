@@ -82,11 +82,13 @@ def _is_the_best(model: Model, x: Tensor, context: Tensor | None) -> None:
     size = NEAR * max(1.0, abs(best))
     for factor in (1.0 - WIDENED, 1.0 + WIDENED):
         found = reached(x, centre + factor * (x - centre))
-        said = f"{found:.6f} nats per event for the closed form of the events times {factor}, {best:.6f} for their own"
-        require(found <= best + size, f"The closed form is not the best: {said}.")
+        message = (
+            f"{found:.6f} nats per event for the closed form of the events times {factor}, {best:.6f} for their own"
+        )
+        require(found <= best + size, f"The closed form is not the best: {message}.")
     elsewhere = reached(x[: len(x) // 2] + x.std(0), x)
-    said = f"{elsewhere:.6f} nats per event where `initialize` saw other events, else {best:.6f}"
-    require(abs(elsewhere - best) <= size, f"The closed form depends on where it began: {said}.")
+    message = f"{elsewhere:.6f} nats per event where `initialize` saw other events, else {best:.6f}"
+    require(abs(elsewhere - best) <= size, f"The closed form depends on where it began: {message}.")
 
 
 def _begun_at(start: Tensor, model: Model, context: Tensor | None) -> Model:

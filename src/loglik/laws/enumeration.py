@@ -39,7 +39,7 @@ def index_of(x: Tensor, space: Discrete) -> Tensor:
 
 
 @dataclass(frozen=True)
-class Weights:
+class EventWeights:
     """Of each event, over its K draws: the mean weight, the variance of that mean, what the largest single weight
     contributes to it, and the mean log weight; (N,) each."""
 
@@ -49,7 +49,7 @@ class Weights:
     log_weight: Tensor
 
 
-def mean_weights(model: LatentModel, events: Tensor, row: Tensor | None) -> Weights:
+def mean_weights(model: LatentModel, events: Tensor, row: Tensor | None) -> EventWeights:
     """The weights w = p(x, z) / q(z|x) of draws of z for each event, of more draws where there are fewer events."""
     reseed(model, 0)
     most = min(MOST_WEIGHTS, MOST_VALUES // model.space.dims)
@@ -63,7 +63,7 @@ def mean_weights(model: LatentModel, events: Tensor, row: Tensor | None) -> Weig
         parts.append(log_w.reshape(len(some), repeats))
     log_w = torch.cat(parts)
     w = log_w.exp()
-    return Weights(w.mean(1), w.var(1) / repeats, w.amax(1) / repeats, log_w.mean(1))
+    return EventWeights(w.mean(1), w.var(1) / repeats, w.amax(1) / repeats, log_w.mean(1))
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from loglik.contract import Claim, Model
 from loglik.laws.patience import affordable
-from loglik.laws.quadrature import Grid
+from loglik.laws.quadrature import QuadratureGrid
 from loglik.laws.sampling import chi_square
 from loglik.laws.subject import in_turn, reseed, scores
 from loglik.laws.verdict import NotApplicable, Result, Status, require, within
@@ -105,7 +105,7 @@ def _conditional(model: Model, x: Tensor, value: int, context: Tensor | None) ->
 
     drawn = drawn_of(max(FEWEST, affordable(drawn_of, MOST)))
     if limits is None:
-        grid = Grid.over(drawn.double()[:, None], reach=REACH, points=POINTS)
+        grid = QuadratureGrid.over(drawn.double()[:, None], reach=REACH, points=POINTS)
         places, volumes = grid.points.flatten(), grid.volumes
     else:
         places, volumes = torch.arange(limits[0], limits[1] + 1, device=x.device), torch.ones(1, device=x.device)

@@ -16,11 +16,11 @@ import torch
 from torch import Tensor
 
 from loglik.contract import Claim, LatentModel, Model
-from loglik.laws.enumeration import Share, Weights, all_events, enumerable, mass_outside, mean_weights
+from loglik.laws.enumeration import EventWeights, Share, all_events, enumerable, mass_outside, mean_weights
 from loglik.laws.normalisation import bridge, weights_of_bounds
 from loglik.laws.parts import by_parts
 from loglik.laws.patience import SECONDS, affordable, in_time
-from loglik.laws.quadrature import Grid, resolved_integral
+from loglik.laws.quadrature import QuadratureGrid, resolved_integral
 from loglik.laws.subject import context_rows, given, scores
 from loglik.laws.verdict import Broken, NotApplicable, Result, Status, Undecided, within
 from loglik.spaces import Discrete
@@ -95,7 +95,7 @@ def _mass_of_bound(model: LatentModel, x: Tensor, row: Tensor | None) -> Result:
     how = f"importance sampling, {model.space.dims} dims, ESS {effective:.0f}"
     outside = mass_outside(model, row)
     return _total(
-        mean, float(w.std()) / n**0.5, largest=float(w.max()) / n, outside=outside, said=f"{n} weights", how=how
+        mean, float(w.std()) / n**0.5, largest=float(w.max()) / n, outside=outside, message=f"{n} weights", how=how
     )
 
 
@@ -126,20 +126,20 @@ def _integral(model: Model, x: Tensor, row: Tensor | None) -> Result:
 
 
 def _integral_of_weights(model: LatentModel, x: Tensor, row: Tensor | None) -> Result:
-    grid = Grid.over(x, reach=6.0, points=513 if model.space.dims == 1 else 97)
+    grid = QuadratureGrid.over(x, reach=6.0, points=513 if model.space.dims == 1 else 97)
     return _judged(mean_weights(model, grid.points, row), grid.volumes, Share(), "quadrature of weights")
 
 
-def _judged(found: Weights, volumes: Tensor, outside: Share, how: str) -> Result:
+def _judged(found: EventWeights, volumes: Tensor, outside: Share, how: str) -> Result:
     total = float((volumes * found.weight).sum())
     elbo = float((volumes * found.log_weight.exp()).sum())
     stderr = float((volumes.square() * found.variance).sum().sqrt())
-    said = f"the ELBO alone accounts for {elbo:.4f}"
+    message = f"the ELBO alone accounts for {elbo:.4f}"
     largest = float((volumes * found.largest).sum())
-    return _total(total, stderr, largest=largest, outside=outside, said=said, how=how)
+    return _total(total, stderr, largest=largest, outside=outside, message=message, how=how)
 
 
-def _total(total: float, stderr: float, *, largest: float, outside: Share, said: str, how: str) -> Result:
+def _total(total: float, stderr: float, *, largest: float, outside: Share, message: str, how: str) -> Result:
     """The total of the weights against one.
 
     Weights may have heavy tails, whose rare large values are missing from the mean and from its standard error alike.
@@ -155,4 +155,4 @@ def _total(total: float, stderr: float, *, largest: float, outside: Share, said:
     if (stderr > RESOLUTION or largest > HEAVY) and total <= 1.0 + allowed:
         raise Undecided(f"The weights vary too much to resolve their total, {total:.3f} +- {stderr:.3f}.")
     share = f", {outside.share:.4f} of the density lies outside the levels" if outside.share else ""
-    return within(abs(total - 1.0), allowed, f"The weights total {total:.4f}; {said}{share}.", how)
+    return within(abs(total - 1.0), allowed, f"The weights total {total:.4f}; {message}{share}.", how)

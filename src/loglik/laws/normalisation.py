@@ -61,13 +61,15 @@ def _judged(found: Ratio, dims: int, n: int) -> Result:
             f"samples of {n}."
         )
     deviations = abs(found.log_mass) / found.stderr if found.stderr > 0 else 1e9 * abs(found.log_mass)
-    said = f"The density's total is {math.exp(min(found.log_mass, 700.0)):.4g}, within a share of {found.stderr:.2g}"
+    message = f"The density's total is {math.exp(min(found.log_mass, 700.0)):.4g}, within a share of {found.stderr:.2g}"
     if deviations > STANDARD_ERRORS and abs(found.log_mass) > 1e-6:
-        return within(deviations, STANDARD_ERRORS, f"{said}: unless samples are of another density. Standard errors.")
+        return within(
+            deviations, STANDARD_ERRORS, f"{message}: unless samples are of another density. Standard errors."
+        )
     if found.stderr > RESOLUTION:
-        raise Undecided(f"{said}, which tells too little ({found.effective:.0f} effective samples).")
+        raise Undecided(f"{message}, which tells too little ({found.effective:.0f} effective samples).")
     how = f"bridge sampling, {dims} dims, ESS {found.effective:.0f}, to {found.stderr:.1g}"
-    return within(min(deviations, STANDARD_ERRORS), STANDARD_ERRORS, f"{said}. Standard errors from 1.", how)
+    return within(min(deviations, STANDARD_ERRORS), STANDARD_ERRORS, f"{message}. Standard errors from 1.", how)
 
 
 def _ratio(at_samples: Tensor, at_proposals: Tensor) -> Ratio:

@@ -49,7 +49,7 @@ def objective(model: Model, x: Tensor, context: Tensor | None) -> Result:
         return _on_average(model, x, context, how)
     noisy = not torch.equal(trained, _trained(copy.deepcopy(learner), x, context, 1))
     if not ways and not noisy:
-        return within(error, TOLERANCE, f"Relative error of the objective. {_said(trained, score)}", how)
+        return within(error, TOLERANCE, f"Relative error of the objective. {_details(trained, score)}", how)
     return _over_passes(learner, score, x, context, how, loose=bool(ways), noisy=noisy)
 
 
@@ -63,8 +63,8 @@ def _over_passes(
     gap = float(found.mean()) - float(score.mean())
     allowed = LOOSE * learner.space.dims * loose + STANDARD_ERRORS * stderr
     measured, word = (abs(gap), "off") if loose else (max(gap, 0.0), "above")
-    said = f"Nats by which the mean objective of {len(found)} passes is {word} the score. {_said(found, score)}"
-    return within(measured, allowed, said, how)
+    message = f"Nats by which the mean objective of {len(found)} passes is {word} the score. {_details(found, score)}"
+    return within(measured, allowed, message, how)
 
 
 def _charges_take_off(learner: Model, ways: list[Continuous], x: Tensor, context: Tensor | None) -> None:
@@ -91,9 +91,11 @@ def _on_average(model: Model, x: Tensor, context: Tensor | None, how: str) -> Re
     trained = torch.stack([_trained(learner, x, context, seed, look=True).mean() for seed in range(REPEATS)])
     score = torch.stack([scores(model, x, context, REPEATS + seed).double().mean() for seed in range(REPEATS)])
     stderr = float((trained.var() + score.var()).div(REPEATS).sqrt())
-    require(stderr > 1e-12 * (1.0 + float(score.abs().mean())), _said(trained, score))
+    require(stderr > 1e-12 * (1.0 + float(score.abs().mean())), _details(trained, score))
     deviations = abs(float((trained - score).mean())) / stderr
-    require(deviations <= STANDARD_ERRORS, f"{_said(trained, score)} They are {deviations:.1f} standard errors apart.")
+    require(
+        deviations <= STANDARD_ERRORS, f"{_details(trained, score)} They are {deviations:.1f} standard errors apart."
+    )
     return within(deviations, STANDARD_ERRORS, "Standard errors by which mean objective and score differ.", how)
 
 
@@ -113,7 +115,7 @@ def _trained(model: Model, x: Tensor, context: Tensor | None, seed: int, *, look
         return model.objective(x, context).detach().double()
 
 
-def _said(trained: Tensor, score: Tensor) -> str:
+def _details(trained: Tensor, score: Tensor) -> str:
     return (
         f"In training the objective is {float(trained.mean()):.6g} nats on average, and log_likelihood "
         f"{float(score.mean()):.6g}."

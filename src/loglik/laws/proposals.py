@@ -38,7 +38,7 @@ class Proposal(ABC):
         """(n, *event)"""
 
 
-class Normals(Proposal):
+class NormalMixture(Proposal):
     """sum_k w_k N(x; m_k, S_k)"""
 
     def __init__(self, shape: tuple[int, ...], weights: Tensor, means: Tensor, factors: Tensor) -> None:
@@ -106,7 +106,7 @@ def _of_reals(space: Space, x: Tensor) -> list[Proposal]:
     return found
 
 
-def _normals(space: Space, x: Tensor, belongs: Tensor, shrinkage: float) -> Normals:
+def _normals(space: Space, x: Tensor, belongs: Tensor, shrinkage: float) -> NormalMixture:
     """Weighted means and covariances, x (B, D), belongs (B, K); a component of few is drawn to the spread of all."""
     total = belongs.sum(0)
     means = (belongs.T @ x + x.mean(0)) / (total + 1.0)[:, None]
@@ -118,7 +118,7 @@ def _normals(space: Space, x: Tensor, belongs: Tensor, shrinkage: float) -> Norm
         diagonal = torch.diag(covariance.diagonal())
         covariances.append((1.0 - shrinkage) * covariance + shrinkage * diagonal)
     factors = torch.linalg.cholesky(torch.stack(covariances))
-    return Normals(space.shape, (total + 1.0) / (total + 1.0).sum(), means, factors)
+    return NormalMixture(space.shape, (total + 1.0) / (total + 1.0).sum(), means, factors)
 
 
 def _of_levels(space: Discrete, x: Tensor) -> list[Proposal]:

@@ -61,14 +61,14 @@ class Frame:
 
 
 @dataclass(frozen=True)
-class Grid:
+class QuadratureGrid:
     """points (N, *event) and the volume that each stands for (N,)."""
 
     points: Tensor
     volumes: Tensor
 
     @classmethod
-    def over(cls, x: Tensor, *, reach: float, points: int) -> "Grid":
+    def over(cls, x: Tensor, *, reach: float, points: int) -> "QuadratureGrid":
         """A grid in t in [-reach, reach]^D, centred and scaled by the quartiles of the events x."""
         frame = Frame.of(x)
         axis = torch.linspace(-reach, reach, points, dtype=torch.float64, device=x.device)

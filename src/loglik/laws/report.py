@@ -52,9 +52,9 @@ class Report:
     @property
     def decided(self) -> str:
         """One line: which laws decided what the model's number is, how, and which could not tell."""
-        said = {Status.PASSED: "decided", Status.FAILED: "broken"}
+        words = {Status.PASSED: "decided", Status.FAILED: "broken"}
         parts = [
-            f"{r.law}: {said.get(r.status, r.status.value)}{f' by {r.how}' if r.how and r.status in said else ''}"
+            f"{r.law}: {words.get(r.status, r.status.value)}{f' by {r.how}' if r.how and r.status in words else ''}"
             for r in self.results
             if r.law in NUMBER
         ]

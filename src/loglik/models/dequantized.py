@@ -141,6 +141,10 @@ class Dequantized(LatentModel):
         drawn = self.density.sample_given(self._observed(x, observed, context), observed, context)
         return torch.where(self.masks(observed, x), x.to(self.device), self._levels(drawn).to(x.dtype))
 
+    @property
+    def unguided(self) -> str:
+        return "draws values between the levels, of which a temperature or a top k says nothing (call sample_given)"
+
     def _observed(self, x: Tensor, observed: Tensor, context: Tensor | None) -> Tensor:
         """x + u, u uniform; values that are not observed are read as 0."""
         if self.noise is not None:

@@ -10,6 +10,8 @@ from torch import Tensor
 from loglik.arguments.tensors import tensor_of
 from loglik.bijections.compose import Chain
 from loglik.contract import Bijection, Claim, ExactModel, FittedBy, Model, Posterior, Stats
+from loglik.errors import UsageError
+from loglik.models.beginning import Beginning, cut_axis, padded
 from loglik.ops import sum_event, weighted_sum
 from loglik.spaces import Real
 
@@ -46,6 +48,11 @@ class Flow(Model):
     @property
     def claim(self) -> Claim:
         return max(self.rescale.claim, self.bijection.claim, self.base.claim)
+
+    @property
+    def by_value(self) -> bool:
+        """Whether each value of x becomes one of z by itself, so that parts of x are the same parts of z."""
+        return self.rescale.by_value and self.bijection.by_value
 
     def noise(self, x: Tensor, context: Tensor | None = None) -> tuple[Tensor, Tensor]:
         """(B, *event) -> z = f(r(x)), log|det dz/dx| (B,)."""
@@ -116,7 +123,7 @@ class Flow(Model):
     @property
     def learns_gaps(self) -> bool:
         """What is missing of x is missing of z, where each value is mapped by itself."""
-        return self.rescale.by_value and self.bijection.by_value and self.base.learns_gaps
+        return self.by_value and self.base.learns_gaps
 
     def expect(self, x: Tensor, context: Tensor | None = None, *, weights: Tensor | None = None) -> Stats:
         if self.learns_gaps and bool(x.isnan().any()):
@@ -141,7 +148,12 @@ class Flow(Model):
 
     def conditions(self, observed: Tensor) -> Claim | None:
         """A value that is mapped by itself is left out of x where it is left out of z."""
-        base = self.base.conditions(observed) if self.rescale.by_value and self.bijection.by_value else None
+        return self._mapped_claim(self.base.conditions(observed) if self.by_value else None)
+
+    def conditional_claim(self, observed: Tensor) -> Claim | None:
+        return self._mapped_claim(self.base.conditional_claim(observed) if self.by_value else None)
+
+    def _mapped_claim(self, base: Claim | None) -> Claim | None:
         return None if base is None else max(self.rescale.claim, self.bijection.claim, base)
 
     def log_marginal(self, x: Tensor, observed: Tensor, context: Tensor | None = None) -> Tensor:
@@ -184,6 +196,44 @@ class Flow(Model):
         y = self.bijection.preimage(self.base.sample(n, context), self.condition(context))
         return self.rescale.preimage(y.double())
 
+    @property
+    def guided(self) -> bool:
+        return self.by_value and self.base.guided
+
+    @property
+    def unguided(self) -> str:
+        return self.base.unguided if self.by_value else super().unguided
+
+    @torch.no_grad()
+    def sample_guided(
+        self, n: int, context: Tensor | None = None, *, given: Tensor | None = None, temperature: float = 1.0,
+        top_k: int | None = None, length: int | None = None,
+    ) -> Tensor:  # fmt: skip
+        """The base draws z. A temperature is that of z's conditionals, and so of x's where the maps are affine.
+
+        Raises:
+            UsageError: a length, for the maps are of whole events; what the base refuses.
+        """
+        if not self.guided:
+            self._refuse(f"takes no beginning, temperature, top k or length: it {self.unguided}")
+        if length is not None:
+            self._refuse("draws events of its own length; leave the length out")
+        context, shape, known = self.contexts(n, context), self.space.shape, None
+        if given is not None:
+            whole, known = (part.to(self.device).expand(n, *self.space.shape) for part in padded(given, n, shape))
+            axis = 1 + cut_axis(shape)
+            given = self._by_value(whole, known, context)[0].narrow(axis, 0, given.shape[axis])
+        drawn = self.base.sample_guided(n, context, given=given, temperature=temperature, top_k=top_k)
+        y = self.rescale.preimage(self.bijection.preimage(drawn, self.condition(context)).double())
+        return y if known is None else torch.where(known, whole.to(y), y)
+
+    @property
+    def shortens(self) -> bool:
+        return self.by_value and self.claim is Claim.EXACT and self.base.shortens
+
+    def shortened(self, length: int) -> Model:
+        return Beginning(self, length).to(self.device) if self.shortens else super().shortened(length)
+
     def initialize(self, x: Tensor, context: Tensor | None = None) -> None:
         self.measure_context(context)
         y = self.rescale.initialize(self.events(x, context, torch.float64)).to(self.dtype)
@@ -195,7 +245,36 @@ class Flow(Model):
 
 
 class ExactFlow(Flow, ExactModel):
-    """A flow all of whose parts are exact."""
+    """A flow all of whose parts are exact, which is checked once, when it is made.
+
+    Raises:
+        UsageError: a part that is not.
+    """
+
+    def __init__(
+        self,
+        space: Real,
+        bijection: Bijection,
+        base: Model,
+        *,
+        rescale: Bijection | None = None,
+        initial_values: int | None = None,
+    ) -> None:
+        super().__init__(space, bijection, base, rescale=rescale, initial_values=initial_values)
+        for part in (self.rescale, bijection, base):
+            if part.claim is not Claim.EXACT:
+                raise UsageError(
+                    f"Expected parts that are exact; got {type(part).__name__}, whose claim is '{part.claim}'. Take "
+                    "Flow, which has no log_prob."
+                )
+
+    @property
+    def claim(self) -> Claim:
+        return Claim.EXACT
+
+    @property
+    def has_weights(self) -> bool:
+        return self.base.has_weights
 
     def log_prob(self, x: Tensor, context: Tensor | None = None) -> Tensor:
         return self.log_likelihood(x, context)

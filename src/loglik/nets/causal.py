@@ -64,6 +64,11 @@ class CausalNet(nn.Module, ABC):
     alike: int | None = None  # one bias of the outputs serves all sites of so many last axes; None: of all axes
     receptive_field: int | None = None  # how many values back the outputs depend on; None: on all, or not stated
 
+    @property
+    def saved_order(self) -> Tensor | None:
+        """(D,): the order of generation where it is saved with the net; None: it follows from the structure."""
+        return None
+
     @abstractmethod
     def forward(self, x: Tensor, context: Tensor | None = None) -> Tensor:
         """The outputs at every value, in one pass."""

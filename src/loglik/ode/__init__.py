@@ -11,8 +11,8 @@ from loglik.ode.counting import Tally, count, counting
 from loglik.ode.events import solve_until
 from loglik.ode.gradients import Adjoint, Backprop, Checkpointed, Gradient
 from loglik.ode.solve import Solution, solve
-from loglik.ode.step import Step
-from loglik.ode.steps import Adaptive, Fixed, Grid, Steps, largest, rms
+from loglik.ode.step import SolverStep
+from loglik.ode.steps import Adaptive, Fixed, Grid, StepRule, largest, rms
 from loglik.ode.tableaus import BOSH3, DOP853, DOPRI5, EULER, HEUN, METHODS, MIDPOINT, RK4, TSIT5, Tableau
 
 __all__ = [
@@ -33,8 +33,8 @@ __all__ = [
     "Gradient",
     "Grid",
     "Solution",
-    "Step",
-    "Steps",
+    "SolverStep",
+    "StepRule",
     "Tableau",
     "Tally",
     "count",

@@ -11,14 +11,16 @@ from loglik.errors import UsageError
 from loglik.ode.counting import count
 from loglik.ode.problem import Counted, Problem
 from loglik.ode.step import Field
-from loglik.ode.steps import Adaptive, Steps, Walk
+from loglik.ode.steps import Adaptive, StepRule, Walk
 
 
 class AdjointSolve(torch.autograd.Function):
     """(N,) -> (T, N), the states at all times. Kept for the way back: these states, however many steps there were."""
 
     @staticmethod
-    def forward(ctx: Any, problem: Problem, back: Steps, theta: Sequence[Tensor], y: Tensor, *inputs: Tensor) -> Tensor:
+    def forward(
+        ctx: Any, problem: Problem, back: StepRule, theta: Sequence[Tensor], y: Tensor, *inputs: Tensor
+    ) -> Tensor:
         states = torch.stack(problem.run(y))
         ctx.problem, ctx.back, ctx.theta = problem, back, theta
         ctx.save_for_backward(y, states[1:].clone())
@@ -102,7 +104,7 @@ def adjoint_field(field: Field, shape: torch.Size, theta: Sequence[Tensor]) -> F
     return slopes
 
 
-def without_theta(steps: Steps, size: int, shape: torch.Size) -> Steps:
+def without_theta(steps: StepRule, size: int, shape: torch.Size) -> StepRule:
     """A norm that looks at y and a alone: dL/dtheta feeds back into nothing, and counted in it would shorten steps."""
     if not isinstance(steps, Adaptive):
         return steps

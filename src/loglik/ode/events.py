@@ -12,8 +12,8 @@ from loglik.errors import NotSolved, UsageError
 from loglik.ode.gradients import Backprop, Gradient
 from loglik.ode.problem import Counted, Packing, Problem, State, UserField
 from loglik.ode.solve import Solution, solve
-from loglik.ode.step import Step, Stepper
-from loglik.ode.steps import Adaptive, Steps
+from loglik.ode.step import SolverStep, Stepper
+from loglik.ode.steps import Adaptive, StepRule
 from loglik.ode.tableaus import TSIT5, Tableau
 
 Event = Callable[[Tensor, State], Tensor]  # g(t, y), a scalar; the event is where it changes its sign
@@ -27,7 +27,7 @@ def solve_until(
     limit: float,
     *,
     method: Tableau = TSIT5,
-    steps: Steps | None = None,
+    steps: StepRule | None = None,
     gradient: Gradient | None = None,
 ) -> Solution:
     """y from `start` up to the first time t* at which g(t, y(t)) changes its sign; times and states at both ends.
@@ -61,7 +61,7 @@ def first_change(event: Event, packing: Packing, problem: Problem, y: Tensor) ->
     def g(t: float, flat: Tensor) -> float:
         return float(event(torch.full((), t, dtype=flat.dtype, device=flat.device), packing.unpack(flat)))
 
-    def g_inside(step: Step, theta: float) -> float:
+    def g_inside(step: SolverStep, theta: float) -> float:
         return g(step.t + theta * step.h, step.at(theta))
 
     start, limit = problem.times

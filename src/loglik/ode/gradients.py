@@ -17,7 +17,7 @@ from loglik.errors import UsageError
 from loglik.ode.adjoint import AdjointSolve
 from loglik.ode.problem import Problem, UserField
 from loglik.ode.step import Field, Stepper, stages
-from loglik.ode.steps import Steps
+from loglik.ode.steps import StepRule
 from loglik.ode.tableaus import Tableau
 
 
@@ -75,7 +75,7 @@ class Adjoint(Gradient):
     """
 
     parameters: Sequence[Tensor] | None = None
-    steps: Steps | None = None
+    steps: StepRule | None = None
 
     def states(self, problem: Problem, y: Tensor, field: UserField) -> list[Tensor]:
         theta = [p for p in self._theta(field) if p.requires_grad]

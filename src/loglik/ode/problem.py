@@ -11,7 +11,7 @@ from torch import Tensor
 
 from loglik.errors import UsageError
 from loglik.ode.step import Field, Stepper
-from loglik.ode.steps import Steps, Walk
+from loglik.ode.steps import StepRule, Walk
 from loglik.ode.tableaus import Tableau
 
 State = Any  # a tensor, or a tuple of tensors
@@ -73,7 +73,7 @@ class Problem:
     field: Field
     times: Sequence[float]
     method: Tableau
-    steps: Steps
+    steps: StepRule
     log: Walk = dataclasses.field(default_factory=Walk)
 
     @property

@@ -12,7 +12,7 @@ from torch import Tensor
 from loglik.ode.counting import count
 from loglik.ode.gradients import Backprop, Gradient
 from loglik.ode.problem import Counted, Packing, Problem, State, UserField, as_numbers
-from loglik.ode.steps import Adaptive, Steps
+from loglik.ode.steps import Adaptive, StepRule
 from loglik.ode.tableaus import TSIT5, Tableau
 
 
@@ -60,7 +60,7 @@ def solve(
     times: Sequence[float] | Tensor,
     *,
     method: Tableau = TSIT5,
-    steps: Steps | None = None,
+    steps: StepRule | None = None,
     gradient: Gradient | None = None,
 ) -> Solution:
     """y at all `times`, where y' = f(t, y) and y is given at the first of them.

@@ -40,13 +40,13 @@ class Stepper:
     field: Field
     take: Stages = stages
 
-    def __call__(self, t: float, h: float, y: Tensor, slope: Tensor | None = None) -> "Step":
+    def __call__(self, t: float, h: float, y: Tensor, slope: Tensor | None = None) -> "SolverStep":
         end, k = self.take(self.method, self.field, t=t, h=h, y=y, slope=slope)
-        return Step(self, t, h, y, end, k, k[-1] if self.method.first_same_as_last else None)
+        return SolverStep(self, t, h, y, end, k, k[-1] if self.method.first_same_as_last else None)
 
 
 @dataclass
-class Step:
+class SolverStep:
     """y(t) -> y(t + h), with the slopes k_i at the stages."""
 
     stepper: Stepper

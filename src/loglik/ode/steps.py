@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from loglik.errors import NotSolved, UsageError
-from loglik.ode.step import Field, Step, Stepper
+from loglik.ode.step import Field, SolverStep, Stepper
 
 Norm = Callable[[Tensor], Tensor]  # an error, relative to what is allowed -> a scalar; up to 1 is good
 
@@ -34,15 +34,15 @@ class Walk:
     rejected: int = 0
 
 
-class Steps(ABC):
+class StepRule(ABC):
     """A rule for the lengths of steps. `walk` takes them and hands over those that count."""
 
     @abstractmethod
-    def walk(self, stepper: Stepper, y: Tensor, start: float, end: float, log: Walk) -> Iterator[Step]:
+    def walk(self, stepper: Stepper, y: Tensor, start: float, end: float, log: Walk) -> Iterator[SolverStep]:
         """Steps from y at `start` that end exactly at `end`, in either direction of time."""
 
     @abstractmethod
-    def between(self, start: float, end: float, whole: float) -> "Steps":
+    def between(self, start: float, end: float, whole: float) -> "StepRule":
         """The same rule for a part of a span of `whole`, perhaps backwards."""
 
     @property
@@ -52,7 +52,7 @@ class Steps(ABC):
 
 
 @dataclass(frozen=True)
-class Fixed(Steps):
+class Fixed(StepRule):
     """`count` equal steps from the first to the last time."""
 
     count: int
@@ -61,25 +61,25 @@ class Fixed(Steps):
         if self.count < 1:
             raise UsageError(f"Expected at least 1 step; got {self.count}.")
 
-    def walk(self, stepper: Stepper, y: Tensor, start: float, end: float, log: Walk) -> Iterator[Step]:
+    def walk(self, stepper: Stepper, y: Tensor, start: float, end: float, log: Walk) -> Iterator[SolverStep]:
         times = [start + (end - start) * i / self.count for i in range(self.count)] + [end]
         yield from along(times, stepper, y, log)
 
-    def between(self, start: float, end: float, whole: float) -> Steps:
+    def between(self, start: float, end: float, whole: float) -> StepRule:
         return Fixed(max(1, round(self.count * abs((end - start) / whole))))
 
 
 @dataclass(frozen=True)
-class Grid(Steps):
+class Grid(StepRule):
     """Steps between given times, such as those that another solve took (`Solution.grid`).
 
     `watch` is shown every step on the way there, whose errors do not change the steps.
     """
 
     times: Sequence[float]
-    watch: Callable[[Step], None] | None = None
+    watch: Callable[[SolverStep], None] | None = None
 
-    def walk(self, stepper: Stepper, y: Tensor, start: float, end: float, log: Walk) -> Iterator[Step]:
+    def walk(self, stepper: Stepper, y: Tensor, start: float, end: float, log: Walk) -> Iterator[SolverStep]:
         low, high = min(start, end), max(start, end)
         inside = sorted((t for t in self.times if low < t < high), reverse=end < start)
         for step in along([start, *inside, end], stepper, y, log):
@@ -87,11 +87,11 @@ class Grid(Steps):
                 self.watch(step)
             yield step
 
-    def between(self, start: float, end: float, whole: float) -> Steps:
+    def between(self, start: float, end: float, whole: float) -> StepRule:
         return Grid(self.times)
 
 
-def along(times: Sequence[float], stepper: Stepper, y: Tensor, log: Walk) -> Iterator[Step]:
+def along(times: Sequence[float], stepper: Stepper, y: Tensor, log: Walk) -> Iterator[SolverStep]:
     slope = None
     for t, after in pairwise(times):
         step = stepper(t, after - t, y, slope)
@@ -101,7 +101,7 @@ def along(times: Sequence[float], stepper: Stepper, y: Tensor, log: Walk) -> Ite
 
 
 @dataclass(frozen=True)
-class Adaptive(Steps):
+class Adaptive(StepRule):
     """Steps whose estimated error is at most atol + rtol |y|, as `norm` measures it.
 
     A PI controller (Gustafsson 1991; Hairer, Norsett, Wanner, section II.4) makes the next step
@@ -131,10 +131,10 @@ class Adaptive(Steps):
     def tolerance(self) -> float:
         return self.rtol
 
-    def between(self, start: float, end: float, whole: float) -> Steps:
+    def between(self, start: float, end: float, whole: float) -> StepRule:
         return self
 
-    def walk(self, stepper: Stepper, y: Tensor, start: float, end: float, log: Walk) -> Iterator[Step]:
+    def walk(self, stepper: Stepper, y: Tensor, start: float, end: float, log: Walk) -> Iterator[SolverStep]:
         method, f = stepper.method, stepper.field
         if not method.error:
             raise UsageError(f"{method} estimates no error; take Fixed steps, or a method such as TSIT5.")
@@ -166,7 +166,7 @@ class Adaptive(Steps):
                 log.rejected += 1
                 h = abs(step.h) * (max(0.1, 0.9 * e ** (-1.0 / q)) if math.isfinite(e) else 0.1)
 
-    def _error(self, step: Step) -> float:
+    def _error(self, step: SolverStep) -> float:
         """The size of the step's error; infinite if anything in it is not finite."""
         with torch.no_grad():
             errors = [float(self.norm(e / self._allowed(step.y, step.end))) for e in step.errors()]

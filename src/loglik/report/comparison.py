@@ -97,14 +97,14 @@ def _facts(comparison: Comparison) -> Facts:
 
 def _repeats(comparison: Comparison) -> Facts:
     """How many test rows equal training rows, and the scores of the others; nothing where none does."""
-    said = repeats_in_words(comparison.seen)
+    repeats = repeats_in_words(comparison.seen)
     scores = {s.name: unseen for s in comparison.standings if (unseen := comparison.unseen(s.name)) is not None}
     if not scores:
-        return [("Repeats", said)] if said else []
+        return [("Repeats", repeats)] if repeats else []
     unit = Unit.of(comparison.data.space, [score.stderr for score in scores.values()])
     told = [f"{n} {unit.sign(s.claim)} {unit.measured(s.nats, s.stderr)}" for n, s in scores.items()]
     left = int((~comparison.seen).sum())
-    return [("Repeats", f"{said}; on the other {left}, in {unit.name}: {', '.join(told)}")]
+    return [("Repeats", f"{repeats}; on the other {left}, in {unit.name}: {', '.join(told)}")]
 
 
 def _errors(comparison: Comparison) -> Facts:

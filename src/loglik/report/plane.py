@@ -38,9 +38,9 @@ def plane(data: Memory | None, exhibits: list[Exhibit], unit: Unit, density: Den
     cards += [_model_card(exhibit, maps[exhibit.name], window, top, unit) for exhibit in exhibits]
     left, right, bottom, upper = window
     area = f"{left:.3g} to {right:.3g} across, {bottom:.3g} to {upper:.3g} up"
-    said = "" if data is None else "The data are held-out rows. "
+    message = "" if data is None else "The data are held-out rows. "
     caption = (
-        f"{said}Above p(x), on one scale: paper is 0, the strongest blue is {top:.3g} and more. "
+        f"{message}Above p(x), on one scale: paper is 0, the strongest blue is {top:.3g} and more. "
         f"Below up to {POINTS} unselected samples; the number outside is given. The window is {area}. "
         "Maps of bounds show the bound."
     )

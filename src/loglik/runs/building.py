@@ -46,8 +46,8 @@ def rebuilt(record: Record, place: Path, seed: int) -> Model:
     except MemoryError:
         raise
     except (LoglikError, ArithmeticError, AttributeError, LookupError, RuntimeError, TypeError, ValueError) as error:
-        said = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise CorruptRun(f"{place} describes a model that cannot be built. {said} {AGAIN}") from None
+        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        raise CorruptRun(f"{place} describes a model that cannot be built. {reason} {AGAIN}") from None
 
 
 def outline(record: Record) -> Model | None:

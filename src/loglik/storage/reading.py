@@ -139,20 +139,20 @@ def read_tensors(path: Path) -> tuple[dict[str, Tensor], Record]:
     """
     from safetensors import SafetensorError, safe_open
 
-    kinds, said = _opened(path)
+    kinds, header = _opened(path)
     try:
         with open_plain(path) as plain, safe_open(_named(path, plain), framework="pt") as file:
             # Copied to where torch aligns memory: sums over tensors that begin elsewhere differ in their last bits.
             tensors = {name: file.get_tensor(name).clone() for name in kinds}
     except (SafetensorError, OSError, ValueError) as error:
         raise CorruptRun(f"{path} is damaged or cut short ({error}). Restore it, or fit again.") from None
-    if said.get("checksum") != checksum(tensors):
+    if header.get("checksum") != checksum(tensors):
         raise CorruptRun(f"{path} was changed after it was written: its checksum differs. Restore it, or fit again.")
-    return tensors, said["about"]
+    return tensors, header["about"]
 
 
 def _opened(path: Path) -> tuple[dict[str, Kind], Record]:
-    """What tensors there are, and what is said beside them."""
+    """What tensors there are, and the header beside them."""
     from safetensors import SafetensorError, safe_open
 
     with open_plain(path) as file:
@@ -171,13 +171,13 @@ def _opened(path: Path) -> tuple[dict[str, Kind], Record]:
         raise CorruptRun(f"{path} is damaged or cut short ({error}). Restore it, or fit again.") from None
     if not text:
         raise CorruptRun(f"{path} was not written by loglik: it holds no checksum. Restore it, or fit again.")
-    said = parse_json(text, f"What {path} says beside its tensors")
-    if not isinstance(said, dict) or not isinstance(said.get("about"), dict):
+    header = parse_json(text, f"What {path} says beside its tensors")
+    if not isinstance(header, dict) or not isinstance(header.get("about"), dict):
         raise CorruptRun(f"{path} is damaged: what it says beside its tensors is no table. Restore it, or fit again.")
     unknown = next((f"{name} is {dtype}" for name, (dtype, _) in kinds.items() if dtype not in DTYPES), "")
     if unknown:
         raise CorruptRun(f"{path} holds a type of numbers that loglik does not write: {unknown}. Restore it.")
-    return {name: Kind(DTYPES[dtype], shape) for name, (dtype, shape) in kinds.items()}, said
+    return {name: Kind(DTYPES[dtype], shape) for name, (dtype, shape) in kinds.items()}, header
 
 
 def _named(path: Path, opened: BinaryIO) -> str:

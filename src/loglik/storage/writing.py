@@ -24,8 +24,8 @@ def write_tensors(path: Path, tensors: Mapping[str, Tensor], about: Mapping[str,
 
     plain = {name: t.detach().cpu().contiguous() for name, t in tensors.items()}
     # One entry: safetensors keeps several in no order, and equal runs should be equal files.
-    said = json.dumps({"about": dict(about), "checksum": checksum(plain)})
-    write_own(path, save(plain, {"loglik": said}))
+    header = json.dumps({"about": dict(about), "checksum": checksum(plain)})
+    write_own(path, save(plain, {"loglik": header}))
 
 
 def checksum(tensors: Mapping[str, Tensor]) -> str:

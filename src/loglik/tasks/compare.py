@@ -152,8 +152,8 @@ def _without_effect(name: str, space: Space, given: Record) -> str:
     parts = [key for key in ("transform", "base") if key in values]
     if "components" not in given or not parts or any(values[key] in MIXTURES for key in parts):
         return ""
-    said = " and ".join(f"{key}={values[key]}" for key in parts)
-    return f"components of {name} have no effect with {said}, which is no mixture. Leave them out."
+    message = " and ".join(f"{key}={values[key]}" for key in parts)
+    return f"components of {name} have no effect with {message}, which is no mixture. Leave them out."
 
 
 def _conditions(name: str) -> bool:

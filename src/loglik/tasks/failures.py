@@ -9,7 +9,7 @@ import torch
 from loglik.arguments.allocations import used_up
 from loglik.errors import LoglikError, OutOfMemory, Unforeseen
 
-SAID = 200  # characters of a message that is not ours
+LONGEST = 200  # characters of a message that is not ours
 HOUSE = (str(Path(__file__).parents[1]), str(Path(torch.__file__).parent))
 
 
@@ -19,9 +19,9 @@ def in_words(error: Exception) -> str:
         return str(error)
     if used_up(error):
         return "The memory was used up. Give fewer rows, a smaller batch or a smaller model."
-    said = " ".join(f"{type(error).__name__}: {error}".split())[:SAID]
+    message = " ".join(f"{type(error).__name__}: {error}".split())[:LONGEST]
     return (
-        f"Expected a model that is built, fitted and scored without an exception; got {said} ({_line(error)}). Mend "
+        f"Expected a model that is built, fitted and scored without an exception; got {message} ({_line(error)}). Mend "
         "the model, or leave it out."
     )
 

@@ -31,7 +31,8 @@ def read_given(model: Model, words: str | None, reading: Reading, length: int | 
     """Read the words of --given, and cut them to a beginning that the model can continue.
 
     A beginning of one window or more leaves nothing to draw, unless a greater length is stated. So only its last window
-    is used, and one more window is drawn; a model without a state uses the last half window, and draws the other half.
+    is used, and one more window is drawn. A model of one length alone uses the last half window, and draws the other
+    half.
 
     Raises:
         UsageError: a model that takes no beginning, characters that the training text lacks, values of no sequence, no
@@ -47,11 +48,10 @@ def read_given(model: Model, words: str | None, reading: Reading, length: int | 
         raise UsageError(f"Expected a length beyond the {k} values given; got {length}. State more, or give fewer.")
     if length is not None or k < T:
         return Given(values, length)
-    carries = model.guided and model.carries
-    kept, follow = (T, T) if carries else (T // 2, T - T // 2)
+    kept, follow = (T, T) if model.lengthens else (T // 2, T - T // 2)
     unit = UNITS[0] if reading.vocabulary else UNITS[1] if reading.sample_rate else UNITS[2]
     remark = f"{k} {unit} are given, and a window holds {T}: the last {kept} are used, and {follow} follow"
-    return Given(values[:, k - kept :], kept + follow if carries else None, remark)
+    return Given(values[:, k - kept :], kept + follow if model.lengthens else None, remark)
 
 
 def parse_given(model: Model, words: str, reading: Reading) -> Tensor:

@@ -80,15 +80,15 @@ def check_guided(model: Model) -> None:
         return
     name = type(model).__name__ if model.recipe is None else model.recipe["name"]
     raise UsageError(
-        "Expected a model that draws discrete values one after the other, for a given beginning, a temperature, a top "
-        f"k or a length; got {name} of {model.space}, which {model.unguided}. Leave them out{_instead(model.space)}."
+        "Expected a model that draws values one after the other, for a given beginning, a temperature, a top k or a "
+        f"length; got {name} of {model.space}, which {model.unguided}. Leave them out{_instead(model.space)}."
     )
 
 
 def _instead(space: Space) -> str:
     """The end of a sentence that names models of such events that do."""
     if space.limits is None:
-        return ": no model of real values takes them"
+        return ", or fit made, which takes a beginning and a temperature"
     names = ["char-rnn", "made", "transformer"]
     names += ["pixelcnn"] if space.pictured else ["wavenet"] if len(space.shape) == 1 else []
     return f", or fit one that does: {', '.join(names)}"

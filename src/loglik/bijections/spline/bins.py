@@ -2,6 +2,7 @@
 
 import math
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Final
 
 LEAST: Final = 1e-3  # the smallest width and height of a bin, as a part of the interval
@@ -18,10 +19,10 @@ class Bins:
     count: int
     bound: float
 
-    @property
+    @cached_property
     def unit(self) -> float:
         return 2.0 * self.bound * (1.0 - LEAST * self.count)
 
-    @property
+    @cached_property
     def least(self) -> float:
         return LEAST / (1.0 - LEAST * self.count)

@@ -100,9 +100,10 @@ def placed(x: Tensor, found: Bin, axis: int, part: Tensor, bins: Bins) -> Tensor
 
 
 def gradients(x: Tensor, h: Tensor, gz: Tensor, gl: Tensor, bins: Bins, *, inverse: bool) -> tuple[Tensor, Tensor]:
-    """Of what was given, (N,), and of h, (3K - 1, N), from those of what was returned, gz, and of log dz/dx, gl.
+    """The gradients of the input (N,) and of h (3K - 1, N), from those of the output, gz, and of log dz/dx, gl.
 
-    There, x was given and z returned. Back, z was given and x returned: dx = (dz - f_h dh) / f_x.
+    x (N,) is the value in width in both directions. `forward` has the input x and the output z = f(x; h). `inverse` has
+    the input z and the output x, with dx = (dz - f_h dh) / f_x: gz is then the gradient of x.
     """
     found = find(x, h, bins, 0)
     outside = x.abs() > bins.bound

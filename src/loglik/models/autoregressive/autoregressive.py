@@ -7,10 +7,10 @@ import torch
 from torch import Tensor
 
 from loglik.contract import Claim, ExactModel, Model
-from loglik.errors import ShapeMismatch, UsageError
+from loglik.errors import UsageError
 from loglik.heads import Head
+from loglik.models.beginning import Beginning, padded
 from loglik.nets.causal import CarryingNet, CausalNet, Draws, Steps, WholePasses
-from loglik.nets.masked.net import MaskedMLP
 from loglik.ops import sum_event
 from loglik.spaces import Space
 
@@ -110,6 +110,10 @@ class Autoregressive(ExactModel):
     def guided(self) -> bool:
         return True
 
+    @property
+    def lengthens(self) -> bool:
+        return self.carries and len(self.space.shape) == 1
+
     @torch.no_grad()
     def sample_guided(
         self,
@@ -191,8 +195,14 @@ class Autoregressive(ExactModel):
             )
         return self.events(torch.where(observed, x.to(self.device), 0), context), observed
 
+    @property
+    def shortens(self) -> bool:
+        """Conditionals never see what comes later, in the natural order of a sequence."""
+        in_order = torch.equal(self.order.cpu(), torch.arange(self.space.dims))
+        return in_order and len(self.space.shape) == 1 and not self.head.values
+
     def shortened(self, length: int) -> Model:
-        if not torch.equal(self.order.cpu(), torch.arange(self.space.dims)):
+        if not self.shortens:
             return super().shortened(length)
         return Beginning(self, length).to(self.device)
 
@@ -200,7 +210,7 @@ class Autoregressive(ExactModel):
         """Sequences of another length than an event's, and the order of their values."""
         if length < 1:
             raise UsageError(f"Expected a length of at least 1; got {length}.")
-        if not self.carries or len(self.space.shape) != 1:
+        if not self.lengthens:
             raise UsageError(
                 f"This model draws events of shape {self.space.shape}, and no others; leave the length out, or fit a "
                 "model whose state goes on, such as char-rnn."
@@ -209,21 +219,11 @@ class Autoregressive(ExactModel):
 
     def _known(self, n: int, given: Tensor, space: Space, order: Tensor) -> Tensor:
         """(n, k): the first k values in the order of generation."""
-        shape = space.shape
-        axis = 1 if len(shape) == 3 else 0
-        part = tuple(given.shape[1:])
-        fits = len(part) == len(shape) and part[:axis] == shape[:axis] and part[axis + 1 :] == shape[axis + 1 :]
-        if not fits or len(given) not in (1, n) or part[axis] > shape[axis]:
-            raise ShapeMismatch(
-                f"Expected the beginning of {n} events (or of 1 for all) of shape {shape}, cut along axis {axis}; "
-                f"got {tuple(given.shape)}."
-            )
-        places = torch.arange(space.dims, device=self.device).reshape(shape).narrow(axis, 0, part[axis]).flatten()
+        whole, known = (part.to(self.device) for part in padded(given, n, space.shape))
+        places = known.flatten().nonzero().squeeze(1)
         first = order[: len(places)]
         if not torch.equal(first.sort().values, places):
             raise UsageError("The order of generation does not begin with what is given; build with order='natural'.")
-        whole = torch.zeros(len(given), *shape, dtype=given.dtype, device=self.device)
-        whole.narrow(axis + 1, 0, part[axis]).copy_(given)
         return space.events(whole, self.dtype).flatten(1)[:, first].expand(n, -1)
 
     order: Tensor
@@ -231,32 +231,8 @@ class Autoregressive(ExactModel):
 
 def _renew_order(model: Autoregressive, _: object) -> None:
     """After loading, the order is the one that the net was given."""
-    if isinstance(model.net, MaskedMLP):
-        model.order.copy_(model.net.degrees.order)
-
-
-class Beginning(ExactModel):
-    """The first `length` of the T values of a sequence, as events of their own, under an autoregressive model of all T.
-
-        p(x_1 .. x_k) = sum over x_k+1 .. x_T of p(x) = prod_i<=k p(x_i | x_<i),
-
-    for conditionals never see what comes later. A sentence shorter than a model's window is scored so.
-    """
-
-    def __init__(self, whole: Autoregressive, length: int) -> None:
-        super().__init__(replace(whole.space, shape=(length,)), whole.context, whole.dtype)
-        self.whole = whole
-
-    def log_prob(self, x: Tensor, context: Tensor | None = None) -> Tensor:
-        """(B, k) -> (B,): log p of the beginning, whatever follows."""
-        x = self.events(x, context)
-        rest = x.new_zeros(len(x), self.whole.space.dims - x.shape[1])
-        padded = torch.cat([x, rest], dim=1)
-        observed = torch.arange(padded.shape[1], device=x.device).expand_as(padded) < x.shape[1]
-        return self.whole.log_marginal(padded, observed, context)
-
-    def sample(self, n: int, context: Tensor | None = None) -> Tensor:
-        return self.whole.sample(n, context)[:, : self.space.dims]
+    if model.net.saved_order is not None:
+        model.order.copy_(model.net.saved_order)
 
 
 @dataclass(frozen=True)

@@ -238,7 +238,7 @@ def gated_pixelcnn(
     """`layers` gated layers of `width` features in each stack, for images (H, W) or (C, H, W).
 
     The first layer's kernel reaches `kernel` // 2 pixels, the others' one. `width` must be a multiple of C and defaults
-    to 32, or 16 C in colour. Reals are standardised inside the model. `head` names what is said of a value where it
+    to 32, or 16 C in colour. Reals are standardised inside the model. `head` names the distribution of a value where it
     should not follow from the space; `components` are a mixture's.
 
     >>> import loglik

@@ -132,7 +132,7 @@ def pixelcnn(
 
     `width` must be a multiple of C and defaults to 32, or 16 C in colour. The first convolution is `kernel` x `kernel`,
     by default as large as the image, up to 27 x 27; the paper's is 7 x 7, which sees little of a large image and leaves
-    the rest to the blocks. Reals are standardised inside the model. `head` names what is said of a value where it
+    the rest to the blocks. Reals are standardised inside the model. `head` names the distribution of a value where it
     should not follow from the space; `components` are a mixture's.
 
     >>> import loglik

@@ -51,6 +51,10 @@ class Histogram(ExactModel, EMModel):
     def sample_given(self, x: Tensor, observed: Tensor, context: Tensor | None = None) -> Tensor:
         return torch.where(self.masks(observed, x), x.to(self.device), self.sample(len(x), context).to(x.dtype))
 
+    @property
+    def shortens(self) -> bool:
+        return len(self.space.shape) == 1
+
     def shortened(self, length: int) -> Model:
         """Values are independent: those of the beginning have the histograms that they had."""
         short = Histogram(replace(self.space, shape=(length,)), self.smoothing).to(self.device)

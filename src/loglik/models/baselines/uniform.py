@@ -34,6 +34,10 @@ class Uniform(ExactModel):
     def sample_given(self, x: Tensor, observed: Tensor, context: Tensor | None = None) -> Tensor:
         return torch.where(self.masks(observed, x), x.to(self.device), self.sample(len(x), context).to(x.dtype))
 
+    @property
+    def shortens(self) -> bool:
+        return len(self.space.shape) == 1
+
     def shortened(self, length: int) -> Model:
         """Every beginning is equally likely too."""
         return Uniform(replace(self.space, shape=(length,)), self.context).to(self.device)

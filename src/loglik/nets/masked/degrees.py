@@ -57,7 +57,11 @@ class Degrees(nn.Module):
         return [*hidden, asked[:, None] > seen[None, :], asked[:, None] > layers[-1][None, :]]
 
     def flaw(self) -> str:
-        """A layer's degrees lie from the least of the layer below, or a unit is dead, to D - 1."""
+        """What is wrong with degrees that were read from a file, in words; empty if they are sound.
+
+        The degrees of a layer are at most D - 1, and at least the lowest of the layer below: a unit with a lower one
+        would see nothing.
+        """
         if not is_permutation(self.values - 1):
             return "the places of the values are no permutation"
         least, most = 1, max(1, len(self.values) - 1)

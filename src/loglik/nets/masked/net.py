@@ -62,8 +62,9 @@ class MaskedWeights(nn.Module):
     Args:
         degrees: of all members that will share the weights; what their masks let through scales the weights' start.
         direct: whether outputs see earlier values directly besides; without hidden layers they always do.
-        apart: outputs lie in memory as (B, outputs, D), each of them contiguous over the values, which is the faster
-            where few are computed with one by one, and many as (outputs, D, B); else as (B, D, outputs).
+        apart: the layout of the outputs in memory, which never changes their values. True: (B, outputs, D), or
+            (outputs, D, B) where a value has many outputs; operations on one output of all values are then fast.
+            False: (B, D, outputs), the outputs of a value side by side.
     """
 
     def __init__(
@@ -189,6 +190,10 @@ class MaskedMLP(CausalNet):
     @property
     def weights(self) -> MaskedWeights:
         return self._weights[0]
+
+    @property
+    def saved_order(self) -> Tensor:
+        return self.degrees.order
 
     @property
     def masks(self) -> list[Tensor]:

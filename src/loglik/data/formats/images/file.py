@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from loglik.data.formats.images.pillow import opened
-from loglik.data.formats.silence import silent
+from loglik.data.formats.stderr import discarding_stderr
 from loglik.errors import UnreadableData
 
 if TYPE_CHECKING:
@@ -76,7 +76,7 @@ def read_image(path: Path) -> tuple[Header, Tensor]:
     """
     with opened(path) as image:
         header = _header(image, path)
-        with silent() if image.format == "TIFF" else nullcontext():
+        with discarding_stderr() if image.format == "TIFF" else nullcontext():
             image.load()
         # Pillow turns TIFF itself, and takes the note off.
         orientation = _orientation(image) if image.format == "TIFF" else header.orientation

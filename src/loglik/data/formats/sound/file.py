@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 from loglik.arguments.memory import in_bytes
 from loglik.data.formats.paths import check_file
 from loglik.data.formats.signatures import described, remedy
-from loglik.data.formats.silence import silent
+from loglik.data.formats.stderr import discarding_stderr
 from loglik.errors import EmptyData, LoglikError, UnreadableData
 
 if TYPE_CHECKING:
@@ -91,7 +91,7 @@ def opened(path: Path) -> Iterator["soundfile.SoundFile"]:
     _check_size(path)
     place = _length_not_written(path)
     try:
-        with silent():
+        with discarding_stderr():
             # Bytes, for names that are no UTF-8.
             file = soundfile.SoundFile(os.fsencode(path) if place is None else _Unclosed(path, place))
         with file:

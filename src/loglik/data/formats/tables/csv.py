@@ -14,7 +14,7 @@ from typing import IO, TYPE_CHECKING
 from loglik.data.checks import one_line
 from loglik.data.formats.tables.columns import digits_lost, not_numeric
 from loglik.data.formats.tables.dialect import dialect_of, end_too_many
-from loglik.data.formats.tables.lines import Beginning, read_beginning
+from loglik.data.formats.tables.lines import FirstLines, read_beginning
 from loglik.data.formats.tables.reader import ColumnReader
 from loglik.errors import EmptyData, UnreadableData
 
@@ -209,7 +209,7 @@ class _Texts(ColumnReader):
         return self._reader.read_text(columns)
 
 
-def _rows_about(path: str, beginning: Beginning) -> int:
+def _rows_about(path: str, beginning: FirstLines) -> int:
     """How many rows the size of the file suggests; of a gzip, what its end says of its size, which is below 4 GB."""
     size = os.path.getsize(path) if beginning.recoded is None else len(beginning.recoded)
     if path.lower().endswith(".gz") and beginning.recoded is None:

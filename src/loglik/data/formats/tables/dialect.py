@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from loglik.data.checks import is_number
 from loglik.data.formats.tables.columns import labels_left_out
 from loglik.data.formats.tables.headers import empty_ends, is_header, row_labels
-from loglik.data.formats.tables.lines import Beginning
+from loglik.data.formats.tables.lines import FirstLines
 from loglik.data.formats.tables.separators import SEPARATORS, Rows, cut_rows, decimal_mark, stated_separator
 from loglik.errors import EmptyData, UnreadableData
 
@@ -38,7 +38,7 @@ class Dialect:
 
 
 def dialect_of(
-    beginning: Beginning, name: str, columns: Sequence[str] | None = None, named: bool | None = None
+    beginning: FirstLines, name: str, columns: Sequence[str] | None = None, named: bool | None = None
 ) -> Dialect:
     """How the file with this beginning is written.
 
@@ -127,7 +127,7 @@ def _comments(lines: Sequence[str]) -> int:
     return last
 
 
-def _check_quotations(beginning: Beginning, rows: Rows, name: str) -> None:
+def _check_quotations(beginning: FirstLines, rows: Rows, name: str) -> None:
     """Raises UnreadableData for a quotation mark that swallows the rest of the file."""
     if (
         beginning.complete

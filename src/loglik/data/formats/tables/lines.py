@@ -29,7 +29,7 @@ ENCODINGS["cp1252"] = "Windows-1252 (Latin-1)"
 
 
 @dataclass(frozen=True)
-class Beginning:
+class FirstLines:
     """The first whole lines of a file as text, `complete` if they are all there are.
 
     `recoded` is the whole file in UTF-8 where it has another `encoding`, and None where the file itself can be read.
@@ -45,7 +45,7 @@ class Beginning:
         return list(io.StringIO(self.text, newline=""))
 
 
-def read_beginning(path: str, name: str) -> Beginning:
+def read_beginning(path: str, name: str) -> FirstLines:
     """The beginning of a text, plain or gzipped.
 
     Raises:
@@ -67,10 +67,10 @@ def read_beginning(path: str, name: str) -> Beginning:
         count *= 8
         start = _bytes(path, name, count)
     complete = len(start) < count
-    return Beginning(_whole_lines(start.decode(encoding, "ignore"), complete, name), complete, "")
+    return FirstLines(_whole_lines(start.decode(encoding, "ignore"), complete, name), complete, "")
 
 
-def _recoded(path: str, name: str, encoding: str) -> Beginning:
+def _recoded(path: str, name: str, encoding: str) -> FirstLines:
     """The beginning, and the whole file in UTF-8."""
     check_memory(8 * os.path.getsize(path), f"recoding {name}", "Save it in UTF-8, which is read in parts.")
     whole = _bytes(path, name, -1)
@@ -84,7 +84,7 @@ def _recoded(path: str, name: str, encoding: str) -> Beginning:
         ) from None
     complete = len(text) <= HEAD_BYTES or _needs_more(text[:HEAD_BYTES].encode())
     start = text if complete else text[:HEAD_BYTES]
-    return Beginning(_whole_lines(start, complete, name), complete, ENCODINGS[encoding], text.encode())
+    return FirstLines(_whole_lines(start, complete, name), complete, ENCODINGS[encoding], text.encode())
 
 
 def _bytes(path: str, name: str, count: int) -> bytes:

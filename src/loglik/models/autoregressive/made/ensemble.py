@@ -129,11 +129,12 @@ class MaskEnsemble(ExactModel):
             yield Masked(members, rows, x[rows], observed[rows], None if context is None else context[rows])
 
     def beginning_with(self, observed: Tensor) -> Sequence[Autoregressive]:
-        """Members that generate the values of one mask (D,) first: conditionals given these are then products.
+        """The members, changed such that each generates the values of one mask (D,) first.
 
-        Members of any order have the observed values moved to the front of their orders, which else stay. That is the
-        ensemble itself where they were in front already, and otherwise another one over the same weights. Uria, Murray,
-        Larochelle 2014, A Deep and Tractable Density Estimator, arXiv:1310.1757, section 4.
+        p(x_rest | x_observed) of a member is then a product of its conditionals. In an agnostic ensemble the observed
+        values move to the front of each order; all else keeps its place. The result is the ensemble itself where they
+        were in front before, and another ensemble over the same weights where they were not. Uria, Murray, Larochelle
+        2014, A Deep and Tractable Density Estimator, arXiv:1310.1757, section 4.
         """
         members = self.each()
         if not self.agnostic:

@@ -8,7 +8,7 @@ STDERR = 2
 
 
 @contextmanager
-def silent() -> Iterator[None]:
+def discarding_stderr() -> Iterator[None]:
     """Discards what is written to stderr; libtiff and mpg123 write there of damaged files."""
     try:
         kept = os.dup(STDERR)
