@@ -71,7 +71,7 @@ def test_the_line_of_a_model_says_what_the_model_is(name: str) -> None:
 
 def test_what_compare_offers_follows_from_the_lines() -> None:
     offered = {
-        Real((3,)): ["gaussian", "ppca", "gmm", "made", "realnvp", "nsf", "vae"],
+        Real((3,)): ["gaussian", "ppca", "factor-analysis", "gmm", "made", "realnvp", "nsf", "vae"],
         Real((1,)): ["gaussian", "gmm", "made", "realnvp", "nsf", "vae"],
         Integer((5,), 300): [
             "uniform", "histogram", "gaussian", "ppca", "gmm", "made", "realnvp", "nsf-coupling", "vae",

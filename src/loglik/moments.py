@@ -6,8 +6,10 @@ import torch
 from torch import Tensor
 
 from loglik.contract import Stats
-from loglik.ops import count
+from loglik.densities import LOG_2PI
+from loglik.ops import count, rows_by_mask, weighted_sum
 
+ROWS_AT_ONCE = 4096
 DECISIVE = 100.0  # a variance of so many floors or less owes a hundredth or more to the floor
 
 
@@ -25,11 +27,43 @@ class Moments(Stats):
     @classmethod
     def of(cls, x: Tensor, shift: Tensor, log_likelihood: Tensor, weights: Tensor | None = None) -> "Moments":
         """Moments of a batch (B, D). A shift near the mean keeps the digits that a large mean would swallow."""
-        centred = x.double() - shift
-        counted = centred if weights is None else centred * weights[:, None]
-        first, second = counted.sum(0), counted.T @ centred
+        first, second = torch.zeros_like(shift), torch.zeros_like(torch.outer(shift, shift))
+        for start in range(0, len(x), ROWS_AT_ONCE):  # that stay in the cache
+            part = slice(start, start + ROWS_AT_ONCE)
+            centred = x[part].double() - shift
+            counted = centred if weights is None else centred * weights[part, None]
+            first += counted.sum(0)
+            second.addmm_(counted.T, centred)
         events = count(x, weights)
         return cls(events=events, log_likelihood=log_likelihood, shift=shift, first=first, second=second)
+
+    @classmethod
+    def expected(
+        cls, x: Tensor, shift: Tensor, mean: Tensor, covariance: Tensor, weights: Tensor | None = None
+    ) -> "Moments":
+        """Moments of events (B, D) with missing values, NaN, as expected under N(mean, covariance).
+
+            E[x_u|x_o] = mu_u + A (x_o - mu_o),    Cov[x_u|x_o] = S_uu - A S_ou,    A = S_uo S_oo^-1
+
+        The likelihood is that of what was observed. Little & Rubin 2002, Statistical Analysis with Missing Data, 11.2.
+        """
+        seen, dims = ~x.isnan(), x.shape[1]
+        whole, log_p = x.double().clone(), x.new_zeros(len(x), dtype=torch.float64)
+        spread = torch.zeros_like(covariance)
+        for mask, rows in rows_by_mask(seen):
+            root = torch.linalg.cholesky(covariance[mask][:, mask])
+            eps = torch.linalg.solve_triangular(root, (whole[rows][:, mask] - mean[mask]).T, upper=False)
+            half = torch.linalg.solve_triangular(root, covariance[mask][:, ~mask], upper=False)  # L^-1 S_ou
+            log_det = root.diagonal().log().sum()
+            log_p[rows] = -0.5 * (int(mask.sum()) * LOG_2PI + eps.square().sum(0)) - log_det
+            filled = whole[rows]
+            filled[:, ~mask] = mean[~mask] + eps.T @ half
+            whole[rows] = filled
+            both = ~mask[:, None] & ~mask
+            left = (covariance[~mask][:, ~mask] - half.T @ half).flatten()
+            spread[both] += left * count(rows, None if weights is None else weights[rows])
+        complete = cls.of(whole, shift, weighted_sum(log_p, weights), weights)
+        return replace(complete, second=complete.second + spread.reshape(dims, dims))
 
     def moments(self) -> "Moments":
         """Itself: as `FewRows` have it."""
@@ -39,6 +73,15 @@ class Moments(Stats):
         """The mean (D,), and the eigenvalues (r,), ascending, and eigenvectors (D, r) of the covariance; r = D."""
         values, vectors = torch.linalg.eigh(self.covariance)
         return self.mean, values.clamp(min=0.0), vectors
+
+    def log_normal(self, mean: Tensor, root: Tensor) -> Tensor:
+        """The sum over these events of log N(x|mean, L L^T), L (D, D) lower triangular: moments are all it needs."""
+        identity = torch.eye(len(root), dtype=root.dtype, device=root.device)
+        whitening = torch.linalg.solve_triangular(root, identity, upper=False)
+        move = self.shift - mean
+        about = self.second + torch.outer(self.first, move) + torch.outer(move, self.first + self.events * move)
+        distance: Tensor = ((whitening @ about) * whitening).sum()
+        return -0.5 * distance - self.events * (root.diagonal().log().sum() + 0.5 * len(root) * LOG_2PI)
 
     def with_noise(self, variance: float, log_likelihood: Tensor) -> "Moments":
         """Expected moments once independent noise of mean 0 is added to every value, and their likelihood."""

@@ -97,6 +97,9 @@ ZOO: dict[str, Entry] = {
     "ppca": _latent(
         "ppca:ppca", "Tipping & Bishop 1999", Kind.REALS, Kind.SOUND, *LEVELS, fitted_by=CLOSED_FORM, least_dims=2,
     ),
+    "factor-analysis": _latent(
+        "factor_analysis.model:factor_analysis", "Rubin & Thayer 1982", Kind.REALS, fitted_by=CLOSED_FORM, least_dims=2,
+    ),
     "vae": _latent(
         "vae:vae", "Kingma & Welling 2014", Kind.REALS, *LEVELS, *LABELS, spaces=ANY, fitted_by=FittedBy.GRADIENTS,
         scoring=Cost.DRAWS,

@@ -7,6 +7,7 @@ from loglik.spaces import Integer, Real
 
 MODEL = Reach.MODEL
 PLANE = Real((2,))
+FA, FAS = "models/latent/factor_analysis/model.py", ("tests/models/test_factor_analysis.py",)
 VAE, VAES = "models/latent/vae.py", ("tests/models/test_vae.py",)
 GMM, GMMS = "models/latent/gmm/model.py", ("tests/models/test_gmm.py",)
 PPCA, PPCAS = "models/latent/ppca.py", ("tests/models/test_ppca.py",)
@@ -106,6 +107,23 @@ MUTATIONS = (
         "ppca-variance-for-deviation", "ppca", "the noise of samples is scaled by sigma^2", PPCA,
         "self.variance.sqrt() * eps", "self.variance * eps", MODEL, PPCAS, "ppca",
         Case("ppca", PLANE, {"latents": 1}),
+    ),
+    Mutation(
+        "factor-analysis-slope-without-an-eigenvalue", "factor-analysis",
+        "the slope of the likelihood in the noise forgets the smallest eigenvalue",
+        "models/latent/factor_analysis/profile.py", "self.vectors[:, :rest].square() @ (self.values[:rest] - 1.0)",
+        "self.vectors[:, 1:rest].square() @ (self.values[1:rest] - 1.0)", MODEL, FAS, "factor-analysis",
+        Case("factor-analysis", Real((4,)), {"latents": 1}),
+    ),
+    Mutation(
+        "factor-analysis-determinant-without-noise", "factor-analysis", "log|C| leaves log|Psi| out", FA,
+        "2.0 * root.diagonal().log().sum() + self.noise.log().sum()", "2.0 * root.diagonal().log().sum()", MODEL, FAS,
+        "factor-analysis", Case("factor-analysis", Real((4,)), {"latents": 1}),
+    ),
+    Mutation(
+        "factor-analysis-posterior-of-the-slide", "factor-analysis", "the posterior's covariance is M, not its inverse",
+        FA, "torch.linalg.cholesky(torch.cholesky_inverse(root))[None]", "root[None]", MODEL, FAS, "factor-analysis",
+        Case("factor-analysis", Real((4,)), {"latents": 1}),
     ),
     Mutation(
         "vae-decoder-ignores-context", "vae", "the decoder is told a context of zeros, whatever it is given", VAE,

@@ -190,7 +190,7 @@ class Memory(Source):
         self.rows: int = len(x)
 
     @cached_property
-    def gaps(self) -> int:  # type: ignore[override]
+    def gaps(self) -> int:
         return int(self.x.isnan().sum()) if has_gaps(self.x) else 0
 
     def batches(self, size: int) -> Iterator[Batch]:

@@ -1,7 +1,5 @@
 """The multivariate Gaussian with full covariance, fitted in closed form."""
 
-from dataclasses import replace
-
 import torch
 from torch import Tensor
 
@@ -12,7 +10,7 @@ from loglik.models.dequantized import density_space, on_integers
 from loglik.models.normals import MixtureOfNormals, Normals
 from loglik.models.standardized import standardized
 from loglik.moments import DECISIVE, Moments, floored
-from loglik.ops import count, has_gaps, rows_by_mask, weighted_sum
+from loglik.ops import has_gaps, weighted_sum
 from loglik.spaces import Real, Space
 
 BIN_VARIANCE = 1.0 / 12.0  # of u ~ U[0, 1)
@@ -81,26 +79,9 @@ class Gaussian(MixtureOfNormals, EMModel):
     def expect(self, x: Tensor, context: Tensor | None = None, *, weights: Tensor | None = None) -> Moments:
         flat = self.events(x, context).flatten(1)
         if has_gaps(flat):
-            return self._expect_observed(flat, weights)
+            covariance = self.cholesky @ self.cholesky.T
+            return Moments.expected(flat, self.mean.clone(), self.mean, covariance, weights)
         return Moments.of(flat, self.mean.clone(), weighted_sum(self.log_prob(x, context), weights), weights)
-
-    def _expect_observed(self, x: Tensor, weights: Tensor | None) -> Moments:
-        """`expect` of events (B, D) with missing values, NaN; events with the same values missing are done together."""
-        observed, covariance = ~x.isnan(), self.cholesky @ self.cholesky.T
-        filled, spread = torch.where(observed, x, self.mean), torch.zeros_like(covariance)
-        for seen, rows in rows_by_mask(observed):
-            root = torch.linalg.cholesky(covariance[seen][:, seen])
-            half = torch.linalg.solve_triangular(root, covariance[seen], upper=False)[:, ~seen]  # L^-1 S_ou
-            eps = torch.linalg.solve_triangular(root, (x[rows][:, seen] - self.mean[seen]).T, upper=False)
-            completed = filled[rows]
-            completed[:, ~seen] += eps.T @ half
-            filled[rows] = completed
-            left = torch.zeros_like(covariance)
-            left[torch.outer(~seen, ~seen)] = (covariance[~seen][:, ~seen] - half.T @ half).flatten()
-            spread += count(rows, None if weights is None else weights[rows]) * left
-        log_p = self.normals().log_marginal(filled, observed)
-        moments = Moments.of(filled, self.mean.clone(), weighted_sum(log_p, weights), weights)
-        return replace(moments, second=moments.second + spread)
 
     def expect_dequantized(
         self, x: Tensor, context: Tensor | None = None, *, draws: int = 1, weights: Tensor | None = None

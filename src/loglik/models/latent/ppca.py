@@ -1,7 +1,6 @@
 """Probabilistic principal component analysis.   Tipping & Bishop 1999, J. R. Statist. Soc. B 61, 611-622."""
 
 from dataclasses import dataclass
-from typing import cast
 
 import torch
 from torch import Tensor
@@ -16,7 +15,7 @@ from loglik.models.latent.posteriors import NormalPosterior
 from loglik.models.normals import MixtureOfNormals, Normals
 from loglik.models.standardized import standardized
 from loglik.moments import DECISIVE, FewRows, Moments
-from loglik.ops import sum_event, weighted_sum
+from loglik.ops import has_gaps, sum_event, weighted_sum
 from loglik.spaces import Real, Space
 
 
@@ -40,7 +39,8 @@ class ProbabilisticPCA(MixtureOfNormals, EMModel):
 
     with M = L L^T: nothing larger than q x q is ever factored. Two ways to the same maximum of the likelihood: the
     closed form from the eigenvectors of the covariance, or of the n x n products of n < D events, and EM, which needs
-    no D x D matrix. float64 throughout.
+    no D x D matrix. Where values are missing, EM expects the moments of whole events and takes the closed form of them.
+    float64 throughout.
 
     With `spare`, the closed form takes at most half of the n - 1 directions that n events span: sigma^2 is the mean of
     the others, and where none are left it says nothing of new events. The rest of W is then 0.
@@ -58,6 +58,10 @@ class ProbabilisticPCA(MixtureOfNormals, EMModel):
     @property
     def fitted_by(self) -> FittedBy:
         return FittedBy.EM if self.em else FittedBy.CLOSED_FORM
+
+    @property
+    def learns_gaps(self) -> bool:
+        return True
 
     @property
     def remark(self) -> str:
@@ -111,9 +115,10 @@ class ProbabilisticPCA(MixtureOfNormals, EMModel):
 
     def initialize(self, x: Tensor, context: Tensor | None = None) -> None:
         flat = self.events(x, context).flatten(1)
-        variance = flat.var(0, correction=0).mean()
+        mean = flat.nanmean(0) if has_gaps(flat) else flat.mean(0)
+        variance = torch.where(flat.isnan(), mean, flat).var(0, correction=0).mean()
         scale = torch.where(variance > 0, variance, torch.ones_like(variance))
-        self.shift.copy_(flat.mean(0))
+        self.shift.copy_(mean)
         self.mean.copy_(self.shift)
         self.variance.copy_(scale)
         self.weight.copy_(torch.randn_like(self.weight) * scale.sqrt())
@@ -122,6 +127,8 @@ class ProbabilisticPCA(MixtureOfNormals, EMModel):
         self, x: Tensor, context: Tensor | None = None, *, weights: Tensor | None = None
     ) -> Moments | FewRows | LatentMoments:
         flat = self.events(x, context).flatten(1)
+        if has_gaps(flat):
+            return Moments.expected(flat, self.shift, self.mean, self.normals().covariances[0], weights)
         log_likelihood = weighted_sum(self.log_prob(x, context), weights)
         if not self.em:
             if weights is None and FewRows.suit(*flat.shape):
@@ -139,10 +146,10 @@ class ProbabilisticPCA(MixtureOfNormals, EMModel):
         )  # fmt: skip
 
     def maximize(self, stats: Moments | FewRows | LatentMoments) -> None:
-        if self.em:
-            self._maximize_expected(cast(LatentMoments, stats))
-        else:
-            self._maximize_in_closed_form(cast(Moments | FewRows, stats))
+        if isinstance(stats, LatentMoments):
+            self._maximize_expected(stats)
+        else:  # of whole events, or as expected of them: then their best parameters are a step of EM
+            self._maximize_in_closed_form(stats)
 
     def _maximize_in_closed_form(self, stats: Moments | FewRows) -> None:
         """W = U_q (Lambda_q - sigma^2 I)^1/2,  sigma^2 = mean of the D - q smallest eigenvalues.

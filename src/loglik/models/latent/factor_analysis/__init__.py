@@ -1,0 +1,1 @@
+"""Factor analysis, and the likelihood of its noise, which a fit climbs."""
