@@ -27,6 +27,7 @@ from loglik.cli.options import (
     Seed,
     SpaceWords,
     Steps,
+    WeightsWord,
     Window,
     check_words,
     from_home,
@@ -70,6 +71,7 @@ def fit(
     samples: Samples = SAMPLES,
     space: SpaceWords = None,
     context: ContextWords = None,
+    weights: WeightsWord = None,
     window: Window = None,
     keep_equal_rows_together: KeepEqual = False,
     device: Device = "auto",
@@ -99,7 +101,7 @@ def fit(
     check_words(given, model, hyperparameters)
     if resume and overwrite:
         raise UsageError("Expected --resume, which continues a run, or --overwrite, which replaces it; got both.")
-    opening = Opening(data, seed, space, context_of(data, context), window, keep_equal_rows_together)
+    opening = Opening(data, seed, space, context_of(data, context), window, keep_equal_rows_together, weights)
     if resume:
         out = out or _folder(data, model or default_model(opening.open().space))
     before = _recorded(out) if resume and out else {}

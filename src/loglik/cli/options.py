@@ -192,6 +192,14 @@ ContextWords = Annotated[
         callback=_columns,
     ),
 ]
+WeightsWord = Annotated[
+    str | None,
+    typer.Option(
+        "--weights",
+        help="The column of a table that says how many times each row counts in the fit, 0 or more.",
+        metavar="COLUMN",
+    ),
+]
 Window = Annotated[
     int | None,
     typer.Option(

@@ -84,6 +84,7 @@ DATA = table(
         "columns": NAMES,
         "context_columns": NAMES,
         "context": none_or(space),
+        "weights": none_or(text()),
         "vocabulary": NAMES,
         "labels": NAMES,
         "sample_rate": none_or(whole(1, 10**9)),

@@ -13,6 +13,7 @@ from torch import Tensor
 from loglik.arguments.ranges import shown
 from loglik.contract import FittedBy, Model
 from loglik.data import Dataset, Memory, Source, hold_out
+from loglik.data.weights import check_some
 from loglik.errors import EmptyData, FitWarning, UsageError
 from loglik.inference.evaluate import rows_for
 from loglik.inference.gaps import check_learns, check_validates
@@ -37,6 +38,7 @@ def fit(
     data: object,
     *,
     context: object = None,
+    weights: object = None,
     valid: object = None,
     keep_equal_rows_together: bool = False,
     initialize: bool = False,
@@ -58,6 +60,8 @@ def fit(
     Args:
         data: tensor, array, DataFrame, path, Source, or a Dataset, whose train and valid parts are used.
         context: one per row, for p(x|c) and data that bring none.
+        weights: (N,), 0 or more: each row counts so many times; of tables and paths also the name of their column. A
+            gradient step and a look at validation weigh them relative to their mean.
         valid: validation rows, as data; by default a Dataset's own, or a tenth of the rows, as `data.hold_out` draws.
         keep_equal_rows_together: of that tenth: no validation row equals a training row.
         initialize: take what follows from the data anew, although the model is fitted; weights stay.
@@ -78,7 +82,7 @@ def fit(
     """
     started, chosen, file = time.perf_counter(), Options.of(**options), _file_of(state)
     check_function("watch", watch)
-    given = _Given(data, context, valid, keep_equal_rows_together)
+    given = _Given(data, context, weights, valid, keep_equal_rows_together)
     train_source, valid_source = _sources(model, given, chosen)
     check_learns(model, train_source.gaps)
     with seeded(chosen.seed), interrupts() as noted:
@@ -102,6 +106,7 @@ class _Given:
 
     data: object
     context: object
+    weights: object
     valid: object
     together: bool
 
@@ -151,9 +156,9 @@ def _sources(model: Model, given: _Given, options: Options) -> tuple[Source, Mem
     if isinstance(data, Dataset):
         if given.context is not None:
             raise UsageError("A data set brings its own contexts; open it with them instead of passing context=.")
-        train: Source = rows_for(model, data.train)
+        train: Source = rows_for(model, data.train, weights=given.weights)
         return train, _validating(model, data.valid if valid is None else valid)
-    train = rows_for(model, data, given.context)
+    train = rows_for(model, data, given.context, given.weights)
     if model.fitted_by.in_passes:
         return train, None if valid is None else _validating(model, valid)
     rows = train.read()
@@ -172,9 +177,13 @@ def _validating(model: Model, data: object) -> Memory:
 
 def _initialize(model: Model, source: Source) -> None:
     """Initialize the model from up to INITIAL_ROWS rows, drawn at random if all are in memory."""
+    if isinstance(source, Memory) and source.weights is not None:
+        check_some(source.weights)
     if isinstance(source, Memory) and source.rows > INITIAL_ROWS:
         source = source.subset(torch.randperm(source.rows)[:INITIAL_ROWS])
-    x, context = next(source.batches(INITIAL_ROWS))
+    x, context, weights = next(source.weighted_batches(INITIAL_ROWS))
+    if weights is not None and bool((weights == 0).any()) and bool(weights.any()):
+        x, context = x[weights > 0], None if context is None else context[weights > 0]
     if has_gaps(x):
         check_learns(model, int(x.isnan().sum()))
         _check_observed(x, source.columns)
