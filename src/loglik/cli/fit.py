@@ -26,6 +26,7 @@ from loglik.cli.options import (
     Samples,
     Seed,
     SpaceWords,
+    Starts,
     Steps,
     WeightsWord,
     Window,
@@ -40,6 +41,7 @@ from loglik.records import Record
 from loglik.runs.run import RUN, Run, read_record
 from loglik.tasks.comparison import SAMPLES
 from loglik.tasks.fitting import INTERRUPTED, fit_run
+from loglik.training.history import History
 from loglik.zoo import default_model
 
 RunOut = Annotated[
@@ -62,6 +64,7 @@ def fit(
     steps: Steps = None,
     epochs: Epochs = None,
     budget: Budget = None,
+    starts: Starts = None,
     seed: Seed = 0,
     set_: Settings = None,
     batch: Batch = None,
@@ -95,7 +98,7 @@ def fit(
       loglik fit book.txt --model char-rnn --window 256
     """
     given = {"steps": steps, "epochs": epochs, "budget": budget, "batch": batch, "lr": lr, "precision": precision}
-    given |= {"seed": None if resume and seed == 0 else seed, **training_options(option)}
+    given |= {"starts": starts, "seed": None if resume and seed == 0 else seed, **training_options(option)}
     given = {name: value for name, value in given.items() if value is not None}
     hyperparameters = settings(set_)
     check_words(given, model, hyperparameters)
@@ -179,6 +182,8 @@ def _report(run: Run, json: bool) -> None:
         say_json({"run": str(run.folder), **record})
         return
     talk(f"{history['method']}, {_taken(run)} in {history['seconds']:.1f} s: {history['stopped']}.")
+    if history.get("starts"):
+        talk(f"{History.from_json({**history, 'rows': []}).starts_in_words()}.")
     for score in record.get("scores", []):
         if score.get("equal_rows"):
             talk(f"Of {score['events']} {score['part']} rows {score['equal_rows']} equal training rows.")

@@ -158,6 +158,13 @@ Steps = Annotated[
         callback=within("--steps", WHOLE["steps"]),
     ),
 ]
+Starts = Annotated[
+    int | None,
+    typer.Option(
+        help="Starts of EM, with seeds that follow from --seed; the one that ends highest is kept.",
+        callback=within("--starts", WHOLE["starts"]),
+    ),
+]
 Epochs = Annotated[
     float | None,
     typer.Option(

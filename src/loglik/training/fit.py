@@ -17,7 +17,7 @@ from loglik.data.weights import check_some
 from loglik.errors import EmptyData, FitWarning, UsageError
 from loglik.inference.evaluate import rows_for
 from loglik.inference.gaps import check_learns, check_validates
-from loglik.inference.processes import agree
+from loglik.inference.processes import agree, own_share
 from loglik.inference.randomness import seeded
 from loglik.ops import has_gaps
 from loglik.spaces import Measure
@@ -26,6 +26,7 @@ from loglik.training.history import History
 from loglik.training.interrupts import Interrupts, interrupts
 from loglik.training.options import Options
 from loglik.training.passes import fit_by_em
+from loglik.training.starts import check_starts, fit_from_starts
 from loglik.training.state import restore_state, save_state
 
 INITIAL_ROWS = 50_000  # at most this many rows are given to `initialize`
@@ -87,17 +88,32 @@ def fit(
     check_learns(model, train_source.gaps)
     with seeded(chosen.seed), interrupts() as noted:
         resumed = file if resume and file is not None and file.exists() else None
-        if resumed is None and (initialize or not model.fitted):
+        begins = resumed is None and (initialize or not model.fitted)
+        if begins:
+            check_starts(model, chosen)
+        if begins and chosen.starts == 1:
             _initialize(model, train_source)
         if model.fitted_by is FittedBy.GRADIENTS:
             training = GradientTraining(model, train_source.read(), valid_source, chosen)
             training.seconds = time.perf_counter() - started
             history = _trained(training, noted, watch, resumed=resumed, state=file, keep_start=keep_start)
         elif model.fitted_by.in_passes:
-            history = fit_by_em(model, train_source, chosen, started=started, noted=noted, watch=watch)
+            history = _fitted_by_em(model, train_source, chosen, started, noted, watch, begins=begins)
         else:
             history = History("nothing to fit", stopped="converged")
     return _ended(model, history)
+
+
+def _fitted_by_em(
+    model: Model, source: Source, options: Options, started: float, noted: Interrupts, watch: Watch | None,
+    *, begins: bool,
+) -> History:  # fmt: skip
+    """EM or the closed form, from as many starts as are asked for where it `begins`; each process takes its rows."""
+    own = own_share(source)
+    if not begins or options.starts == 1:
+        return fit_by_em(model, own, options, started=started, noted=noted, watch=watch)
+    again = partial(_initialize, model, source)
+    return fit_from_starts(model, own, options, again, started=started, noted=noted, watch=watch)
 
 
 @dataclass(frozen=True)
