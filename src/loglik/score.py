@@ -37,7 +37,8 @@ class Score:
     for one batch, and the largest error of a step that was allowed.
 
     `gaps` (N,) counts the values of each row that are missing, None where none is: such a row was scored by what was
-    observed of it, log p(x_observed), and `missing` is their sum.
+    observed of it, log p(x_observed), and `missing` is their sum. `weights_aside` says that the rows have weights,
+    which count in a fit and not here.
 
     `groups` (N,) and `stream` say which rows depend on each other (`Source.groups`, `Source.stream`). The standard
     error comes from the groups, from blocks of the stream, or from single rows; `error` says which, and how many.
@@ -60,6 +61,7 @@ class Score:
     groups: Tensor | None = field(default=None, repr=False, compare=False)
     stream: bool = False
     gaps: Tensor | None = field(default=None, repr=False, compare=False)
+    weights_aside: bool = False
 
     @property
     def missing(self) -> int:
@@ -164,7 +166,7 @@ class Score:
         kind += f" with {self.evaluations:.0f} evaluations" if self.evaluations else ""
         what = "log probability" if self.measure is Measure.MASS else "log density"
         text = f"{what} {sign} {self.nats:.4f} +- {self.stderr:.4f} nats per event ({kind}, {self.events} events"
-        text += missing_in_words(self.missing)
+        text += missing_in_words(self.missing) + (", weights left aside" if self.weights_aside else "")
         text += f", {self.error.source}" if self.error.source else ""
         text += {Measure.MASS: ")", Measure.DENSITY: ", may exceed 0: it is a density)"}.get(
             self.measure, ", may exceed 0: some values are levels, and others have a density)"
@@ -195,6 +197,7 @@ class Score:
             "samples": self.samples,
             "events": self.events,
             "missing": self.missing,
+            "weights_aside": self.weights_aside,
             "not_finite": self.not_finite,
             "space": self.space.to_json(),
             "rows": self.rows,

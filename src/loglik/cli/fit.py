@@ -26,7 +26,9 @@ from loglik.cli.options import (
     Samples,
     Seed,
     SpaceWords,
+    Starts,
     Steps,
+    WeightsWord,
     Window,
     check_words,
     from_home,
@@ -39,6 +41,7 @@ from loglik.records import Record
 from loglik.runs.run import RUN, Run, read_record
 from loglik.tasks.comparison import SAMPLES
 from loglik.tasks.fitting import INTERRUPTED, fit_run
+from loglik.training.history import History
 from loglik.zoo import default_model
 
 RunOut = Annotated[
@@ -61,6 +64,7 @@ def fit(
     steps: Steps = None,
     epochs: Epochs = None,
     budget: Budget = None,
+    starts: Starts = None,
     seed: Seed = 0,
     set_: Settings = None,
     batch: Batch = None,
@@ -70,6 +74,7 @@ def fit(
     samples: Samples = SAMPLES,
     space: SpaceWords = None,
     context: ContextWords = None,
+    weights: WeightsWord = None,
     window: Window = None,
     keep_equal_rows_together: KeepEqual = False,
     device: Device = "auto",
@@ -93,13 +98,13 @@ def fit(
       loglik fit book.txt --model char-rnn --window 256
     """
     given = {"steps": steps, "epochs": epochs, "budget": budget, "batch": batch, "lr": lr, "precision": precision}
-    given |= {"seed": None if resume and seed == 0 else seed, **training_options(option)}
+    given |= {"starts": starts, "seed": None if resume and seed == 0 else seed, **training_options(option)}
     given = {name: value for name, value in given.items() if value is not None}
     hyperparameters = settings(set_)
     check_words(given, model, hyperparameters)
     if resume and overwrite:
         raise UsageError("Expected --resume, which continues a run, or --overwrite, which replaces it; got both.")
-    opening = Opening(data, seed, space, context_of(data, context), window, keep_equal_rows_together)
+    opening = Opening(data, seed, space, context_of(data, context), window, keep_equal_rows_together, weights)
     if resume:
         out = out or _folder(data, model or default_model(opening.open().space))
     before = _recorded(out) if resume and out else {}
@@ -177,6 +182,8 @@ def _report(run: Run, json: bool) -> None:
         say_json({"run": str(run.folder), **record})
         return
     talk(f"{history['method']}, {_taken(run)} in {history['seconds']:.1f} s: {history['stopped']}.")
+    if history.get("starts"):
+        talk(f"{History.from_json({**history, 'rows': []}).starts_in_words()}.")
     for score in record.get("scores", []):
         if score.get("equal_rows"):
             talk(f"Of {score['events']} {score['part']} rows {score['equal_rows']} equal training rows.")

@@ -24,11 +24,12 @@ class Opening:
     context: ContextColumns
     window: int | None
     together: bool
+    weights: str | None = None  # a column
 
     def open(self) -> Dataset:
         return open_dataset(
             self.data, seed=self.seed, space=self.space, context=self.context, window=self.window,
-            keep_equal_rows_together=self.together,
+            keep_equal_rows_together=self.together, weights=self.weights,
         )  # fmt: skip
 
     def again(self, record: Record) -> Dataset:
@@ -63,6 +64,7 @@ class Opening:
             seed=(fit.get("options") or {}).get("seed") or 0,
             context=context,
             window=self.window or split.get("window"),
+            weights=self.weights or about.get("weights"),
             together=self.together or bool(split.get(TOGETHER)),
         )
 

@@ -158,6 +158,13 @@ Steps = Annotated[
         callback=within("--steps", WHOLE["steps"]),
     ),
 ]
+Starts = Annotated[
+    int | None,
+    typer.Option(
+        help="Starts of EM, with seeds that follow from --seed; the one that ends highest is kept.",
+        callback=within("--starts", WHOLE["starts"]),
+    ),
+]
 Epochs = Annotated[
     float | None,
     typer.Option(
@@ -190,6 +197,14 @@ ContextWords = Annotated[
         "table, separated by commas.",
         metavar="COLUMNS",
         callback=_columns,
+    ),
+]
+WeightsWord = Annotated[
+    str | None,
+    typer.Option(
+        "--weights",
+        help="The column of a table that says how many times each row counts in the fit, 0 or more.",
+        metavar="COLUMN",
     ),
 ]
 Window = Annotated[

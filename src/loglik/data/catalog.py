@@ -65,6 +65,7 @@ def open_dataset(
     columns: Sequence[str] | None = None,
     window: int | None = None,
     keep_equal_rows_together: bool = False,
+    weights: str | None = None,
 ) -> Dataset:
     """A built-in data set with its fixed split, or what is at a path, cut into train, valid and test.
 
@@ -81,6 +82,7 @@ def open_dataset(
         columns: the columns of a file to read, in this order; all but the context if None.
         window: T, the length of the windows that a text (128) or sound (1024) is cut into; of bsds300 the side (16).
         keep_equal_rows_together: rows of a table, or images, that are equal lie in one part.
+        weights: the column of a table that says how many times each row counts in a fit, 0 or more.
 
     Raises:
         UnknownName: neither a name nor a path. DataError: the data cannot be used. UsageError: an impossible argument.
@@ -90,8 +92,10 @@ def open_dataset(
         place = os.fspath(name_or_path)
         return dataset_at(
             place, seed, context=_of_path(context), space=space, columns=columns, window=window,
-            keep_equal_rows_together=keep_equal_rows_together,
+            keep_equal_rows_together=keep_equal_rows_together, weights=weights,
         )  # fmt: skip
+    if weights is not None:
+        raise UsageError(f"Weights are a column of a table; the built-in data set {name_or_path!r} has none.")
     if keep_equal_rows_together:
         raise UsageError(f"The split of the built-in data set {name_or_path!r} is fixed, equal rows or not.")
     return _built_in(entry, context=context, space=space, columns=columns, window=window)
@@ -197,4 +201,6 @@ def _all_parts(data: Dataset) -> Memory:
     c = torch.cat(contexts) if contexts else None
     whole = data.train.replaced(torch.cat([part.x for part in parts]), c, stream=False)
     whole.groups = joined_groups(parts)
+    weights = [part.weights for part in parts if part.weights is not None]
+    whole.weights = torch.cat(weights) if len(weights) == len(parts) else None
     return whole

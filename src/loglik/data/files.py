@@ -25,6 +25,7 @@ def open_file(
     columns: Sequence[str] | None = None,
     window: int | None = None,
     reading: Reading | None = None,
+    weights: str | None = None,
 ) -> Source:
     """The rows of a table (CSV, TSV, Parquet, NPY, NPZ; `file.npz:key`), a text, recordings, or images.
 
@@ -33,6 +34,7 @@ def open_file(
         space: of the events. Texts and recordings have their own; there it is a run's, with which it must agree.
         window: T of texts and recordings, where no space states it.
         reading: the vocabulary, classes and sample rate of the run whose space it is.
+        weights: the name of the column of a table that says how many times each row counts in a fit.
 
     Raises:
         DataNotFound: no such file. EmptyData: an empty one. UnreadableData: an unknown or damaged format.
@@ -43,7 +45,9 @@ def open_file(
     check_options(kind, place, context=context, space=space, window=window)
     if kind == "table":
         assert not isinstance(context, bool)
-        return open_table(place, context, space, columns)
+        return open_table(place, context, space, columns, weights)
+    if weights is not None:
+        raise UsageError(f"Weights are a column of a table; got {weights!r} for {place}. Leave them out.")
     if kind == "text":
         assert not isinstance(space, str)
         source: Source = open_text(place, space=space, vocabulary=known.vocabulary, window=window)

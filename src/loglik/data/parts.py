@@ -19,6 +19,7 @@ from loglik.data.formats.text import WINDOW as TEXT_WINDOW
 from loglik.data.formats.text_file import read_text
 from loglik.data.source import Dataset, Memory
 from loglik.data.splits import PARTS, check_length, split_source
+from loglik.data.weights import check_some
 from loglik.errors import EmptyData, TooLarge, UsageError
 from loglik.spaces import Space
 
@@ -32,10 +33,13 @@ def dataset_at(
     columns: Sequence[str] | None,
     window: int | None,
     keep_equal_rows_together: bool = False,
+    weights: str | None = None,
 ) -> Dataset:
     """What is at a path, cut into three parts; see `open_dataset`."""
     kind = kind_of(path)
     check_options(kind, path, context=context, space=space, window=window)
+    if weights is not None and kind != "table":
+        raise UsageError(f"Weights are a column of a table; got {weights!r} for {path}. Leave them out.")
     if kind in ("text", "sound"):
         if keep_equal_rows_together:
             raise UsageError(f"Equal rows are kept together in tables and images; {path} holds windows. Leave it out.")
@@ -48,7 +52,9 @@ def dataset_at(
     else:
         if kind == "table":
             _check_size(path)
-        whole = open_file(path, context=context, space=space, columns=columns).read()
+        whole = open_file(path, context=context, space=space, columns=columns, weights=weights).read()
+        if whole.weights is not None:
+            check_some(whole.weights)
         data = split_source(_name(path), whole, seed, keep_equal_rows_together=keep_equal_rows_together)
         if kind == "images" and context:
             data.split["labels"] = list(subfolder_labels(files_of(path), Path(path))[1])

@@ -37,7 +37,7 @@ class Source(ABC):
     photograph, words of one speaker. Rows of one group have one number; None says that rows are independent.
 
     `weights` (N,), float64, says how many times each row counts in a fit; None for once. A source that is streamed
-    brings them with its batches alone: `weighted_batches`.
+    brings them with its batches alone: `weighted_batches`. `weights_column` is the column of a table that they were.
 
     `gaps` counts the values that are missing, NaN, of reals; None where only reading to the end tells.
     """
@@ -52,6 +52,7 @@ class Source(ABC):
     stream: bool = False
     groups: Tensor | None = None
     weights: Tensor | None = None
+    weights_column: str | None = None
     read_as: str = ""
     remark: str = ""
 
@@ -78,8 +79,9 @@ class Source(ABC):
         """
         xs: list[Tensor] = []
         cs: list[Tensor] = []
+        ws: list[Tensor] = []
         whole, filled = None, 0
-        for x, c in self.batches(max(1, min(65536, VALUES_AT_ONCE // self.space.dims))):
+        for x, c, w in self.weighted_batches(max(1, min(65536, VALUES_AT_ONCE // self.space.dims))):
             if whole is None and self.rows is not None and self.rows > len(x):
                 needed = float(x[0].nbytes) * self.rows
                 check_memory(needed, f"{self.rows} events of {self.space}", "Take fewer of them.")
@@ -90,6 +92,7 @@ class Source(ABC):
                 whole[filled : filled + len(x)] = x
             filled += len(x)
             cs += [] if c is None else [c]
+            ws += [] if w is None else [w]
         x = whole[:filled] if whole is not None else torch.cat(xs) if len(xs) > 1 else xs[0]  # one part is not copied
         c = torch.cat(cs) if self.context_space is not None else None
         memory = Memory(
@@ -97,7 +100,8 @@ class Source(ABC):
             stream=self.stream, vocabulary=self.vocabulary, sample_rate=self.sample_rate, groups=self.groups,
             context_columns=self.context_columns,
         )  # fmt: skip
-        memory.weights, memory.read_as, memory.remark = self.weights, self.read_as, self.remark
+        memory.weights, memory.weights_column = torch.cat(ws) if ws else None, self.weights_column
+        memory.read_as, memory.remark = self.read_as, self.remark
         return memory
 
     @property
@@ -216,7 +220,7 @@ class Memory(Source):
             stream=stream, vocabulary=self.vocabulary, sample_rate=self.sample_rate,
             groups=self.groups if len(x) == self.rows else None, context_columns=self.context_columns,
         )  # fmt: skip
-        other.weights = self.weights if len(x) == self.rows else None
+        other.weights, other.weights_column = self.weights if len(x) == self.rows else None, self.weights_column
         other.read_as = self.read_as
         return other
 

@@ -70,6 +70,14 @@ def em(model: Model, source: Source, *, seed: int, weights: Tensor | None = None
         last = value
 
 
+def value_of(model: Model, source: Source, *, seed: int) -> float:
+    """What EM raises, as the parameters stand: log p(X|theta) + log p(theta), in nats per event."""
+    with seeded(seed), evaluating(model):
+        stats = summed_over_processes(expected(model, source))
+        prior = model.log_prior() if model.has_prior else torch.zeros_like(stats.events)
+        return float((stats.log_likelihood + prior) / stats.events)
+
+
 def expected(model: Model, source: Source, weights: Tensor | None = None, missing: list[int] | None = None) -> Stats:
     """The statistics of all rows, batch by batch: memory does not grow with them.
 

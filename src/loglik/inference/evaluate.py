@@ -37,6 +37,7 @@ def evaluate(
     Streams: memory does not grow with the rows, but for one float64 each. The model is scored in evaluation mode and
     left in the mode it was in. Bounds draw their noise from `seed`. A row of reals with missing values, NaN, is scored
     by what was observed of it, log p(x_observed), and a row without any by log 1; the score counts what is missing.
+    Every row counts once, also where the data bring weights; the score then says so.
 
     Args:
         data: tensor, array, DataFrame, path, Source, or a Dataset, whose test part is scored.
@@ -85,6 +86,7 @@ def evaluate(
         groups=source.groups,
         stream=source.stream,
         gaps=missing if bool(missing.any()) else None,
+        weights_aside=source.weights is not None or source.weights_column is not None,
     )
 
 
@@ -106,10 +108,10 @@ def samples_for(model: Model, samples: int) -> int | None:
     return samples if model.has_weights else None
 
 
-def rows_for(model: Model, data: object, context: object = None) -> Source:
+def rows_for(model: Model, data: object, context: object = None, weights: object = None) -> Source:
     """`data` as rows of the model's space; a Dataset stands for its test part."""
     check_model(model)
-    source = as_source(data.test if isinstance(data, Dataset) else data, context, space=model.space)
+    source = as_source(data.test if isinstance(data, Dataset) else data, context, space=model.space, weights=weights)
     if model.context is not None and source.context_space is None:
         raise ContextError(f"This model is p(x|c) with c in {model.context}; the data bring no context.")
     return source

@@ -6,11 +6,18 @@ import torch
 from torch import Tensor, distributed
 
 from loglik.contract import Model, Stats
+from loglik.data import Source
+from loglik.data.share import Share
 
 
 def together() -> bool:
     """Whether this process is one of several that work on the same fit."""
     return distributed.is_available() and distributed.is_initialized() and distributed.get_world_size() > 1
+
+
+def own_share(source: Source) -> Source:
+    """The rows that this process takes, where several are given the same source; all where it is alone."""
+    return Share(source, distributed.get_rank(), distributed.get_world_size()) if together() else source
 
 
 def summed_over_processes(stats: Stats) -> Stats:

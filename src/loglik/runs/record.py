@@ -22,7 +22,7 @@ from loglik.storage.schema import (
     truth,
     whole,
 )
-from loglik.training.history import History, Step
+from loglik.training.history import History, Start, Step
 from loglik.training.options import Options
 
 LARGEST_SIZE = 1 << 40  # of an axis, levels and the like: above what any memory holds, below what products overflow
@@ -31,7 +31,8 @@ DISCRETE = {"levels": whole(2, LARGEST_SIZE)}
 COUNT = whole(0)
 NUMBER = number(finite=False)  # scores and errors may be infinite: a single row has no standard error
 AMOUNTS = {"steps": COUNT, "epochs": number(0.0), "seconds": number(0.0)}
-HISTORY = fields_of(History, finite=False, rows=listed(fields_of(Step, finite=False)), **AMOUNTS)
+STARTS = listed(fields_of(Start, finite=False, seed=whole(0, (1 << 64) - 1), trace=listed(NUMBER)))
+HISTORY = fields_of(History, finite=False, rows=listed(fields_of(Step, finite=False)), starts=STARTS, **AMOUNTS)
 OPTIONS = fields_of(Options, seed=whole(0, (1 << 64) - 1))
 NAMES = none_or(listed(text()))
 
@@ -84,6 +85,7 @@ DATA = table(
         "columns": NAMES,
         "context_columns": NAMES,
         "context": none_or(space),
+        "weights": none_or(text()),
         "vocabulary": NAMES,
         "labels": NAMES,
         "sample_rate": none_or(whole(1, 10**9)),

@@ -212,6 +212,7 @@ def data_record(data: Dataset, source: str) -> Record:
         "fingerprint": data.train.fingerprint,
         "columns": None if columns is None else list(columns),
         "context_columns": data.train.context_columns and list(data.train.context_columns),
+        "weights": data.train.weights_column,
         "context": None if data.context_space is None else data.context_space.to_json(),
         **Reading.of(data).to_json(),
     }

@@ -27,6 +27,9 @@ class Batches:
     def __init__(self, model: Model, rows: Memory, size: int, *, seed: int, carry: bool) -> None:
         self.model, self.source, self.size, self.seed, self.carry = model, near(model, rows), size, seed, carry
         self._order: tuple[int, Tensor] = -1, torch.empty(0)
+        given = rows.weights
+        self.count = float(rows.rows if given is None else given.sum())  # how many rows it is, by their weights
+        self._weights = None if given is None else (given / given.mean()).to(model.device)
 
     @property
     def in_epoch(self) -> int:
@@ -38,14 +41,19 @@ class Batches:
 
     def at(self, step: int) -> tuple[Tensor, Tensor | None]:
         """Events and contexts, on the model's device."""
+        device = self.model.device
+        x, context = self.source.take(self._index(step).to(self.source.x.device))
+        return x.to(device), None if context is None or self.model.context is None else context.to(device)
+
+    def weights_at(self, step: int) -> Tensor | None:
+        """(B,): the weights of the rows of `at`, of mean 1 over an epoch; None where each row counts once."""
+        return None if self._weights is None else self._weights[self._index(step).to(self._weights.device)]
+
+    def _index(self, step: int) -> Tensor:
         epoch, place = divmod(step, self.in_epoch)
         if self.carry:
-            index = next(side_by_side(self.source.rows, self.size, place))
-        else:
-            index = self._shuffled(epoch)[place * self.size : (place + 1) * self.size]
-        device = self.model.device
-        x, context = self.source.take(index.to(self.source.x.device))
-        return x.to(device), None if context is None or self.model.context is None else context.to(device)
+            return next(side_by_side(self.source.rows, self.size, place))
+        return self._shuffled(epoch)[place * self.size : (place + 1) * self.size]
 
     def _shuffled(self, epoch: int) -> Tensor:
         if self._order[0] != epoch:

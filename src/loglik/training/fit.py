@@ -13,10 +13,11 @@ from torch import Tensor
 from loglik.arguments.ranges import shown
 from loglik.contract import FittedBy, Model
 from loglik.data import Dataset, Memory, Source, hold_out
+from loglik.data.weights import check_some
 from loglik.errors import EmptyData, FitWarning, UsageError
 from loglik.inference.evaluate import rows_for
 from loglik.inference.gaps import check_learns, check_validates
-from loglik.inference.processes import agree
+from loglik.inference.processes import agree, own_share
 from loglik.inference.randomness import seeded
 from loglik.ops import has_gaps
 from loglik.spaces import Measure
@@ -25,6 +26,7 @@ from loglik.training.history import History
 from loglik.training.interrupts import Interrupts, interrupts
 from loglik.training.options import Options
 from loglik.training.passes import fit_by_em
+from loglik.training.starts import check_starts, fit_from_starts
 from loglik.training.state import restore_state, save_state
 
 INITIAL_ROWS = 50_000  # at most this many rows are given to `initialize`
@@ -37,6 +39,7 @@ def fit(
     data: object,
     *,
     context: object = None,
+    weights: object = None,
     valid: object = None,
     keep_equal_rows_together: bool = False,
     initialize: bool = False,
@@ -58,6 +61,8 @@ def fit(
     Args:
         data: tensor, array, DataFrame, path, Source, or a Dataset, whose train and valid parts are used.
         context: one per row, for p(x|c) and data that bring none.
+        weights: (N,), 0 or more: each row counts so many times; of tables and paths also the name of their column. A
+            gradient step and a look at validation weigh them relative to their mean.
         valid: validation rows, as data; by default a Dataset's own, or a tenth of the rows, as `data.hold_out` draws.
         keep_equal_rows_together: of that tenth: no validation row equals a training row.
         initialize: take what follows from the data anew, although the model is fitted; weights stay.
@@ -78,22 +83,37 @@ def fit(
     """
     started, chosen, file = time.perf_counter(), Options.of(**options), _file_of(state)
     check_function("watch", watch)
-    given = _Given(data, context, valid, keep_equal_rows_together)
+    given = _Given(data, context, weights, valid, keep_equal_rows_together)
     train_source, valid_source = _sources(model, given, chosen)
     check_learns(model, train_source.gaps)
     with seeded(chosen.seed), interrupts() as noted:
         resumed = file if resume and file is not None and file.exists() else None
-        if resumed is None and (initialize or not model.fitted):
+        begins = resumed is None and (initialize or not model.fitted)
+        if begins:
+            check_starts(model, chosen)
+        if begins and chosen.starts == 1:
             _initialize(model, train_source)
         if model.fitted_by is FittedBy.GRADIENTS:
             training = GradientTraining(model, train_source.read(), valid_source, chosen)
             training.seconds = time.perf_counter() - started
             history = _trained(training, noted, watch, resumed=resumed, state=file, keep_start=keep_start)
         elif model.fitted_by.in_passes:
-            history = fit_by_em(model, train_source, chosen, started=started, noted=noted, watch=watch)
+            history = _fitted_by_em(model, train_source, chosen, started, noted, watch, begins=begins)
         else:
             history = History("nothing to fit", stopped="converged")
     return _ended(model, history)
+
+
+def _fitted_by_em(
+    model: Model, source: Source, options: Options, started: float, noted: Interrupts, watch: Watch | None,
+    *, begins: bool,
+) -> History:  # fmt: skip
+    """EM or the closed form, from as many starts as are asked for where it `begins`; each process takes its rows."""
+    own = own_share(source)
+    if not begins or options.starts == 1:
+        return fit_by_em(model, own, options, started=started, noted=noted, watch=watch)
+    again = partial(_initialize, model, source)
+    return fit_from_starts(model, own, options, again, started=started, noted=noted, watch=watch)
 
 
 @dataclass(frozen=True)
@@ -102,6 +122,7 @@ class _Given:
 
     data: object
     context: object
+    weights: object
     valid: object
     together: bool
 
@@ -151,9 +172,9 @@ def _sources(model: Model, given: _Given, options: Options) -> tuple[Source, Mem
     if isinstance(data, Dataset):
         if given.context is not None:
             raise UsageError("A data set brings its own contexts; open it with them instead of passing context=.")
-        train: Source = rows_for(model, data.train)
+        train: Source = rows_for(model, data.train, weights=given.weights)
         return train, _validating(model, data.valid if valid is None else valid)
-    train = rows_for(model, data, given.context)
+    train = rows_for(model, data, given.context, given.weights)
     if model.fitted_by.in_passes:
         return train, None if valid is None else _validating(model, valid)
     rows = train.read()
@@ -172,9 +193,13 @@ def _validating(model: Model, data: object) -> Memory:
 
 def _initialize(model: Model, source: Source) -> None:
     """Initialize the model from up to INITIAL_ROWS rows, drawn at random if all are in memory."""
+    if isinstance(source, Memory) and source.weights is not None:
+        check_some(source.weights)
     if isinstance(source, Memory) and source.rows > INITIAL_ROWS:
         source = source.subset(torch.randperm(source.rows)[:INITIAL_ROWS])
-    x, context = next(source.batches(INITIAL_ROWS))
+    x, context, weights = next(source.weighted_batches(INITIAL_ROWS))
+    if weights is not None and bool((weights == 0).any()) and bool(weights.any()):
+        x, context = x[weights > 0], None if context is None else context[weights > 0]
     if has_gaps(x):
         check_learns(model, int(x.isnan().sum()))
         _check_observed(x, source.columns)

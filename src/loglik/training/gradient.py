@@ -152,16 +152,17 @@ class GradientTraining:
         lr = self.options.lr * factor(self.step, self.progress, self.options.warmup, self.fall)
         for group in self.optimizer.param_groups:
             group["lr"] = lr
-        nats, norm = self._gradient(x, context)
+        nats, norm = self._gradient(x, context, self.batches.weights_at(self.step))
         self.optimizer.step()
         self.average.update(self.step if self.fall is None else self.step - self.fall.step)
         return nats, norm, lr
 
-    def _gradient(self, x: Tensor, context: Tensor | None) -> tuple[float, float]:
+    def _gradient(self, x: Tensor, context: Tensor | None, weights: Tensor | None = None) -> tuple[float, float]:
         """The mean objective of a batch and the norm of its gradient, which is left, clipped, in the parameters."""
         self.model.train()
         with torch.autocast(x.device.type, torch.bfloat16, enabled=self._half_precision(x.device)):
-            nats = self._objective(x, context).mean() + self._log_prior()
+            objective = self._objective(x, context)
+            nats = (objective if weights is None else weights * objective).mean() + self._log_prior()
         if not math.isfinite(float(nats.detach())):
             raise Diverged(self._not_finite(x, context), self.step)
         self.optimizer.zero_grad(set_to_none=True)
@@ -180,7 +181,7 @@ class GradientTraining:
 
     def _log_prior(self) -> Tensor | float:
         """Its share of one event, log p(theta) / N: over an epoch it is counted once."""
-        return self.model.log_prior() / self.batches.source.rows if self.model.has_prior else 0.0
+        return self.model.log_prior() / self.batches.count if self.model.has_prior else 0.0
 
     def _half_precision(self, device: torch.device) -> bool:
         if self.options.precision == "auto":

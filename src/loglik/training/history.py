@@ -23,6 +23,18 @@ class Step:
     grad_norm: float | None = None
 
 
+@dataclass(frozen=True)
+class Start:
+    """One of several starts of EM: its seed, where it ended, log p(X) + log p(theta) in nats per event, how, and the
+    log-likelihoods before each of its passes."""
+
+    seed: int
+    nats: float
+    steps: int
+    stopped: str
+    trace: list[float] = field(default_factory=list)
+
+
 @dataclass
 class History:
     """The recorded steps of a fit (validations, or EM passes), and how it ended.
@@ -30,6 +42,8 @@ class History:
     stopped: "converged", "budget used", "no better on validation", "interrupted".
     best_nats: mean log p of the validation rows, under the weights that were kept; without the `set_aside` rows that no
         weights explain (see `training.looks`). batch: rows in a step. epochs: passes over the training rows.
+    starts: of EM from several, one entry each; `rows`, steps and epochs are those of the one that was kept, counted
+        from 1 by `kept_start`.
 
     >>> history = History("gradients", [Step(10, 0.5, 1.0, nats=-3.5)], stopped="budget used", steps=10)
     >>> history.to_csv().splitlines()[1]
@@ -47,6 +61,8 @@ class History:
     batch: int | None = None
     weight_decay: float | None = None
     epochs: float = 0.0
+    starts: list[Start] = field(default_factory=list)
+    kept_start: int | None = None
 
     @property
     def interrupted(self) -> bool:
@@ -69,7 +85,8 @@ class History:
 
     @classmethod
     def from_json(cls, fields: Record) -> "History":
-        return cls(**{**fields, "rows": [Step(**row) for row in fields["rows"]]})
+        starts = [Start(**start) for start in fields.get("starts", [])]
+        return cls(**{**fields, "rows": [Step(**row) for row in fields["rows"]], "starts": starts})
 
     @classmethod
     def rows_from_csv(cls, text: str) -> list[Step]:
@@ -91,4 +108,16 @@ class History:
         text = f"{self.method}: {self.steps} step{'s' * (self.steps != 1)} in {self.seconds:.1f} s, {self.stopped}"
         if self.best_nats is not None:
             text += f"; best validation {self.best_nats:.4f} nats per event at step {self.best_step}"
-        return text
+        return text + (f"; {self.starts_in_words()}" if self.starts else "")
+
+    def starts_in_words(self) -> str:
+        """Which of the starts was kept, and how far below it the others ended; nothing of a single one."""
+        if self.kept_start is None:
+            return ""
+        best = self.starts[self.kept_start - 1].nats
+        others = [start.nats for place, start in enumerate(self.starts, 1) if place != self.kept_start]
+        text = f"start {self.kept_start} of {len(self.starts)} kept, {best:.4f} nats per event"
+        if not others:
+            return text
+        low, high = min(others), max(others)
+        return f"{text}; the others ended " + (f"at {low:.4f}" if low == high else f"between {low:.4f} and {high:.4f}")

@@ -77,8 +77,9 @@ class Looks:
         values = self._score(self.part)
         self.highest = values.clone() if self.highest is None else torch.maximum(self.highest, values)
         rows = counts(self.highest)
-        nats = _mean(values[rows])
-        place = sum(nats <= _mean(kept.values[rows]) for kept in self.candidates)
+        weights = self.part.weights
+        nats = _mean(values, rows, weights)
+        place = sum(nats <= _mean(kept.values, rows, weights) for kept in self.candidates)
         if math.isfinite(nats) and place < (1 if self.whole else 2):
             new = Candidate(step, {name: t.detach().clone() for name, t in self.model.state_dict().items()}, values)
             self.candidates.insert(place, new)
@@ -94,8 +95,10 @@ class Looks:
         where looks saw fewer. Leaves the model with its weights; None without any."""
         if not self.candidates:
             return None
+        weights = self.part.weights
         if rows > self.part.rows and not self.whole:
             whole, highest = self._part(rows), None
+            weights = whole.weights
             for kept in self.candidates:
                 self.model.load_state_dict(kept.weights)
                 kept.values = self._score(whole)
@@ -103,10 +106,10 @@ class Looks:
             self.highest = highest
         assert self.highest is not None
         counted = counts(self.highest)
-        self.candidates.sort(key=lambda kept: _mean(kept.values[counted]), reverse=True)
+        self.candidates.sort(key=lambda kept: _mean(kept.values, counted, weights), reverse=True)
         best = self.candidates[0]
         self.model.load_state_dict(best.weights)
-        return best.step, _mean(best.values[counted])
+        return best.step, _mean(best.values, counted, weights)
 
     @property
     def set_aside(self) -> int:
@@ -139,5 +142,8 @@ def counts(highest: Tensor) -> Tensor:
     return highest >= median - max(ABSURD_NATS, ABSURD_SPREADS * (upper - lower))
 
 
-def _mean(values: Tensor) -> float:
-    return float(values.mean())
+def _mean(values: Tensor, rows: Tensor, weights: Tensor | None) -> float:
+    """Of the rows that count, by their weights; of rows that all have the weight 0, plainly."""
+    if weights is None or not bool(weights[rows].any()):
+        return float(values[rows].mean())
+    return float((weights[rows] * values[rows]).sum() / weights[rows].sum())

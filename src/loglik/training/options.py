@@ -20,6 +20,7 @@ WHOLE = {
     "batch": Range(1, 10**9),
     "evaluations": Range(1, 10**9),
     "patience": Range(1, 10**9),
+    "starts": Range(1, 10**6),
     "seed": SEEDS,
 }
 REAL = {
@@ -58,6 +59,7 @@ class Options:
     carry: bool = True  # on a stream, a model that can goes on from each window to the next, else windows are shuffled
     precision: str = "auto"  # "float32", "bfloat16" inside nets, or "auto": bfloat16 on GPUs that have it
     save_seconds: float = 20.0  # between two savings of the training state
+    starts: int = 1  # of EM: the start that ends at the highest likelihood is kept
     seed: int = 0
 
     def __post_init__(self) -> None:

@@ -6,6 +6,7 @@ from loglik.contract import FittedBy, Model
 from loglik.data import Source
 from loglik.errors import UsageError
 from loglik.inference.em import em
+from loglik.inference.processes import any_process
 from loglik.training.gradient import Watch
 from loglik.training.history import History, Step
 from loglik.training.interrupts import Interrupts
@@ -47,9 +48,9 @@ def fit_by_em(
         idle = idle + 1 if done.gain < options.tolerance else 0
         if closed_form or idle >= (options.patience or 1):
             history.stopped = "converged"
-        elif noted.asked:
+        elif any_process(noted.asked):
             history.stopped = "interrupted"
-        elif step.progress >= 1.0:
+        elif any_process(step.progress >= 1.0):
             history.stopped = "budget used"
         if history.stopped:
             return history

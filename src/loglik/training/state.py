@@ -14,7 +14,7 @@ from loglik.storage.schema import check, fields_of, listed, none_or, number, tab
 from loglik.storage.weights import put_weights, rebuilt_names
 from loglik.storage.writing import write_tensors
 from loglik.training.gradient import GradientTraining
-from loglik.training.history import History, Step
+from loglik.training.history import History, Start, Step
 from loglik.training.looks import LEAST_ROWS, Candidate, Looks
 from loglik.training.options import Options
 from loglik.training.schedule import Fall
@@ -25,6 +25,8 @@ LOOK_COUNTERS = {
     "step": STEP, "progress": number(0.0), "not_better": STEP, "seconds": SECONDS, "last_seconds": SECONDS,
 }  # fmt: skip
 LOOKS = table({"rows": whole(1), "steps": listed(STEP, most=2), "counters": table(LOOK_COUNTERS)})
+STARTS = listed(fields_of(Start, finite=False, seed=whole(0, (1 << 64) - 1), trace=listed(number(finite=False))))
+HISTORY = fields_of(History, finite=False, rows=listed(fields_of(Step, finite=False)), starts=STARTS)
 ABOUT = table(
     {
         "options": fields_of(Options, seed=whole(0, (1 << 64) - 1)),
@@ -32,7 +34,7 @@ ABOUT = table(
         "batch": whole(1),
         "fall": none_or(fields_of(Fall, step=STEP, steps=whole(1))),
         "looks": none_or(LOOKS),
-        "history": fields_of(History, finite=False, rows=listed(fields_of(Step, finite=False))),
+        "history": HISTORY,
     }
 )
 
@@ -175,11 +177,12 @@ def _restore_looks(path: Path, looks: Looks, tensors: dict[str, Tensor], about: 
 def check_options(saved: Record, training: GradientTraining) -> None:
     now = dataclasses.asdict(training.options)
     # When the state is saved changes nothing in the run.
-    changed = [name for name in now if name != "save_seconds" and now[name] != saved.get(name)]
+    before = {**dataclasses.asdict(Options()), **saved}  # an option may be younger than the state
+    changed = [name for name in now if name != "save_seconds" and now[name] != before[name]]
     if changed:
         name = changed[0]
         raise RunMismatch(
-            f"Resuming continues the run as it was started: {name} was {saved.get(name)}; got {now[name]}. "
+            f"Resuming continues the run as it was started: {name} was {before[name]}; got {now[name]}. "
             "Leave the option out, or start a new run."
         )
 

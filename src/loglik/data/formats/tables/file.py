@@ -4,7 +4,7 @@ import os
 from collections.abc import Sequence
 
 from loglik.data.source import Source
-from loglik.errors import ShapeMismatch
+from loglik.errors import ShapeMismatch, UsageError
 from loglik.spaces import Space
 
 CSV = (".csv", ".tsv", ".csv.gz", ".tsv.gz")
@@ -12,7 +12,13 @@ PARQUET = (".parquet", ".pq")
 TABLES = (*CSV, *PARQUET, ".npy", ".npz")
 
 
-def open_table(path: str, context: Sequence[str], space: Space | str | None, columns: Sequence[str] | None) -> Source:
+def open_table(
+    path: str,
+    context: Sequence[str],
+    space: Space | str | None,
+    columns: Sequence[str] | None,
+    weights: str | None = None,
+) -> Source:
     """The rows of a CSV, TSV, Parquet, NPY or NPZ file, streamed; `file.npz:key` chooses an array."""
     text, key = without_key(path)
     name = os.path.basename(text)
@@ -21,12 +27,14 @@ def open_table(path: str, context: Sequence[str], space: Space | str | None, col
         from loglik.data.formats.tables.csv import CsvReader
         from loglik.data.formats.tables.table import TableSource
 
-        return TableSource(CsvReader(text, name, columns), context, space, columns)
+        return TableSource(CsvReader(text, name, columns), context, space, columns, weights)
     if lower.endswith(PARQUET):
         from loglik.data.formats.tables.parquet import ParquetReader
         from loglik.data.formats.tables.table import TableSource
 
-        return TableSource(ParquetReader(text, name), context, space, columns)
+        return TableSource(ParquetReader(text, name), context, space, columns, weights)
+    if weights is not None:
+        raise UsageError(f"An array has no named columns; got weights {weights!r} for {name}. Give them as an array.")
     from loglik.data.formats.npy import open_npy, open_npz
 
     if lower.endswith(".npy"):

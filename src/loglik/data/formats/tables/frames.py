@@ -31,13 +31,14 @@ def open_frame(
     context: Sequence[str] = (),
     space: Space | str | None = None,
     columns: Sequence[str] | None = None,
+    weights: str | None = None,
 ) -> TableSource:
     """The rows of a DataFrame; see `as_source`.
 
     Raises:
         NotNumeric: a column that holds text among other things. UsageError: not a DataFrame.
     """
-    return TableSource(FrameReader(_arrow(data), "the table"), context, space, columns)
+    return TableSource(FrameReader(_arrow(data), "the table"), context, space, columns, weights)
 
 
 def _arrow(data: Any) -> "pa.Table":

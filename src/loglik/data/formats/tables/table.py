@@ -25,6 +25,7 @@ from loglik.data.formats.tables.columns import Numbers, as_matrix, check_types, 
 from loglik.data.formats.tables.reader import ColumnReader
 from loglik.data.infer import Evidence, stated_space
 from loglik.data.source import Batch, Memory, Source, rebatched
+from loglik.data.weights import check_weights
 from loglik.errors import ContextError, EmptyData, ShapeMismatch, UnreadableData
 from loglik.ops import missing_in_words
 from loglik.spaces import Real, Space
@@ -41,7 +42,8 @@ class TableSource(Source):
     Args:
         context: the names of the context columns, a Real((k,)).
         space: the space of the events; inferred if None, which reads the file once more if its types are whole numbers.
-        columns: the names of the event columns in order; all but the context if None.
+        columns: the names of the event columns in order; all but the context and the weights if None.
+        weights: the name of the column that says how many times each row counts.
 
     Raises:
         EmptyData, NotNumeric, ShapeMismatch, ContextError: at once. NotFinite, OutsideSpace: at the batch concerned.
@@ -53,9 +55,11 @@ class TableSource(Source):
         context: Sequence[str] = (),
         space: Space | str | None = None,
         columns: Sequence[str] | None = None,
+        weights: str | None = None,
     ) -> None:
-        events, self._contexts = _choose(reader, context, columns)
-        self._reader, self._names = reader, [*events, *self._contexts]
+        events, self._contexts = _choose(reader, context, columns, weights)
+        self.weights_column = weights
+        self._reader, self._names = reader, [*events, *self._contexts, *([] if weights is None else [weights])]
         known = {*self._names, *reader.labels}
         self._unread = [name for name in reader.schema.names if name not in known]
         self.rows = reader.rows
@@ -90,21 +94,30 @@ class TableSource(Source):
         source.remark = "" if self._reader.plain else f"read as: {source.read_as}"
 
     def _read_as(self, rows: int | None) -> str:
-        size = _counted(len(self._names), "column")
+        size = _counted(len(self._names) - (self.weights_column is not None), "column")
         if rows is not None:
             size = f"{_counted(rows, 'row')} of {size}"
         unread = [f"{_columns(self._unread)} left out"] if self._unread else []
-        return ", ".join([*self._reader.notes, size, *self._reader.left_out, *unread])
+        weights = [] if self.weights_column is None else [f"weights in column {self.weights_column!r}"]
+        return ", ".join([*self._reader.notes, size, *weights, *self._reader.left_out, *unread])
 
     def batches(self, size: int) -> Iterator[Batch]:
-        first_row, dims = 0, self.space.dims
+        for x, c, _ in self.weighted_batches(size):
+            yield x, c
+
+    def weighted_batches(self, size: int) -> Iterator[tuple[Tensor, Tensor | None, Tensor | None]]:
+        first_row, dims, end = 0, self.space.dims, self.space.dims + len(self._contexts)
         context_origin = Origin(self._reader.name, tuple(self._contexts))
+        weights_origin = Origin(self._reader.name, tuple(self._names[end:]))
         for matrix in self._matrices(size):
             x = conform(matrix[:, :dims], self.space, self._origin, first_row)
-            c = matrix[:, dims:] if self._contexts else None
+            c = matrix[:, dims:end] if self._contexts else None
             if c is not None:
                 check_finite(c, context_origin, first_row)
-            yield x, c
+            w = matrix[:, end:] if self.weights_column is not None else None
+            if w is not None:
+                check_weights(w, weights_origin, first_row)
+            yield x, c, None if w is None else w[:, 0].double()
             first_row += len(matrix)
 
     def _matrices(self, size: int) -> Iterator[Tensor]:
@@ -157,7 +170,9 @@ class TableSource(Source):
         return evidence.space(shape)
 
 
-def _choose(reader: ColumnReader, context: Sequence[str], columns: Sequence[str] | None) -> tuple[list[str], list[str]]:
+def _choose(
+    reader: ColumnReader, context: Sequence[str], columns: Sequence[str] | None, weights: str | None
+) -> tuple[list[str], list[str]]:
     """The names of the event and of the context columns, all of which are there."""
     names = list(reader.schema.names)
     known = Counter(names)
@@ -166,7 +181,12 @@ def _choose(reader: ColumnReader, context: Sequence[str], columns: Sequence[str]
     for name in context:
         if name not in known:
             raise ContextError(f"Expected a context column {name!r}; {reader.name} has {_listed(names)}.")
-    events = _events(reader, {*context, *reader.labels}, columns)
+    if weights is not None and (weights not in known or weights in {*context, *(columns or ())}):
+        what = "which is a column of the events or the context" if weights in known else f"{reader.name} has none"
+        raise ShapeMismatch(
+            f"Expected a column of its own for the weights; got {weights!r}, and {what}. It has {_listed(names)}."
+        )
+    events = _events(reader, {*context, *reader.labels, *([] if weights is None else [weights])}, columns)
     for name in events:
         if name not in known:
             raise ShapeMismatch(f"Expected a column {name!r}; {reader.name} has {_listed(names)}. Rename or add it.")
