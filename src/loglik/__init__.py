@@ -21,6 +21,9 @@ from loglik.version import __version__
 if TYPE_CHECKING:
     from loglik import data
     from loglik.inference.evaluate import evaluate
+    from loglik.inference.latent.decomposition import decompose
+    from loglik.inference.latent.marginal import marginal_likelihood
+    from loglik.inference.latent.variational import variational_em
     from loglik.laws import check
     from loglik.runs.run import load, save
     from loglik.tasks.compare import compare
@@ -38,12 +41,15 @@ LAZY = {
     "build": "loglik.zoo",
     "check": "loglik.laws",
     "compare": "loglik.tasks.compare",
+    "decompose": "loglik.inference.latent.decomposition",
     "evaluate": "loglik.inference.evaluate",
     "fit": "loglik.training.fit",
     "load": "loglik.runs.run",
+    "marginal_likelihood": "loglik.inference.latent.marginal",
     "register": "loglik.zoo",
     "sample": "loglik.tasks.sample",
     "save": "loglik.runs.run",
+    "variational_em": "loglik.inference.latent.variational",
 }
 
 __all__ = [
@@ -71,12 +77,15 @@ __all__ = [
     "check",
     "compare",
     "data",
+    "decompose",
     "evaluate",
     "fit",
     "load",
+    "marginal_likelihood",
     "register",
     "sample",
     "save",
+    "variational_em",
 ]
 
 

@@ -105,6 +105,19 @@ class Capabilities(nn.Module, ABC):
         """(B, *event), (B, *latent) -> log p(x, z), (B,)."""
         self._refuse("has no latents to infer")
 
+    @property
+    def draws_latents(self) -> bool:
+        """Whether p(z) is at hand by itself: `sample_latents` and `log_latent` are there to call."""
+        return False
+
+    def sample_latents(self, n: int, context: Tensor | None = None) -> Tensor:
+        """n draws z ~ p(z), (n, *latent)."""
+        self._refuse("has no latents with a density of their own")
+
+    def log_latent(self, z: Tensor, context: Tensor | None = None) -> Tensor:
+        """(B, *latent) -> log p(z), (B,)."""
+        self._refuse("has no latents with a density of their own")
+
     def elbo_terms(self, x: Tensor, context: Tensor | None = None) -> dict[str, Tensor]:
         """name -> (B,) or (B, T): the terms of the ELBO; none where the likelihood is no bound."""
         return {}

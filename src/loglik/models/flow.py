@@ -98,6 +98,16 @@ class Flow(Model):
         noise, log_det = self.noise(x, context)
         return self.base.log_joint(noise, z, context) + log_det
 
+    @property
+    def draws_latents(self) -> bool:
+        return self.infers and self.base.draws_latents
+
+    def sample_latents(self, n: int, context: Tensor | None = None) -> Tensor:
+        return self.base.sample_latents(n, context)
+
+    def log_latent(self, z: Tensor, context: Tensor | None = None) -> Tensor:
+        return self.base.log_latent(z, context)
+
     def objective(self, x: Tensor, context: Tensor | None = None) -> Tensor:
         """log p(x), in training by `Bijection.training_forward`."""
         if not self.training:

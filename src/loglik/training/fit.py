@@ -98,15 +98,17 @@ def fit(
             training.seconds = time.perf_counter() - started
             history = _trained(training, noted, watch, resumed=resumed, state=file, keep_start=keep_start)
         elif model.fitted_by.in_passes:
-            history = _fitted_by_em(model, train_source, chosen, started, noted, watch, begins=begins)
+            history = _fitted_by_em(
+                model, train_source, chosen, started=started, noted=noted, watch=watch, begins=begins
+            )
         else:
             history = History("nothing to fit", stopped="converged")
     return _ended(model, history)
 
 
 def _fitted_by_em(
-    model: Model, source: Source, options: Options, started: float, noted: Interrupts, watch: Watch | None,
-    *, begins: bool,
+    model: Model, source: Source, options: Options, *, started: float, noted: Interrupts, watch: Watch | None,
+    begins: bool,
 ) -> History:  # fmt: skip
     """EM or the closed form, from as many starts as are asked for where it `begins`; each process takes its rows."""
     own = own_share(source)

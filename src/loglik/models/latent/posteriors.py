@@ -1,5 +1,8 @@
 """The two posteriors that have a formula: of normal latents, and of a latent with finitely many values."""
 
+import math
+from collections.abc import Callable
+
 import torch
 from torch import Tensor
 
@@ -9,7 +12,10 @@ from loglik.ops import sum_event
 
 
 class NormalPosterior(Posterior):
-    """z ~ N(mean, L L^T) for each event: mean (B, q), L = `root`, lower triangular, (B, q, q) or (1, q, q) for all."""
+    """z ~ N(mean, L L^T) for each event: mean (B, q), L = `root`, lower triangular, (B, q, q) or (1, q, q) for all.
+
+    Its divergences are from p(z) = N(0, I), the prior of all models that have normal latents.
+    """
 
     def __init__(self, mean: Tensor, root: Tensor, *, exact: bool) -> None:
         self.mean, self.root, self.exact = mean, root, exact
@@ -29,6 +35,30 @@ class NormalPosterior(Posterior):
         log_volume = self.root.diagonal(dim1=1, dim2=2).log().sum(1)
         return sum_event(normal_log_prob(eps.reshape(n * B, -1))).reshape(n, B) - log_volume
 
+    def points(self) -> tuple[Tensor, Tensor]:
+        """The 2 q points mean +- sqrt(q) L_i, alike in weight: exact up to the third degree (Stroud 1957)."""
+        q = self.mean.shape[1]
+        steps = math.sqrt(q) * self.root.mT.expand(len(self.mean), q, q).movedim(1, 0)  # (q, B, q)
+        return torch.cat([self.mean + steps, self.mean - steps]), self.mean.new_full((2 * q,), 0.5 / q)
+
+    def divergence(self, prior: Callable[[Tensor], Tensor]) -> Tensor:
+        """1/2 [tr S + |mean|^2 - q - log|S|]."""
+        log_det = 2.0 * self.root.diagonal(dim1=1, dim2=2).log().sum(1)
+        spread = self.root.square().sum((1, 2)) - self.mean.shape[1]
+        return 0.5 * (spread + self.mean.square().sum(1) - log_det)
+
+    def log_second_moment(self, prior: Callable[[Tensor], Tensor]) -> Tensor:
+        """-log|S| - 1/2 log|A| + 2 m^T P A^-1 P m - m^T P m,  P = S^-1, A = 2 P - I; infinite unless A > 0."""
+        precision = torch.cholesky_inverse(self.root)
+        identity = torch.eye(precision.shape[-1], dtype=precision.dtype, device=precision.device)
+        root, failed = torch.linalg.cholesky_ex(2.0 * precision - identity)
+        pulled = (precision @ self.mean[:, :, None])[:, :, 0]
+        solved = torch.linalg.solve_triangular(root, pulled[:, :, None], upper=False)[:, :, 0]
+        log_det = 2.0 * self.root.diagonal(dim1=1, dim2=2).log().sum(1)
+        volume = -log_det - root.diagonal(dim1=1, dim2=2).log().sum(1)
+        moment = volume + 2.0 * solved.square().sum(1) - (self.mean * pulled).sum(1)
+        return torch.where(failed > 0, math.inf, moment)
+
     @staticmethod
     def _by_event(root: Tensor, eps: Tensor) -> Tensor:
         """L eps, (n, B, q)."""
@@ -40,6 +70,17 @@ class CategoricalPosterior(Posterior):
 
     def __init__(self, log_probs: Tensor, *, exact: bool) -> None:
         self.log_probs, self.exact = log_probs, exact
+
+    @property
+    def support(self) -> Tensor:
+        return torch.arange(self.log_probs.shape[1], device=self.log_probs.device)
+
+    def divergence(self, prior: Callable[[Tensor], Tensor]) -> Tensor:
+        terms = self.log_probs.exp() * (self.log_probs - prior(self.support))
+        return torch.where(self.log_probs > -math.inf, terms, 0.0).sum(1)
+
+    def log_second_moment(self, prior: Callable[[Tensor], Tensor]) -> Tensor:
+        return (2.0 * self.log_probs - prior(self.support)).logsumexp(1)
 
     def sample(self, n: int) -> Tensor:
         if not len(self.log_probs):

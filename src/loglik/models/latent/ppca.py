@@ -12,6 +12,7 @@ from loglik.errors import UsageError
 from loglik.models.dequantized import density_space
 from loglik.models.flows.gaussianized import gaussianized
 from loglik.models.latent.posteriors import NormalPosterior
+from loglik.models.latent.standard_latents import StandardLatents
 from loglik.models.normals import MixtureOfNormals, Normals
 from loglik.models.standardized import standardized
 from loglik.moments import DECISIVE, FewRows, Moments
@@ -31,7 +32,7 @@ class LatentMoments(Stats):
     square: Tensor
 
 
-class ProbabilisticPCA(MixtureOfNormals, EMModel):
+class ProbabilisticPCA(MixtureOfNormals, StandardLatents, EMModel):
     """x = W z + mu + eps,  z ~ N(0, I_q),  eps ~ N(0, sigma^2 I_D);  so p(x) = N(mu, W W^T + sigma^2 I).
 
         p(z|x) = N(M^-1 W^T (x - mu), sigma^2 M^-1),   M = W^T W + sigma^2 I_q
@@ -84,6 +85,10 @@ class ProbabilisticPCA(MixtureOfNormals, EMModel):
         log_prob: Tensor = -0.5 * (dims * LOG_2PI + log_det + distance)
         return log_prob
 
+    @property
+    def latent_dims(self) -> int:
+        return self.weight.shape[1]
+
     def posterior(self, x: Tensor, context: Tensor | None = None) -> NormalPosterior:
         """p(z|x) = N(M^-1 W^T (x - mu), sigma^2 M^-1)."""
         centred = self.events(x, context).flatten(1) - self.mean
@@ -100,7 +105,7 @@ class ProbabilisticPCA(MixtureOfNormals, EMModel):
         """log N(x|W z + mu, sigma^2 I) + log N(z|0, I)."""
         flat = self.events(x, context).flatten(1)
         log_p = normal_log_prob(flat, z @ self.weight.T + self.mean, 0.5 * self.variance.log())
-        return sum_event(log_p) + sum_event(normal_log_prob(z))
+        return sum_event(log_p) + self.log_latent(z)
 
     def normals(self) -> Normals:
         noise = self.variance * torch.eye(len(self.mean), dtype=self.dtype, device=self.device)

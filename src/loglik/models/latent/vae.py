@@ -12,6 +12,7 @@ from loglik.contract import Bijection, LatentModel
 from loglik.densities import normal_log_prob
 from loglik.heads import Head, head_for
 from loglik.models.latent.posteriors import NormalPosterior
+from loglik.models.latent.standard_latents import StandardLatents
 from loglik.nets.dense.mlp import MLP
 from loglik.ops import at_least_float32, sum_event
 from loglik.spaces import Space
@@ -19,7 +20,7 @@ from loglik.spaces import Space
 LOG_SCALE_LIMIT = 7.0
 
 
-class VAE(LatentModel):
+class VAE(StandardLatents, LatentModel):
     """p(x) = int p(x|z) p(z) dz,  p(z) = N(0, I),  p(x|z) by the head on decoder(z).
 
         q(z|x) = N(mean, scale^2),  mean and log scale by encoder(x)
@@ -46,6 +47,10 @@ class VAE(LatentModel):
         self.head, self.rescale = head, rescale
         self.latents = latents
 
+    @property
+    def latent_dims(self) -> int:
+        return self.latents
+
     def elbo_terms(self, x: Tensor, context: Tensor | None = None) -> dict[str, Tensor]:
         y, log_det, mean, log_scale = self._encoded(x, context)
         z = mean + torch.exp(log_scale) * torch.randn_like(mean)
@@ -71,7 +76,7 @@ class VAE(LatentModel):
     def log_joint(self, x: Tensor, z: Tensor, context: Tensor | None = None) -> Tensor:
         """log p(x|z) + log p(z)."""
         y, log_det = self.rescale(self.events(x, context, torch.float64))
-        log_joint: Tensor = self._log_decoded(y, z, context) + log_det + sum_event(normal_log_prob(z))
+        log_joint: Tensor = self._log_decoded(y, z, context) + log_det + self.log_latent(z)
         return log_joint
 
     def objective(self, x: Tensor, context: Tensor | None = None) -> Tensor:

@@ -14,6 +14,7 @@ from loglik.models.dequantized import density_space
 from loglik.models.flows.gaussianized import gaussianized
 from loglik.models.latent.factor_analysis.profile import Profile, best_noise
 from loglik.models.latent.posteriors import NormalPosterior
+from loglik.models.latent.standard_latents import StandardLatents
 from loglik.models.normals import MixtureOfNormals, Normals
 from loglik.moments import DECISIVE, Moments
 from loglik.ops import has_gaps, sum_event
@@ -22,7 +23,7 @@ from loglik.spaces import Real, Space
 START_ROWS = 4096  # tell how large the noise of a column may be
 
 
-class FactorAnalysis(MixtureOfNormals, EMModel):
+class FactorAnalysis(MixtureOfNormals, StandardLatents, EMModel):
     """x = W z + mu + eps,  z ~ N(0, I_q),  eps ~ N(0, Psi), Psi diagonal;  so p(x) = N(mu, C), C = W W^T + Psi.
 
         p(z|x) = N(M^-1 W^T Psi^-1 (x - mu), M^-1),   M = I + W^T Psi^-1 W
@@ -83,6 +84,10 @@ class FactorAnalysis(MixtureOfNormals, EMModel):
     def infers(self) -> bool:
         return True
 
+    @property
+    def latent_dims(self) -> int:
+        return self.weight.shape[1]
+
     def posterior(self, x: Tensor, context: Tensor | None = None) -> NormalPosterior:
         """p(z|x) = N(M^-1 W^T Psi^-1 (x - mu), M^-1)."""
         centred = self.events(x, context).flatten(1) - self.mean
@@ -94,7 +99,7 @@ class FactorAnalysis(MixtureOfNormals, EMModel):
         """log N(x|W z + mu, Psi) + log N(z|0, I)."""
         flat = self.events(x, context).flatten(1)
         log_p = normal_log_prob(flat, z @ self.weight.T + self.mean, 0.5 * self.noise.log())
-        return sum_event(log_p) + sum_event(normal_log_prob(z))
+        return sum_event(log_p) + self.log_latent(z)
 
     def reconstruct(self, x: Tensor) -> Tensor:
         """W E[z|x] + mu, (B, *event): what the factors explain of the events."""

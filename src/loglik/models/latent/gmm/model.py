@@ -124,6 +124,16 @@ class GaussianMixture(MixtureOfNormals, EMModel):
         log_r = torch.cat([self.joint(part).log_softmax(0).T for part in self.slices(x)])
         return CategoricalPosterior(log_r, exact=True)
 
+    @property
+    def draws_latents(self) -> bool:
+        return True
+
+    def sample_latents(self, n: int, context: Tensor | None = None) -> Tensor:
+        return torch.multinomial(self.weights, n, replacement=True)
+
+    def log_latent(self, z: Tensor, context: Tensor | None = None) -> Tensor:
+        return self.logits.log_softmax(0)[z]
+
     def log_joint(self, x: Tensor, z: Tensor, context: Tensor | None = None) -> Tensor:
         """log pi_k + log N(x|mu_k, Sigma_k) at the components k = z, (B,)."""
         x = self.checked(x, context)
