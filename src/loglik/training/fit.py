@@ -173,8 +173,10 @@ def _sources(model: Model, given: _Given, options: Options) -> tuple[Source, Mem
         if given.context is not None:
             raise UsageError("A data set brings its own contexts; open it with them instead of passing context=.")
         train: Source = rows_for(model, data.train, weights=given.weights)
+        check_learns(model, train.gaps)
         return train, _validating(model, data.valid if valid is None else valid)
     train = rows_for(model, data, given.context, given.weights)
+    check_learns(model, train.gaps)
     if model.fitted_by.in_passes:
         return train, None if valid is None else _validating(model, valid)
     rows = train.read()
