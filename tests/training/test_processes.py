@@ -1,16 +1,21 @@
 """Two processes that fit one model together: each takes its rows, and both end with the parameters of one."""
 
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from torch import Tensor, distributed, multiprocessing
 
-from loglik import Real, build, fit
+from loglik import Real, build, fit, load
 from loglik.data import Memory
 from loglik.data.share import Share
-from loglik.errors import EmptyData
+from loglik.errors import EmptyData, UsageError
+from loglik.runs.run import read_history
+from loglik.tasks.assisting import check_together
 
 CASES: dict[str, dict[str, Any]] = {"gaussian": {}, "gmm": {"components": 3}, "ppca": {"latents": 2, "em": True}}
 
@@ -54,3 +59,24 @@ def test_shares_are_all_rows_once_whatever_the_batches() -> None:
         assert all(w is not None and torch.equal(x[:, 0].double(), w) for x, w in got)
     with pytest.raises(EmptyData, match="each of 24 processes; got 23 rows"):
         Share(whole, 0, 24)
+
+
+@pytest.mark.slow
+def test_the_command_under_torchrun_keeps_one_run(tmp_path: Path) -> None:
+    np.savetxt(tmp_path / "t.csv", rows().numpy(), delimiter=",", header="a,b,c,d", comments="")
+    words = ["-m", "loglik", "fit", "t.csv", "--model", "gmm", "--set", "components=3", "--steps", "4"]
+    several = [sys.executable, "-m", "torch.distributed.run", "--nproc-per-node", "2", "--standalone"]
+    for command in ([sys.executable, *words, "-o", "one"], [*several, *words, "-o", "two"]):
+        subprocess.run(command, cwd=tmp_path, check=True, capture_output=True)
+    one, two = (load(tmp_path / name).state_dict() for name in ("one", "two"))
+    assert all(torch.allclose(two[key], value, rtol=1e-9, atol=1e-9) for key, value in one.items())
+    assert [row.nats for row in read_history(tmp_path / "two")] == pytest.approx(
+        [row.nats for row in read_history(tmp_path / "one")]
+    )
+
+
+def test_what_several_processes_do_not_do_together() -> None:
+    with pytest.raises(UsageError, match="got made, fitted by gradients"):
+        check_together("made", resume=False)
+    with pytest.raises(UsageError, match="one process to resume"):
+        check_together("gmm", resume=True)

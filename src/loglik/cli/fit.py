@@ -37,8 +37,10 @@ from loglik.cli.options import (
     training_options,
 )
 from loglik.errors import UsageError
+from loglik.inference.processes import joined, together
 from loglik.records import Record
 from loglik.runs.run import RUN, Run, read_record
+from loglik.tasks.assisting import assist, check_together
 from loglik.tasks.comparison import SAMPLES
 from loglik.tasks.fitting import INTERRUPTED, fit_run
 from loglik.training.history import History
@@ -86,7 +88,8 @@ def fit(
 
     The rows are split into train, valid and test; the score is that of the test rows. A run survives Ctrl-C and even
     `kill -9`: --resume continues it as if nothing had happened. --resume with a greater total
-    (--steps, --epochs or --budget) continues a finished run from the weights it kept.
+    (--steps, --epochs or --budget) continues a finished run from the weights it kept. Under torchrun the processes
+    share the rows of a model that EM fits, and the first one keeps the run.
 
     \b
     Examples:
@@ -96,6 +99,8 @@ def fit(
       loglik fit digits --model made -o my-run --resume
       loglik fit digits --model made -o my-run --resume --steps 6000
       loglik fit book.txt --model char-rnn --window 256
+      loglik fit table.csv --model gmm --starts 5 --weights count
+      torchrun --nproc-per-node 4 -m loglik fit table.parquet --model gmm
     """
     given = {"steps": steps, "epochs": epochs, "budget": budget, "batch": batch, "lr": lr, "precision": precision}
     given |= {"starts": starts, "seed": None if resume and seed == 0 else seed, **training_options(option)}
@@ -110,7 +115,12 @@ def fit(
     before = _recorded(out) if resume and out else {}
     dataset = opening.again(before) if before.get("data") else opening.open()
     name = model or before.get("model", {}).get("name") or default_model(dataset.space)
-    with progress(dataset.space) as watcher:
+    with joined() as process, progress(dataset.space) as watcher:
+        if together():
+            check_together(name, resume=resume)
+        if process > 0:
+            assist(dataset, name, hyperparameters, given, device_of(device))
+            return 0
         run = fit_run(
             dataset, out or _folder(data, name), source=data, model=name, hyperparameters=hyperparameters,
             options=given, resume=resume, overwrite=overwrite, samples=samples, command=command_line(),

@@ -25,9 +25,7 @@ def missing_in_rows(x: Tensor) -> Tensor:
 
 def claim_on(model: Model, x: Tensor) -> Claim:
     """What the scores of these events (B, *event) are: the weakest claim of any, of parts and of whole ones."""
-    part = ~x.isnan() if has_gaps(x) else None
-    claim = None if part is None else model.conditions(part)
-    return model.claim if claim is None else max(model.claim, claim)
+    return max(model.claim, model.conditions(~x.isnan()) or model.claim)
 
 
 def observed_scores(

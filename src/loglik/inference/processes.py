@@ -1,5 +1,8 @@
 """Several processes that fit one model, under `torchrun`: what they add up, and what they agree on."""
 
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import fields, replace
 
 import torch
@@ -13,6 +16,21 @@ from loglik.data.share import Share
 def together() -> bool:
     """Whether this process is one of several that work on the same fit."""
     return distributed.is_available() and distributed.is_initialized() and distributed.get_world_size() > 1
+
+
+@contextmanager
+def joined() -> Iterator[int]:
+    """Within the block the processes that `torchrun` started work together; the number of this one, alone it is 0."""
+    if together():
+        yield distributed.get_rank()
+    elif not distributed.is_available() or int(os.environ.get("WORLD_SIZE", "1")) < 2:
+        yield 0
+    else:
+        distributed.init_process_group("gloo")
+        try:
+            yield distributed.get_rank()
+        finally:
+            distributed.destroy_process_group()
 
 
 def own_share(source: Source) -> Source:

@@ -87,7 +87,7 @@ def left_out(data: Tensor, samples: Tensor, limits: Limits) -> str:
                 words.append(f"{grouped(n)} {name}{'s' * (n > 1)}\N{NO-BREAK SPACE}{arrow}")
         lost = int(torch.isnan(of).sum())
         if lost:
-            words.append(f"{grouped(lost)} {name}{'s' * (lost > 1)} NaN")
+            words.append(f"{grouped(lost)} {name}{'s' * (lost > 1)} {'missing' if name == 'row' else 'NaN'}")
     return ", ".join(words)
 
 

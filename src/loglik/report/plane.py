@@ -109,17 +109,20 @@ def _top(truth: Map | None, maps: dict[str, Map]) -> float:
 
 
 def _data_card(data: Memory, window: Window, truth: Map | None, top: float) -> Card:
-    rows = data.x[:POINTS]
-    shown = f"first {len(rows)} of {wording.grouped(data.rows)}" if data.rows > len(rows) else f"{len(rows)}"
+    whole = data.x[~data.x.isnan().any(dim=1)]
+    rows = whole[:POINTS]
+    shown = f"first {len(rows)} of {wording.grouped(len(whole))}" if len(whole) > len(rows) else f"{len(rows)}"
+    lost = data.rows - len(whole)
     notes = [f"the {shown} rows", outside(rows, window)]
+    notes += [f"{wording.grouped(lost)} with missing values left out"] if lost else []
     points = dots(rows, window, "ink", "held-out rows")
     if truth is not None:
         notes.insert(0, "p(x)")
         return Card("the truth", "ink", "; ".join(filter(None, notes)), [png(heat(truth, top), "map", "p(x)"), points])
     left, right, bottom, upper = window
-    x = data.x.double().numpy()
+    x = whole.double().numpy()
     area = (right - left) * (upper - bottom) / COARSE**2
     counts = np.histogram2d(x[:, 1], x[:, 0], COARSE, ((bottom, upper), (left, right)))[0][::-1]
-    share = counts / (len(x) * area)
+    share = counts / (max(len(x), 1) * area)
     picture = png(heat(share, top or float(share.max())), "map pixels", "histogram of the held-out rows")
     return Card("data", "ink", "; ".join(filter(None, ["all rows", *notes])), [picture, points])

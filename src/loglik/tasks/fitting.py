@@ -42,7 +42,7 @@ from loglik.storage.writing import write_json, write_tensors
 from loglik.tasks.compare import build_for
 from loglik.tasks.comparison import SAMPLES
 from loglik.tasks.unseen import held_out_scores, write_learnt
-from loglik.training.fit import fit
+from loglik.training.fit import check_fit, fit
 from loglik.training.gradient import Watch
 from loglik.training.more import LIMITS, further, remaining
 from loglik.training.options import Options
@@ -126,7 +126,8 @@ def _begun(
     options = Options.of(**wanted.options)
     with seeded(options.seed):
         model = build_for(wanted.model or default_model(data.space), data, wanted.hyperparameters)
-    if options.precision == "bfloat16":  # before an old run is removed or a new one begun
+    check_fit(model, data, options)  # before an old run is removed or a new one begun
+    if options.precision == "bfloat16":
         check_half_precision(model.to(device or "cpu"), *next(rows_for(model, data.train).batches(2)))
     about = {
         "data": data_record(data, wanted.source),

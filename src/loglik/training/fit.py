@@ -99,7 +99,7 @@ def fit(
             history = _trained(training, noted, watch, resumed=resumed, state=file, keep_start=keep_start)
         elif model.fitted_by.in_passes:
             history = _fitted_by_em(
-                model, train_source, chosen, started=started, noted=noted, watch=watch, begins=begins
+                model, train_source, chosen, begins=begins, started=started, noted=noted, watch=watch
             )
         else:
             history = History("nothing to fit", stopped="converged")
@@ -107,8 +107,8 @@ def fit(
 
 
 def _fitted_by_em(
-    model: Model, source: Source, options: Options, *, started: float, noted: Interrupts, watch: Watch | None,
-    begins: bool,
+    model: Model, source: Source, options: Options,
+    *, begins: bool, started: float, noted: Interrupts, watch: Watch | None,
 ) -> History:  # fmt: skip
     """EM or the closed form, from as many starts as are asked for where it `begins`; each process takes its rows."""
     own = own_share(source)
@@ -175,8 +175,10 @@ def _sources(model: Model, given: _Given, options: Options) -> tuple[Source, Mem
         if given.context is not None:
             raise UsageError("A data set brings its own contexts; open it with them instead of passing context=.")
         train: Source = rows_for(model, data.train, weights=given.weights)
+        check_learns(model, train.gaps)
         return train, _validating(model, data.valid if valid is None else valid)
     train = rows_for(model, data, given.context, given.weights)
+    check_learns(model, train.gaps)
     if model.fitted_by.in_passes:
         return train, None if valid is None else _validating(model, valid)
     rows = train.read()
@@ -185,6 +187,14 @@ def _sources(model: Model, given: _Given, options: Options) -> tuple[Source, Mem
     if rows.rows < LEAST_TO_SPLIT:
         return rows, None
     return hold_out(rows, options.seed, keep_equal_rows_together=given.together)
+
+
+def check_fit(model: Model, data: Dataset, options: Options) -> None:
+    """Raises NotFinite or UsageError for what would end a fit at once: missing values, or starts of what has none."""
+    check_learns(model, data.train.gaps)
+    check_starts(model, options)
+    if model.fitted_by is FittedBy.GRADIENTS:
+        check_validates(model, data.valid)
 
 
 def _validating(model: Model, data: object) -> Memory:

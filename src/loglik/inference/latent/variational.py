@@ -70,7 +70,7 @@ def variational_em(
     >>> model = loglik.build("ppca", loglik.Real((3,)), latents=1)
     >>> history = loglik.fit(model, x)
     >>> found = loglik.variational_em(model, x, steps=50)
-    >>> abs(found.kl[-1]) < 1e-6  # it began at p(z|x), and stays there
+    >>> found.kl[-1] < 0.02  # nats from p(z|x), which has a formula here
     True
     """
     check_latents(model, "variational EM")
