@@ -84,6 +84,23 @@ class Capabilities(nn.Module, ABC):
         """log p(theta), (): counted once for a data set, not once for an event or a batch."""
         self._refuse("has no prior over its parameters")
 
+    @property
+    def has_evidence(self) -> bool:
+        """Whether `log_evidence` is there: the parameters are integrated over, not chosen.
+
+        Not where the prior was set from the rows that it is then judged by, nor in the units of a rescaled part.
+        """
+        return False
+
+    @property
+    def evidence_claim(self) -> Claim:
+        """What `log_evidence` is of log p(X)."""
+        return Claim.EXACT
+
+    def log_evidence(self) -> Tensor:
+        """log p(X) = log int p(X|theta) p(theta) dtheta of the rows that the model was fitted to, (), in nats."""
+        self._refuse("has no evidence: its parameters are chosen, not integrated over under a prior of yours")
+
     # Latents and importance weights.
 
     @property
