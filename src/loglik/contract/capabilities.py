@@ -86,15 +86,16 @@ class Capabilities(nn.Module, ABC):
 
     @property
     def has_evidence(self) -> bool:
-        """Whether `log_evidence` is there: the parameters are integrated over, not chosen.
+        """Whether the parameters are integrated over, not chosen: `log_evidence` is there.
 
-        Not where the prior was set from the rows that it is then judged by, nor in the units of a rescaled part.
+        A model that rescales its events by what it measured of them, such as a `Flow`, does not forward it: log p(X)
+        would want the log-determinants of rows that it no longer has.
         """
         return False
 
     @property
     def evidence_claim(self) -> Claim:
-        """What `log_evidence` is of log p(X)."""
+        """What `log_evidence` is of log p(X); an estimate where the prior was set from the same rows."""
         return Claim.EXACT
 
     def log_evidence(self) -> Tensor:
