@@ -227,7 +227,7 @@ def test_a_prior_from_the_data_is_an_estimate_and_follows_the_units() -> None:
 
 def test_what_cannot_be_is_said_in_one_line() -> None:
     for name, space, given, said in [
-        ("bayes-gaussian", Real((3,)), {"mean": (1.0, 2.0)}, "1 or 3 numbers for the prior's mean; got 2"),
+        ("bayes-gaussian", Real((3,)), {"mean": (1.0, 2.0)}, "1 or 3 numbers for the prior's mean weights; got 2"),
         ("bayes-gaussian", Real((3,)), {"freedom": 4.0}, "freedom > 4"),
         ("bayes-gaussian", Real((3,)), {"scale": (1.0, 0.0, 1.0)}, "scale of bayes-gaussian"),
         ("bayes-gaussian", Category((2,), 3), {}, "is a density"),

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from loglik.arguments.ranges import Positive
+from loglik.arguments.ranges import Finite, Positive, Spread
 from loglik.contract import Model
 from loglik.models.bayes.linear_gaussian import LinearGaussian
 from loglik.models.bayes.prior import PriorChoice
@@ -11,8 +11,8 @@ from loglik.spaces import Space
 
 
 def bayes_gaussian(
-    space: Space, *, mean: Sequence[float] | None = None, scale: Sequence[Positive] | None = None,
-    rows: Positive = 1.0, freedom: Positive | None = None, known: Sequence[Positive] | None = None,
+    space: Space, *, mean: Sequence[Finite] | None = None, scale: Sequence[Spread] | None = None,
+    rows: Positive = 1.0, freedom: Positive | None = None, known: Sequence[Spread] | None = None,
 ) -> Model:  # fmt: skip
     """A Gaussian under a normal-inverse-Wishart prior, with the evidence log p(X). It is fitted in closed form.
 

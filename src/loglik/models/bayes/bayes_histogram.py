@@ -60,11 +60,11 @@ class BayesHistogram(Conjugate, Histogram):
         return self.counts + self.concentration
 
     def flaw(self) -> str:
-        if not bool((self.counts >= 0).all()):
-            return "a count is below 0"
+        if not are_distributions(self.theta):
+            return "the probabilities of a value's levels do not sum to one"
         posterior = self._posterior()
         follows = torch.allclose(self.theta, posterior / posterior.sum(1, keepdim=True), rtol=1e-9, atol=0.0)
-        return "" if are_distributions(self.theta) and follows else "the probabilities do not follow from the counts"
+        return "" if follows and bool((self.counts >= 0).all()) else "the probabilities do not follow from the counts"
 
     counts: Tensor
 

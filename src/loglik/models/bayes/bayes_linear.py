@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from loglik.arguments.ranges import Positive
+from loglik.arguments.ranges import Finite, Positive, Spread
 from loglik.contract import Model
 from loglik.models.bayes.linear_gaussian import LinearGaussian
 from loglik.models.bayes.prior import PriorChoice
@@ -11,9 +11,9 @@ from loglik.spaces import Space
 
 
 def bayes_linear(
-    space: Space, *, context: Space | None = None, weights: Sequence[float] | None = None,
-    precision: Sequence[Positive] | None = None, rows: Positive = 1.0, scale: Sequence[Positive] | None = None,
-    freedom: Positive | None = None, known: Sequence[Positive] | None = None,
+    space: Space, *, context: Space | None = None, weights: Sequence[Finite] | None = None,
+    precision: Sequence[Spread] | None = None, rows: Positive = 1.0, scale: Sequence[Spread] | None = None,
+    freedom: Positive | None = None, known: Sequence[Spread] | None = None,
 ) -> Model:  # fmt: skip
     """Linear regression of events on their context, its weights and its noise integrated over; with log p(X).
 

@@ -207,12 +207,13 @@ class LinearGaussian(Conjugate):
     def _left(self) -> Tensor:
         """S - S_0, (D, D)."""
         moved = torch.linalg.solve_triangular(self._precision_root(), self.cross, upper=False)
-        left = self.square - moved.T @ moved
+        left: Tensor = self.square - moved.T @ moved
         return 0.5 * (left + left.T)
 
     def _known_or(self, scatter: Tensor) -> Tensor:
         """The root of Sigma where it is known, else that of S."""
-        root: Tensor = torch.linalg.cholesky(scatter) if self.prior.known is None else self.prior.known.diag()
+        known = self.prior.known
+        root: Tensor = torch.linalg.cholesky(scatter) if known is None else known.diag()
         return root
 
     def flaw(self) -> str:
@@ -220,7 +221,7 @@ class LinearGaussian(Conjugate):
         upright = bool((self.root.tril() == self.root).all()) and bool((self.root.diagonal() > 0).all())
         if not upright:
             return "the factor of the scatter is not lower triangular with a positive diagonal"
-        return "" if float(self.rows) >= 0 else "fewer events than none were seen"
+        return "" if float(self.rows) >= 0 else "the number of events seen is below 0"
 
     gram: Tensor
     cross: Tensor

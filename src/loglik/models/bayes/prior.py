@@ -48,11 +48,12 @@ class Prior(KeepsFloat64):
                 f"Expected freedom > {dims + 1}, the dimensions and one, so that the covariance has a mean; got "
                 f"{self.freedom:g}. Leave it out, or give more."
             )
-        self.register_buffer("known", None if choice.known is None else _numbers("known", choice.known, dims))
+        known = None if choice.known is None else _numbers("known", choice.known, dims)
+        self.register_buffer("known", known, persistent=False)
         self.from_data = choice.weight is None or (choice.scale is None and choice.known is None)
         weight = torch.zeros(features * dims) if choice.weight is None else choice.weight
         precision = [choice.rows] * features if choice.precision is None else choice.precision
-        given = _numbers("the prior's mean", weight, features * dims).reshape(features, dims)
+        given = _numbers("the prior's mean weights", weight, features * dims).reshape(features, dims)
         self.register_buffer("weight", given)
         self.register_buffer("precision", _numbers("precision", precision, features))
         self.register_buffer("scale", _numbers("scale", [1.0] if choice.scale is None else choice.scale, dims))
