@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from loglik import Category, Integer, Model, Real, Space, build
-from loglik.arguments.ranges import Layers, Range, Share
+from loglik.arguments.ranges import Finite, Layers, Range, Share, Spread
 from loglik.errors import LoglikError, TooLarge, UnknownName, UsageError
 from loglik.hyperparameters import checked, description, hyperparameters
 from loglik.zoo import ZOO, entry
@@ -25,6 +25,8 @@ BAD: dict[Any, list[Any]] = {
     str: [5, [], object(), "no such word"],
     Space: ["Real", 5, Real, {}, {"kind": "Nowhere"}],
     Sequence: [(0,), (-1,), "a,b", "5,,5", (2.5,), (NAN,), {3}, {3: 4}, object(), (1,) * 101, ((3,),), None],
+    Finite: ["a,b", "5,,5", (NAN,), (INF,), (-(10**300),), {3}, {3: 4}, object(), (1,) * 101, ((3,),), (1,) * 99],
+    Spread: [(0,), (-1.0,), "a,b", "5,,5", (NAN,), (INF,), {3}, {3: 4}, object(), (1,) * 101, ((3,),), (1,) * 99],
 }
 EDGES: list[tuple[str, Space, dict[str, Any]]] = [
     ("made", Integer((3,), 2), {"hidden": ()}),
@@ -51,8 +53,10 @@ def space_for(name: str) -> Space:
 
 
 def kind(hint: Any) -> Any:
-    """int of int | None, Sequence of Sequence[int]."""
+    """int of int | None, Sequence of Sequence[int], the numbers of a sequence of others."""
     options = [option for option in typing.get_args(hint) if option is not type(None)]
+    if options[:1] in ([Finite], [Spread]):
+        return options[0]
     if typing.get_origin(hint) is Sequence or not options:
         return typing.get_origin(hint) or hint
     return kind(options[0])
@@ -61,7 +65,7 @@ def kind(hint: Any) -> Any:
 @pytest.mark.parametrize("name", ZOO)
 def test_what_cannot_be_is_refused_by_name_within_a_second(name: str) -> None:
     builder, space = entry(name).load(), space_for(name)
-    hints = typing.get_type_hints(builder)
+    hints = typing.get_type_hints(builder, include_extras=True)
     for key in hyperparameters(builder):
         for value in BAD[kind(hints[key])]:
             if value is None and type(None) in typing.get_args(hints[key]):

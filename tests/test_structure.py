@@ -20,6 +20,7 @@ from loglik.zoo import build
 # The buffers that data set, by the class that has them. Every other one is structure.
 LEARNED = {
     "BatchNorm": {"mean", "variance"},
+    "BayesHistogram": {"theta", "counts"},
     "CausalWhitening": {"mean_x", "whiten", "predict", "mean_y", "scale"},
     "ContextReader": {"centre", "scale"},
     "Continuous": {"pilots", "pilot_contexts"},
@@ -27,12 +28,14 @@ LEARNED = {
     "GaussianMixture": {"shift", "unit"},
     "Gaussianize": {"mass"},
     "Histogram": {"theta"},
+    "LinearGaussian": {"gram", "cross", "square", "rows", "weight", "root"},
+    "Prior": {"weight", "precision", "scale", "centre", "constant"},
     "ProbabilisticPCA": {"mean", "weight", "variance", "shift"},
     "Standardize": {"centre", "scale"},
 }
 MARKS = {"_anchor", "_fitted"}  # of every model: a type without numbers, and whether it has seen data
 # Learned values that a likelihood relies on: what is no such table, factor or scale is found out too.
-RELIED_ON = {"theta", "mass", "cholesky", "variance", "unit", "scale"}
+RELIED_ON = {"theta", "mass", "cholesky", "root", "rows", "precision", "variance", "unit", "scale"}
 # Ones are a legal draw of these: units that see the first value alone, an invertible matrix of other signs.
 LEGAL = ("hidden_", "sign")
 CHOSEN = [case for case in CASES if case.context is None]

@@ -57,8 +57,11 @@ def test_the_line_of_a_model_says_what_the_model_is(name: str) -> None:
     model = build(name, space)
     assert model.fitted_by is known.fitted_by
     builder = known.load()
-    folders = {"baselines": Route.BASELINE, "autoregressive": Route.AUTOREGRESSIVE, "flows": Route.FLOW}
-    assert folders.get(builder.__module__.split(".")[2], Route.LATENT) is known.route
+    folders = {
+        "baselines": Route.BASELINE, "autoregressive": Route.AUTOREGRESSIVE, "flows": Route.FLOW,
+        "latent": Route.LATENT, "bayes": Route.BAYES,
+    }  # fmt: skip
+    assert folders[builder.__module__.split(".")[2]] is known.route
     parts = list(model.modules())
     solves = any(isinstance(part, Continuous) for part in parts)
     assert (known.scoring is Cost.SOLVE) is (known.sampling is Cost.SOLVE) is solves

@@ -11,7 +11,10 @@ from loglik.errors import UnknownName, UsageError
 from loglik.records import Record
 from loglik.spaces import Space, space_from_json
 
-NUMBERS = "whole numbers separated by commas, such as 128,128"
+NUMBERS: dict[object, str] = {
+    int: "whole numbers separated by commas, such as 128,128",
+    float: "numbers separated by commas, such as 0,2.5",
+}
 MOST_PARTS = 100  # widths of one net
 
 
@@ -138,12 +141,11 @@ def description(hint: object) -> str:
     words = []
     for option in _options(hint):
         kind, within = _range_of(option)
-        if typing.get_origin(kind) is Sequence:
-            within = _range_of(typing.get_args(kind)[0])[1]
-            kind = Sequence
-        limits = "" if within == Range() else f", each {within}" if kind is Sequence else f", {within}"
+        each = typing.get_origin(kind) is Sequence
+        if each:
+            kind, within = _range_of(typing.get_args(kind)[0])
+        limits = "" if within == Range() else f", each {within}" if each else f", {within}"
         if kind is not type(None):
-            words.append(
-                names.get(kind, NUMBERS if kind is Sequence else getattr(kind, "__name__", str(kind))) + limits
-            )
+            known = NUMBERS if each else names
+            words.append(known.get(kind, getattr(kind, "__name__", str(kind))) + limits)
     return " or ".join(words) + (", or none" if type(None) in _options(hint) else "")

@@ -24,6 +24,7 @@ class Route(StrEnum):
     AUTOREGRESSIVE = "autoregressive"  # prod_i p(x_i | x_<i)
     FLOW = "flow"  # p(z) |det dz/dx|
     LATENT = "latent"  # int p(x|z) p(z) dz
+    BAYES = "Bayes"  # int p(x|theta) p(theta|X) dtheta
     YOUR_OWN = "your own"
 
 

@@ -62,6 +62,16 @@ def _latent(
     )  # fmt: skip
 
 
+def _bayes(
+    builder: str, source: str, *, spaces: Spaces = ORDERED, fitted_by: FittedBy = FittedBy.CLOSED_FORM
+) -> Entry:  # fmt: skip
+    """A model whose parameters are integrated over."""
+    return Entry(
+        f"bayes.{builder}", Route.BAYES, spaces, fitted_by=fitted_by, scoring=Cost.PASS, sampling=Cost.PASS,
+        source=source,
+    )  # fmt: skip
+
+
 IMAGES, SEQUENCES, CLOSED_FORM = Layout.IMAGES, Layout.SEQUENCES, FittedBy.CLOSED_FORM
 
 # fmt: off
@@ -104,6 +114,9 @@ ZOO: dict[str, Entry] = {
         "vae:vae", "Kingma & Welling 2014", Kind.REALS, *LEVELS, *LABELS, spaces=ANY, fitted_by=FittedBy.GRADIENTS,
         scoring=Cost.DRAWS,
     ),
+    "bayes-histogram": _bayes("bayes_histogram:bayes_histogram", "Laplace 1774", spaces=DISCRETE),
+    "bayes-gaussian": _bayes("bayes_gaussian:bayes_gaussian", "Geisser & Cornfield 1963"),
+    "bayes-linear": _bayes("bayes_linear:bayes_linear", "Minka 2000"),
 }
 # fmt: on
 

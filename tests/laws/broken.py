@@ -9,6 +9,7 @@ from loglik.contract import Claim, ExactModel, FittedBy, Model
 from loglik.densities import StandardNormal, normal_log_prob
 from loglik.models.baselines.gaussian import Gaussian
 from loglik.models.baselines.histogram import Counts, Histogram
+from loglik.models.bayes.linear_gaussian import LinearGaussian
 from loglik.models.latent.posteriors import NormalPosterior
 from loglik.models.latent.ppca import LatentMoments, ProbabilisticPCA
 from loglik.moments import Moments
@@ -312,3 +313,11 @@ class LogisticBase(StandardNormal):
     def log_prob(self, x: Tensor, context: Tensor | None = None) -> Tensor:
         x = self.events(x, context)
         return sum_event(-x - 2.0 * nn.functional.softplus(-x))
+
+
+class WithoutConstants(LinearGaussian):
+    """The evidence without the gamma functions: a constant for the parameters, but not for the number of events."""
+
+    def log_evidence(self) -> Tensor:
+        gammas = torch.mvlgamma(0.5 * (self.prior.freedom + self.rows), self.space.dims)
+        return super().log_evidence() - gammas

@@ -9,7 +9,7 @@ from loglik.laws import LAWS, Report, Status, check
 from loglik.zoo import ZOO
 
 MOST = 20_000  # events of a discrete space that are enumerated
-FAMILIES = ("made", "char-rnn", "realnvp", "gmm", "ppca", "vae")
+FAMILIES = ("made", "char-rnn", "realnvp", "gmm", "ppca", "vae", "bayes-gaussian")
 
 
 @functools.cache

@@ -16,6 +16,7 @@ from loglik.bijections.compose import Chain
 from loglik.contract import Model
 from loglik.errors import LawBroken
 from loglik.laws import LAWS, Status, check
+from loglik.models.bayes.prior import PriorChoice
 from loglik.models.flow import Flow
 from loglik.ops import log_mean_exp
 from loglik.spaces import Real
@@ -130,6 +131,10 @@ MUTATIONS: dict[str, tuple[str, Callable[[], Model]]] = {
         lambda: m.fitted(broken.LikelihoodOfAnother(m.PLANE, 1e-6), m.PLANE),
     ),
     "weights forgotten": ("weights count", lambda: m.fitted(broken.Unweighted(m.PLANE, 1e-6), m.PLANE)),
+    "evidence without constants": (
+        "evidence",
+        lambda: m.fitted(broken.WithoutConstants(m.PLANE, None, PriorChoice()), m.PLANE),
+    ),
     "means filled in": ("gaps ascend", lambda: m.fitted(broken.MeansFilledIn(m.PLANE, 1e-6), m.PLANE)),
     "the posterior of the slides": (
         "bounds",

@@ -1,6 +1,7 @@
 """All mutations, family by family."""
 
 import of_autoregressive
+import of_bayes
 import of_flows
 import of_latent
 import of_numbers
@@ -11,4 +12,5 @@ MUTATIONS: tuple[Mutation, ...] = (
     *of_autoregressive.MUTATIONS,
     *of_flows.MUTATIONS,
     *of_numbers.MUTATIONS,
+    *of_bayes.MUTATIONS,
 )

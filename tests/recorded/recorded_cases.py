@@ -70,4 +70,8 @@ RECORDED = {
     "factor-analysis": Case("factor-analysis", ROW, {"latents": 2}),
     "vae": Case("vae", DIGIT, ENCODER, LABEL_CONTEXT),
     "vae-real": Case("vae", ROW, ENCODER),
+    "bayes-histogram": Case("bayes-histogram", DIGIT, {"concentration": 0.5}),
+    "bayes-gaussian": Case("bayes-gaussian", ROW, {"mean": (0.0,), "scale": (2.0,)}),
+    "bayes-gaussian-integer": Case("bayes-gaussian", DIGIT),
+    "bayes-linear": Case("bayes-linear", ROW, {}, REAL_CONTEXT),
 }  # fmt: skip

@@ -43,6 +43,8 @@ Count = Annotated[int, Range(1, 10**9)]  # of what is laid out in memory, which 
 Few = Annotated[int, Range(1, 10_000)]  # of what is done one after the other
 Share = Annotated[float, Range(0.0, 1.0, below=True)]
 Positive = Annotated[float, Range(0.0, 1e9, above=True)]
+Finite = Annotated[float, Range(-1e100, 1e100)]  # in the units of the data, as are
+Spread = Annotated[float, Range(0.0, 1e100, above=True)]
 Tolerance = Annotated[float, Range(0.0, 1.0, above=True)]
 Charge = Annotated[float, Range(0.0, 1e9)]
 

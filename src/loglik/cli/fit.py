@@ -43,7 +43,7 @@ from loglik.runs.run import RUN, Run, read_record
 from loglik.tasks.assisting import assist, check_together
 from loglik.tasks.comparison import SAMPLES
 from loglik.tasks.fitting import INTERRUPTED, fit_run
-from loglik.training.history import History
+from loglik.training.history import History, evidence_in_words
 from loglik.zoo import default_model
 
 RunOut = Annotated[
@@ -194,6 +194,8 @@ def _report(run: Run, json: bool) -> None:
     talk(f"{history['method']}, {_taken(run)} in {history['seconds']:.1f} s: {history['stopped']}.")
     if history.get("starts"):
         talk(f"{History.from_json({**history, 'rows': []}).starts_in_words()}.")
+    if history.get("log_evidence") is not None:
+        say(evidence_in_words(history["log_evidence"], history["evidence_claim"]))
     for score in record.get("scores", []):
         if score.get("equal_rows"):
             talk(f"Of {score['events']} {score['part']} rows {score['equal_rows']} equal training rows.")

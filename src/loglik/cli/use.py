@@ -39,6 +39,7 @@ from loglik.tasks.given import read_given
 from loglik.tasks.reading import rows_like
 from loglik.tasks.sample import sample as draw
 from loglik.tasks.unseen import learnt_from, score_in_words, score_to_json
+from loglik.training.history import evidence_of
 
 Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace files that are there already.")]
 RunFolder = Annotated[Path, typer.Argument(help="The folder of a run, as `loglik fit` leaves it.")]
@@ -122,6 +123,8 @@ def score(
             say_json({"run": str(run), "data": data, **score_to_json(result, learnt)})
         else:
             say(score_in_words(result, learnt))
+            if model.has_evidence:
+                say(f"{evidence_of(model)}, of the rows that it was fitted to")
             say(result.strangest_in_words())
 
 

@@ -84,6 +84,24 @@ class Capabilities(nn.Module, ABC):
         """log p(theta), (): counted once for a data set, not once for an event or a batch."""
         self._refuse("has no prior over its parameters")
 
+    @property
+    def has_evidence(self) -> bool:
+        """Whether the parameters are integrated over, not chosen: `log_evidence` is there.
+
+        A model that rescales its events by what it measured of them, such as a `Flow`, does not forward it: log p(X)
+        would want the log-determinants of rows that it no longer has.
+        """
+        return False
+
+    @property
+    def evidence_claim(self) -> Claim:
+        """What `log_evidence` is of log p(X); an estimate where the prior was set from the same rows."""
+        return Claim.EXACT
+
+    def log_evidence(self) -> Tensor:
+        """log p(X) = log int p(X|theta) p(theta) dtheta of the rows that the model was fitted to, (), in nats."""
+        self._refuse("has no evidence: its parameters are chosen, not integrated over under a prior of yours")
+
     # Latents and importance weights.
 
     @property

@@ -67,9 +67,12 @@ def _agrees(model: Model, x: Tensor, context: Tensor | None) -> None:
 
 
 def _is_the_best(model: Model, x: Tensor, context: Tensor | None) -> None:
-    """Of exact models of reals: none is better that is fitted to the events widened or narrowed, or begun elsewhere."""
+    """Of exact models of reals: none is better that is fitted to the events widened or narrowed, or begun elsewhere.
+
+    Where parameters are integrated over, not chosen, no likelihood is at its best; see `evidence`.
+    """
     few = len(x) < max(FEWEST_TO_COMPARE, FOR_EACH_DIM * model.space.dims)
-    if model.claim is not Claim.EXACT or isinstance(model.space, Discrete) or few:
+    if model.claim is not Claim.EXACT or isinstance(model.space, Discrete) or few or model.has_evidence:
         return
 
     def reached(start: Tensor, events: Tensor) -> float:

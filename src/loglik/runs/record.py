@@ -32,7 +32,11 @@ COUNT = whole(0)
 NUMBER = number(finite=False)  # scores and errors may be infinite: a single row has no standard error
 AMOUNTS = {"steps": COUNT, "epochs": number(0.0), "seconds": number(0.0)}
 STARTS = listed(fields_of(Start, finite=False, seed=whole(0, (1 << 64) - 1), trace=listed(NUMBER)))
-HISTORY = fields_of(History, finite=False, rows=listed(fields_of(Step, finite=False)), starts=STARTS, **AMOUNTS)
+CLAIM = one_of(*(str(claim) for claim in Claim))
+HISTORY = fields_of(
+    History, finite=False, rows=listed(fields_of(Step, finite=False)), starts=STARTS, evidence_claim=none_or(CLAIM),
+    **AMOUNTS,
+)  # fmt: skip
 OPTIONS = fields_of(Options, seed=whole(0, (1 << 64) - 1))
 NAMES = none_or(listed(text()))
 
@@ -102,7 +106,7 @@ FIT = table(
     others=plain(),
 )
 SCORE = table(
-    {"nats": NUMBER, "stderr": NUMBER, "claim": one_of(*(str(claim) for claim in Claim)), "space": space,
+    {"nats": NUMBER, "stderr": NUMBER, "claim": CLAIM, "space": space,
      "events": COUNT},
     {"samples": none_or(COUNT), "stderr_by": text(200), "stderr_units": COUNT, "median": NUMBER,
      "carried_by": none_or(COUNT), "not_finite": listed(COUNT), "part": text(200), "rows": text(200), "past": text(),
@@ -117,7 +121,7 @@ LAW = table(
 RECORD: Check = table(
     {"format": whole(1), "model": MODEL},
     {
-        "claim": one_of(*(str(claim) for claim in Claim)),
+        "claim": CLAIM,
         "parameters": COUNT,
         "receptive_field": COUNT,
         "versions": table(others=text(1000)),

@@ -132,6 +132,8 @@ class _Given:
 def _ended(model: Model, history: History) -> History:
     model.fitted = True
     model.eval()
+    if model.has_evidence:
+        history.log_evidence, history.evidence_claim = float(model.log_evidence()), str(model.evidence_claim)
     if model.remark:
         warnings.warn(model.remark, FitWarning, stacklevel=3)
     return history

@@ -4,6 +4,7 @@ import csv
 import io
 from dataclasses import asdict, dataclass, field, replace
 
+from loglik.contract import Claim, Model
 from loglik.records import Record
 
 
@@ -44,6 +45,7 @@ class History:
         weights explain (see `training.looks`). batch: rows in a step. epochs: passes over the training rows.
     starts: of EM from several, one entry each; `rows`, steps and epochs are those of the one that was kept, counted
         from 1 by `kept_start`.
+    log_evidence: log p(X) of the training rows, in nats, of a model that has it; evidence_claim says what that is.
 
     >>> history = History("gradients", [Step(10, 0.5, 1.0, nats=-3.5)], stopped="budget used", steps=10)
     >>> history.to_csv().splitlines()[1]
@@ -63,6 +65,8 @@ class History:
     epochs: float = 0.0
     starts: list[Start] = field(default_factory=list)
     kept_start: int | None = None
+    log_evidence: float | None = None
+    evidence_claim: str | None = None
 
     @property
     def interrupted(self) -> bool:
@@ -108,6 +112,8 @@ class History:
         text = f"{self.method}: {self.steps} step{'s' * (self.steps != 1)} in {self.seconds:.1f} s, {self.stopped}"
         if self.best_nats is not None:
             text += f"; best validation {self.best_nats:.4f} nats per event at step {self.best_step}"
+        if self.log_evidence is not None:
+            text += f"; {evidence_in_words(self.log_evidence, str(self.evidence_claim))}"
         return text + (f"; {self.starts_in_words()}" if self.starts else "")
 
     def starts_in_words(self) -> str:
@@ -121,3 +127,14 @@ class History:
             return text
         low, high = min(others), max(others)
         return f"{text}; the others ended " + (f"at {low:.4f}" if low == high else f"between {low:.4f} and {high:.4f}")
+
+
+def evidence_in_words(log_evidence: float, claim: str) -> str:
+    """ "log p(X) = -310.128 nats (exact)": of all rows that a model was fitted to."""
+    sign = {str(Claim.EXACT): "=", str(Claim.LOWER_BOUND): ">="}.get(claim, "~")
+    return f"log p(X) {sign} {log_evidence:.3f} nats ({claim})"
+
+
+def evidence_of(model: Model) -> str:
+    """The same of a fitted model; empty where it has no evidence."""
+    return evidence_in_words(float(model.log_evidence()), str(model.evidence_claim)) if model.has_evidence else ""
