@@ -100,6 +100,15 @@ MUTATIONS = (
         Case("mppca", Real((2, 3)), {"components": 2, "latents": 2}),
     ),
     Mutation(
+        "ppca-evidence-without-volume", "ppca", "the evidence of a number of directions leaves their volume out",
+        "models/latent/directions.py", "log_volume.cumsum(0) - 0.5", "-0.5", Reach.RECIPE,
+        ("tests/models/test_directions.py",), "", Case("ppca", Real((4,)), {"evidence": True}),
+    ),
+    Mutation(
+        "ppca-reconstruction-without-mean", "ppca", "what the latents explain is not moved back to the mean", PPCA,
+        "@ self.weight.T + self.mean).reshape(-1", "@ self.weight.T).reshape(-1", Reach.BESIDE, PPCAS,
+    ),
+    Mutation(
         "ppca-posterior-without-variance", "ppca", "the posterior's covariance is M^-1, without sigma^2", PPCA,
         "self.variance * torch.cholesky_inverse(root)", "torch.cholesky_inverse(root)", MODEL, PPCAS, "ppca",
         Case("ppca", PLANE, {"latents": 1, "em": True}),
