@@ -86,6 +86,7 @@ PROBLEMS = [
     Problem("gmm", TABLE, {"components": 8}, rows=4096, draws=4096, by_fit=1),
     Problem("ppca", Real((64,)), {"latents": 8, "em": True}, rows=1024, draws=1024, by_fit=1),
     Problem("factor-analysis", TABLE, {"latents": 4}, rows=4096, by_fit=1),
+    Problem("mppca", TABLE, {"components": 8, "latents": 4}, rows=4096, draws=4096, by_fit=1),
     Problem("vae", DIGIT, {"hidden": (64,), "latents": 8}),
     Problem("bayes-histogram", DIGIT, rows=1024, by_fit=1),
     Problem("bayes-gaussian", Real((64,)), rows=1024, draws=1024, by_fit=1),

@@ -107,6 +107,7 @@ ZOO: dict[str, Entry] = {
     "ppca": _latent(
         "ppca:ppca", "Tipping & Bishop 1999", Kind.REALS, Kind.SOUND, *LEVELS, fitted_by=CLOSED_FORM, least_dims=2,
     ),
+    "mppca": _latent("mppca:mppca", "Tipping & Bishop 1999", least_dims=2),
     "factor-analysis": _latent(
         "factor_analysis.model:factor_analysis", "Rubin & Thayer 1982", Kind.REALS, fitted_by=CLOSED_FORM, least_dims=2,
     ),

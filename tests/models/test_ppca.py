@@ -7,9 +7,11 @@ import torch
 from torch import Tensor
 from torch.distributions import MultivariateNormal
 
+import loglik
 from cases import data
 from loglik.arguments.allocations import Allocations
 from loglik.errors import UsageError
+from loglik.models.latent.posteriors import NormalPosterior
 from loglik.models.latent.ppca import ProbabilisticPCA, ppca
 from loglik.moments import FewRows, Moments
 from loglik.spaces import Real
@@ -206,3 +208,56 @@ def test_of_few_rows_the_default_leaves_directions_to_the_noise() -> None:
     many.initialize(wide)
     many.maximize(many.expect(wide))
     torch.testing.assert_close(many.log_prob(wide), fitted(wide, 4, floor=1e-6).log_prob(wide))
+
+
+@pytest.mark.parametrize("em", [False, True])
+def test_the_posterior_of_the_slide_fails(em: bool) -> None:
+    """N(M^-1 W^T (x - mu), sigma^2 M): M of D x D fits no W^T, and one of q x q breaks Bayes' rule."""
+    x = data(Real((4,))).double()
+    model = fitted(x, 2, em=em, passes=20)
+    q = model.posterior(x)
+    z = q.sample(1)
+    torch.testing.assert_close(model.log_joint(x, z[0]) - q.log_prob(z)[0], model.log_prob(x), rtol=1e-10, atol=1e-10)
+    with pytest.raises(RuntimeError):
+        torch.linalg.solve(dense(model), model.weight.T)
+    inner = model.weight.T @ model.weight + model.variance * torch.eye(2)
+    slide = NormalPosterior(q.mean, torch.linalg.cholesky(model.variance * inner)[None], exact=True)
+    z = slide.sample(1)
+    off = model.log_joint(x, z[0]) - slide.log_prob(z)[0] - model.log_prob(x)
+    assert float(off.std()) > 0.1
+    assert float(torch.linalg.eigvalsh(q.covariance[0])[-1]) < 1.0
+
+
+def test_reconstruction_is_the_mean_of_what_is_generated() -> None:
+    x = data(Real((2, 3))).double()
+    model = fitted(x, 2)
+    expected = model.mean + model.posterior(x).mean @ model.weight.T
+    torch.testing.assert_close(model.reconstruct(x).flatten(1), expected)
+    # It shrinks the projection of PCA: by sigma^2 / lambda along each direction.
+    values, vectors = torch.linalg.eigh(torch.cov(x.flatten(1).T, correction=0))
+    shrink = vectors[:, -2:] * (1.0 - model.variance / values[-2:])
+    projected = model.mean + (x.flatten(1) - model.mean) @ vectors[:, -2:] @ shrink.T
+    torch.testing.assert_close(expected, projected, rtol=1e-9, atol=1e-9)
+
+
+@pytest.mark.parametrize("em", [False, True])
+def test_half_of_the_values_tell_the_parameters(em: bool) -> None:
+    """Within four standard errors, which the spread over other data sets tells."""
+    found = []
+    for seed in range(10):
+        generator = torch.Generator().manual_seed(100 + seed)
+        z, eps = torch.randn(1200, 2, generator=generator), torch.randn(1200, 6, generator=generator)
+        weight = planted_weight()
+        x = 3.0 + z @ weight.T + 0.5 * eps
+        x[torch.rand(1200, 6, generator=generator) < 0.5] = math.nan
+        model = ProbabilisticPCA(Real((6,)), 2, em=em, floor=1e-9)
+        loglik.fit(model, x[~x.isnan().all(1)], tolerance=1e-7)
+        found.append(torch.cat([model.mean, (model.weight @ model.weight.T).flatten(), model.variance[None]]))
+    values = torch.stack(found)
+    truth = torch.cat([torch.full((6,), 3.0), (weight @ weight.T).flatten(), torch.tensor([0.25])])
+    off = (values.mean(0) - truth) / (values.std(0) / math.sqrt(10.0))
+    assert float(off.abs().max()) < 4.5
+
+
+def planted_weight() -> Tensor:
+    return torch.randn(6, 2, generator=torch.Generator().manual_seed(7))

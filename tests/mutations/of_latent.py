@@ -11,6 +11,7 @@ FA, FAS = "models/latent/factor_analysis/model.py", ("tests/models/test_factor_a
 VAE, VAES = "models/latent/vae.py", ("tests/models/test_vae.py",)
 GMM, GMMS = "models/latent/gmm/model.py", ("tests/models/test_gmm.py",)
 PPCA, PPCAS = "models/latent/ppca.py", ("tests/models/test_ppca.py",)
+MPPCA, MPPCAS = "models/latent/mppca.py", ("tests/models/test_mppca.py",)
 GAUSSIAN, GAUSSIANS = "models/baselines/gaussian.py", ("tests/models/test_gaussian.py",)
 COUNTING = ("tests/models/test_uniform_and_histogram.py",)
 DEQUANTIZED, DEQUANTISING = "models/dequantized.py", ("tests/models/test_dequantized.py",)
@@ -87,6 +88,25 @@ MUTATIONS = (
         "gmm-spherical-sum-of-dimensions", "gmm", "a spherical variance is the sum over dimensions, not the mean",
         "models/latent/gmm/covariances.py", "return self.dims * counts[:, None]", "return counts[:, None]", MODEL,
         GMMS, "gmm", Case("gmm", PLANE, {"components": 3, "covariance": "spherical"}),
+    ),
+    Mutation(
+        "mppca-noise-sum-of-the-rest", "mppca", "sigma^2 is the sum of the variance that is left, not its mean", MPPCA,
+        "values[:, :rest].mean(1, keepdim=True)", "values[:, :rest].sum(1, keepdim=True)", MODEL, MPPCAS, "mppca",
+        Case("mppca", Real((2, 3)), {"components": 2, "latents": 2}),
+    ),
+    Mutation(
+        "mppca-noise-of-the-least-direction", "mppca", "sigma^2 is the least eigenvalue, not the mean of the rest",
+        MPPCA, "values[:, :rest].mean(1, keepdim=True)", "values[:, :1]", MODEL, MPPCAS, "mppca",
+        Case("mppca", Real((2, 3)), {"components": 2, "latents": 2}),
+    ),
+    Mutation(
+        "ppca-evidence-without-volume", "ppca", "the evidence of a number of directions leaves their volume out",
+        "models/latent/directions.py", "log_volume.cumsum(0) - 0.5", "-0.5", Reach.RECIPE,
+        ("tests/models/test_directions.py",), "", Case("ppca", Real((4,)), {"evidence": True}),
+    ),
+    Mutation(
+        "ppca-reconstruction-without-mean", "ppca", "what the latents explain is not moved back to the mean", PPCA,
+        "@ self.weight.T + self.mean).reshape(-1", "@ self.weight.T).reshape(-1", Reach.BESIDE, PPCAS,
     ),
     Mutation(
         "ppca-posterior-without-variance", "ppca", "the posterior's covariance is M^-1, without sigma^2", PPCA,

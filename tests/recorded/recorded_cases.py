@@ -67,6 +67,7 @@ RECORDED = {
     "gmm-spherical": Case("gmm", PLANE, {"components": 3, "covariance": "spherical"}),
     "ppca": Case("ppca", ROW, {"latents": 2}),
     "ppca-em": Case("ppca", Integer((4,), 5), {"latents": 2, "em": True}),
+    "mppca": Case("mppca", ROW, {"components": 3, "latents": 2}),
     "factor-analysis": Case("factor-analysis", ROW, {"latents": 2}),
     "vae": Case("vae", DIGIT, ENCODER, LABEL_CONTEXT),
     "vae-real": Case("vae", ROW, ENCODER),

@@ -11,6 +11,7 @@ from loglik.densities import LOG_2PI, normal_log_prob
 from loglik.errors import UsageError
 from loglik.models.dequantized import density_space
 from loglik.models.flows.gaussianized import gaussianized
+from loglik.models.latent.directions import likeliest
 from loglik.models.latent.posteriors import NormalPosterior
 from loglik.models.latent.standard_latents import StandardLatents
 from loglik.models.normals import MixtureOfNormals, Normals
@@ -44,12 +45,15 @@ class ProbabilisticPCA(MixtureOfNormals, StandardLatents, EMModel):
     float64 throughout.
 
     With `spare`, the closed form takes at most half of the n - 1 directions that n events span: sigma^2 is the mean of
-    the others, and where none are left it says nothing of new events. The rest of W is then 0.
+    the others, and where none are left it says nothing of new events. With `evidence`, it takes as many as have the
+    highest evidence (see `directions`). The rest of W is then 0.
     """
 
-    def __init__(self, space: Real, latents: int, *, em: bool, floor: float, spare: bool = False) -> None:
+    def __init__(
+        self, space: Real, latents: int, *, em: bool, floor: float, spare: bool = False, evidence: bool = False
+    ) -> None:
         super().__init__(space, dtype=torch.float64)
-        self.em, self.floor, self.spare = em, floor, spare
+        self.em, self.floor, self.spare, self.evidence = em, floor, spare, evidence
         dims = space.dims
         self.register_buffer("mean", torch.zeros(dims, dtype=torch.float64))
         self.register_buffer("weight", torch.eye(dims, latents, dtype=torch.float64))
@@ -106,6 +110,15 @@ class ProbabilisticPCA(MixtureOfNormals, StandardLatents, EMModel):
         flat = self.events(x, context).flatten(1)
         log_p = normal_log_prob(flat, z @ self.weight.T + self.mean, 0.5 * self.variance.log())
         return sum_event(log_p) + self.log_latent(z)
+
+    def reconstruct(self, x: Tensor) -> Tensor:
+        """W E[z|x] + mu, (B, *event): what the latents explain of the events."""
+        return (self.posterior(x).mean @ self.weight.T + self.mean).reshape(-1, *self.space.shape)
+
+    @property
+    def directions(self) -> int:
+        """How many columns of W are not 0."""
+        return int((self.weight != 0).any(0).sum())
 
     def normals(self) -> Normals:
         noise = self.variance * torch.eye(len(self.mean), dtype=self.dtype, device=self.device)
@@ -168,6 +181,8 @@ class ProbabilisticPCA(MixtureOfNormals, StandardLatents, EMModel):
         kept = min(latents, len(values))
         if self.spare:
             kept = min(kept, max(1, (int(stats.events) - 1) // 2))
+        if self.evidence:
+            kept = min(kept, likeliest(values, float(stats.events), dims))
         variance = (values[: len(values) - kept].sum() / (dims - kept)).clamp(min=0.0) + floor
         stretch = (values[-kept:] + floor - variance).clamp(min=0.0).sqrt()
         self.mean.copy_(mean)
@@ -205,12 +220,14 @@ class ProbabilisticPCA(MixtureOfNormals, StandardLatents, EMModel):
 
 
 def ppca(
-    space: Space, *, latents: Count | None = None, em: bool = False, standardize: bool = True, floor: Share = 1e-6
-) -> Model:
+    space: Space, *, latents: Count | None = None, em: bool = False, standardize: bool = True, floor: Share = 1e-6,
+    evidence: bool = False,
+) -> Model:  # fmt: skip
     """Probabilistic PCA with `latents` < D directions; `em` fits by EM, else in closed form.
 
     `latents` defaults to twice sqrt(D), rounded first, and at most D - 1; of few rows the closed form then takes
-    no more directions than half of those that the rows span.
+    no more directions than half of those that the rows span. With `evidence` the closed form takes as many as the data
+    speak for, by Minka's evidence, and `latents` is the most, by default D - 1.
 
     The model has one noise variance for all columns. So reals are standardised column by column first, and their units
     do not matter; with `standardize=False` it is the textbook's, for columns in one unit. Integer data are seen through
@@ -227,11 +244,16 @@ def ppca(
     real = density_space(space, "ppca")
     if real.dims < 2:
         raise UsageError(f"`ppca` needs at least 2 dimensions, so that latents < D; got {space}. Use gaussian.")
+    if em and evidence:
+        raise UsageError(
+            "Expected either em or evidence; got both. The evidence is one of the closed form: leave em out."
+        )
     spare = latents is None
-    latents = min(round(real.dims**0.5) * 2, real.dims - 1) if latents is None else latents
+    if latents is None:
+        latents = real.dims - 1 if evidence else min(round(real.dims**0.5) * 2, real.dims - 1)
     if not 1 <= latents < real.dims:
         raise UsageError(f"Expected 1 <= latents < {real.dims}, the dimensions of the data; got {latents}.")
-    density = ProbabilisticPCA(real, latents, em=em, floor=floor, spare=spare)
+    density = ProbabilisticPCA(real, latents, em=em, floor=floor, spare=spare, evidence=evidence)
     if space.limits is not None:
         return gaussianized(space, density)
     return standardized(density) if standardize else density
