@@ -256,6 +256,7 @@ CASES = [
     Case("deep-gmm", Real((2,)), {"layers": (2, 2, 2), "table": True}),
     Case("deep-gmm", Real((3,)), {"layers": (3,)}),
     Case("deep-gmm", Integer((2,), 5), {"layers": (2, 2)}),
+    Case("deep-gmm", Real((2,)), {"layers": (65, 64)}),
     Case("ppca", Real((2,)), {"latents": 1}),
     Case("ppca", Real((2,)), {"latents": 1, "em": True}),
     Case("ppca", Real((2, 3)), {"latents": 2, "em": True}),

@@ -12,6 +12,7 @@ import loglik
 from loglik.errors import UsageError
 from loglik.models.latent.deep_gmm.maximization import Moments
 from loglik.models.latent.deep_gmm.model import DeepGaussianMixture
+from loglik.models.latent.deep_gmm.searched import SearchedDeepMixture
 from loglik.models.latent.gmm.covariances import Full
 from loglik.models.latent.gmm.model import GaussianMixture
 from loglik.spaces import Real
@@ -161,7 +162,61 @@ def test_constant_columns_and_few_rows_are_fitted() -> None:
     assert bool(torch.isfinite(model.log_likelihood(x)).all())
 
 
-@pytest.mark.parametrize("layers", [(), (100, 100)])
-def test_layers_that_cannot_be(layers: tuple[int, ...]) -> None:
+def searched() -> tuple[SearchedDeepMixture, DeepGaussianMixture]:
+    """The same maps and weights, searched and summed."""
+    exact = deep()
+    model = SearchedDeepMixture(Real((3,)), COUNTS).requires_grad_(False)
+    model.load_state_dict(exact.state_dict(), strict=False)
+    return model, exact
+
+
+def test_a_searched_path_has_the_joint_of_its_number() -> None:
+    model, exact = searched()
+    x = events(12)
+    number = torch.arange(12)
+    path = torch.stack(exact.paths.choices(number), 1)
+    torch.testing.assert_close(model.log_joint(x, path), exact.log_joint(x, number), rtol=1e-10, atol=1e-10)
+    every = torch.stack(exact.paths.choices(torch.arange(12)), 1)
+    for j, count in enumerate(COUNTS):
+        rows = model.conditional(x[:1].expand(12, -1), every, j)
+        torch.testing.assert_close(
+            rows.gather(1, every[:, j : j + 1])[:, 0], model.log_joint(x[:1].expand(12, -1), every)
+        )
+        assert rows.shape == (12, count)
+
+
+def test_the_best_path_is_a_bound_and_no_single_change_betters_it() -> None:
+    model, exact = searched()
+    x = events(200)
+    path, log_p = model.best_path(x)
+    joint = exact.log_joint
+    number = path[:, 0] + COUNTS[0] * (path[:, 1] + COUNTS[1] * path[:, 2])
+    torch.testing.assert_close(log_p, joint(x, number), rtol=1e-10, atol=1e-10)
+    for j in range(len(COUNTS)):
+        torch.testing.assert_close(model.conditional(x, path, j).amax(1), log_p, rtol=1e-10, atol=1e-10)
+    assert bool((log_p <= exact.log_prob(x)).all())
+
+
+def test_weights_of_paths_average_to_the_density_and_bound_its_log() -> None:
+    """Over all paths sum q w = p(x); of draws as far as the spread of w, known from all paths, lets them tell."""
+    model, exact = searched()
+    x = events(100)
+    q = model.posterior(x)
+    paths = torch.stack(exact.paths.choices(torch.arange(12)), 1)[:, None].expand(-1, len(x), -1)
+    log_q, log_p = q.log_prob(paths), exact.log_prob(x)
+    torch.testing.assert_close(log_q.exp().sum(0), torch.ones(len(x)).double())
+    log_w = torch.stack([model.log_joint(x, path) for path in paths]) - log_q
+    torch.testing.assert_close((log_q + log_w).logsumexp(0), log_p, rtol=1e-10, atol=1e-10)
+    assert bool(((log_q.exp() * log_w).sum(0) <= log_p).all())
+    variance = (log_q + 2 * (log_w - log_p)).exp().sum(0) - 1
+    told = variance < 1.0
+    assert int(told.sum()) > 30
+    torch.manual_seed(0)
+    ratios = torch.stack([model.log_weight(x[told]) - log_p[told] for _ in range(2000)]).exp()
+    assert float(((ratios.mean(0) - 1) / (variance[told] / 2000).sqrt().clamp(min=1e-9)).square().mean()) < 2.0
+
+
+@pytest.mark.parametrize(("layers", "table"), [((), False), ((100, 100), True)])
+def test_layers_that_cannot_be(layers: tuple[int, ...], table: bool) -> None:
     with pytest.raises(UsageError):
-        loglik.build("deep-gmm", Real((2,)), layers=layers)
+        loglik.build("deep-gmm", Real((2,)), layers=layers, table=table)

@@ -106,6 +106,13 @@ MUTATIONS = (
         Case("deep-gmm", PLANE, {"layers": (2, 2)}),
     ),
     Mutation(
+        "deep-gmm-paths-above-forgotten", "deep-gmm", "a searched path is scored without the determinants above a layer",
+        "models/latent/deep_gmm/searched.py",
+        "constant = constant + (layers[i].log_det() + self.logits[i].log_softmax(0))[p[:, i]]",
+        "constant = constant + self.logits[i].log_softmax(0)[p[:, i]]", MODEL, DEEPS, "deep-gmm",
+        Case("deep-gmm", PLANE, {"layers": (65, 64)}),
+    ),
+    Mutation(
         "ppca-posterior-without-variance", "ppca", "the posterior's covariance is M^-1, without sigma^2", PPCA,
         "self.variance * torch.cholesky_inverse(root)", "torch.cholesky_inverse(root)", MODEL, PPCAS, "ppca",
         Case("ppca", PLANE, {"latents": 1, "em": True}),

@@ -1,1 +1,1 @@
-"""The deep Gaussian mixture: paths through layers of affine maps, and the M-step of its EM."""
+"""The deep Gaussian mixture: paths through layers of affine maps, all summed or good ones found."""

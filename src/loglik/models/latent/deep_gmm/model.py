@@ -11,27 +11,27 @@ from torch import Tensor, nn
 
 from loglik.arguments.memory import check_memory
 from loglik.arguments.ranges import Charge, Count, Few
+from loglik.bijections.compose import Chain
+from loglik.bijections.elementwise import Gaussianize
 from loglik.contract import EMModel, Model
 from loglik.densities import LOG_2PI
 from loglik.errors import UsageError
-from loglik.models.dequantized import density_space
+from loglik.models.dequantized import Dequantized, density_space
+from loglik.models.flow import Flow
 from loglik.models.flows.gaussianized import gaussianized
 from loglik.models.latent.deep_gmm.maximization import Moments, log_prior
 from loglik.models.latent.deep_gmm.paths import Paths
+from loglik.models.latent.deep_gmm.searched import SearchedDeepMixture
+from loglik.models.latent.deep_gmm.start import start_paths
 from loglik.models.latent.gmm.covariances import Full
 from loglik.models.latent.gmm.fast_expectation import MixtureStats, expectation
-from loglik.models.latent.gmm.kmeans import lloyd, plus_plus
 from loglik.models.latent.posteriors import CategoricalPosterior
 from loglik.models.normals import MixtureOfNormals, Normals
 from loglik.models.standardized import standardized
-from loglik.spaces import Real, Space
+from loglik.spaces import Integer, Real, Space
 
 MOST_PATHS = 4096  # all are summed for each event, at D^2 each
 SLICE_VALUES = 1 << 19  # residuals (P, D, n) of one slice of events: 4 MB
-START_EVENTS = 1 << 15  # k-means looks at so many events at most
-LLOYD_STEPS = 8
-NOISE = 0.01  # of the upper maps at the start, which are else multiples of I
-CONTRASTS = 0.5  # log of the largest of these multiples; those of one layer are spread evenly around 1
 WORKING = 8.0  # matrices of a pass for each path: moments, maps, products and their gradients
 LEAST_WEIGHT = 1e-100  # no logarithm of 0
 
@@ -106,33 +106,11 @@ class DeepGaussianMixture(MixtureOfNormals, EMModel):
         u = torch.rand(n, dtype=self.dtype, device=self.device)
         p = torch.searchsorted(self.log_weights.exp().cumsum(0), u).clamp(max=len(self.log_weights) - 1)
         e = torch.randn(n, self.space.dims, dtype=self.dtype, device=self.device)
-        return self.paths.down(e, p).reshape(n, *self.space.shape)
+        return self.paths.down(e, self.paths.choices(p)).reshape(n, *self.space.shape)
 
     @torch.no_grad()
     def initialize(self, x: Tensor, context: Tensor | None = None) -> None:
-        """The first layer whitens the clusters of k-means; the upper ones are I at several contrasts, with noise."""
-        flat = self.events(x, context).flatten(1)
-        some = flat if len(flat) <= START_EVENTS else flat[torch.randperm(len(flat), device=flat.device)[:START_EVENTS]]
-        first, *upper = self.paths.layers
-        N = self.paths.counts[0]
-        nearest = lloyd(some, plus_plus(some, N), LLOYD_STEPS)
-        identity = torch.eye(self.space.dims, dtype=self.dtype, device=self.device)
-        for i in range(N):
-            cluster = some[nearest == i]
-            if not len(cluster):
-                cluster = some
-            centred = cluster - cluster.mean(0)
-            # The whole data's variance counts as D events, for a cluster may have fewer.
-            prior = self.space.dims * some.var(0, correction=0).clamp(min=1e-6)
-            covariance = (centred.T @ centred + prior.diag()) / (len(cluster) + self.space.dims)
-            root = torch.linalg.cholesky(covariance)
-            first.maps[i] = torch.linalg.solve_triangular(root, identity, upper=False)
-            first.shifts[i] = -first.maps[i] @ cluster.mean(0)
-        for layer in upper:
-            contrasts = torch.linspace(-CONTRASTS, CONTRASTS, len(layer.maps)).to(layer.maps).exp()
-            noise = NOISE * torch.randn_like(layer.maps)
-            layer.maps.copy_(identity * contrasts[:, None, None] + noise)
-            layer.shifts.copy_(NOISE * torch.randn_like(layer.shifts))
+        start_paths(self.paths, self.events(x, context).flatten(1))
         for logits in self.logits:
             logits.zero_()
 
@@ -177,13 +155,17 @@ def deep_gmm(
 ) -> Model:
     """A Gaussian mixture with a component for each path through `layers` of so many affine maps, the data's first.
 
-    Each component is a product of maps, one of each layer, so 5, 5 and 20 maps make 500 components. All paths are
-    summed, which costs their number times D^2 for each event; there may be 4096 of them. Each path has the product of
-    its maps' weights, or with `table` a weight of its own. It is fitted by EM to the maximum of log p(X) -
-    ridge/2 sum |W|^2, W the inverse maps of standardised data, with `iterations` of L-BFGS in each M-step.
+    Each component is a product of maps, one of each layer, so 5, 5 and 20 maps make 500 components. Each path has
+    the product of its maps' weights, or with `table` a weight of its own.
+
+    Up to 4096 paths all are summed, which costs their number times D^2 for each event, and the density is exact. It is
+    then fitted by EM to the maximum of log p(X) - ridge/2 sum |W|^2, W the inverse maps of standardised data, with
+    `iterations` of L-BFGS in each M-step. Of more paths good ones are searched for: the score is a bound from paths
+    drawn near the best one found, and it is trained by gradients, without `table`, `ridge` and `iterations`.
 
     Raises:
-        UsageError: no layer, or too many paths. TooLarge: moments of all paths that do not fit into memory.
+        UsageError: no layer, or a table of more paths than are summed.
+        TooLarge: moments of all paths that do not fit into memory.
 
     >>> import torch, loglik
     >>> x = torch.randn(200, 2, generator=torch.Generator().manual_seed(0)) ** 3
@@ -193,11 +175,18 @@ def deep_gmm(
     ('EM', 'exact')
     """
     real = density_space(space, "deep-gmm")
-    if not layers or min(layers) < 1 or math.prod(layers) > MOST_PATHS:
-        raise UsageError(
-            f"Expected layers of at least 1 map, with at most {MOST_PATHS} paths in all; got {tuple(layers)}, "
-            f"{math.prod(layers)} paths. Take fewer maps or layers."
-        )
+    if not layers or min(layers) < 1:
+        raise UsageError(f"Expected layers of at least 1 map; got {tuple(layers)}. Give the number of maps of each.")
+    if math.prod(layers) > MOST_PATHS:
+        if table:
+            raise UsageError(
+                f"Expected at most {MOST_PATHS} paths for a table of their weights; got {tuple(layers)}, "
+                f"{math.prod(layers)} paths. Leave out the table, or take fewer maps."
+            )
+        searched = SearchedDeepMixture(real, layers)
+        if not isinstance(space, Integer):
+            return searched
+        return Dequantized(space, Flow(real, Chain([]), searched, rescale=Gaussianize(space)))
     check_memory(
         WORKING * math.prod(layers) * 8.0 * space.dims**2,
         f"an EM pass of deep-gmm with {math.prod(layers)} paths over {space.dims} dimensions",

@@ -25,6 +25,11 @@ class Layer(nn.Module):
         rows: Tensor = (self.maps.flatten(0, 1) @ e).view(*self.shifts.shape, -1)
         return rows + self.shifts[:, :, None] * one
 
+    def along(self, e: Tensor, chosen: Tensor) -> Tensor:
+        """(M, D, n), maps (n,) -> W_i e + c_i with the map of each event, (M, D, n)."""
+        up: Tensor = (self.maps[chosen] @ e.movedim(2, 0).mT).mT.movedim(0, 2)
+        return up + self.shifts[chosen].T
+
     def log_det(self) -> Tensor:
         """(N,): log|det W_i|."""
         found: Tensor = torch.linalg.slogdet(self.maps).logabsdet
@@ -92,10 +97,10 @@ class Paths(nn.Module):
             p = p // count
         return found
 
-    def down(self, e: Tensor, p: Tensor) -> Tensor:
-        """e_k (n, D) and paths (n,) -> x (n, D)."""
-        for layer, chosen in reversed(list(zip(self.layers, self.choices(p), strict=True))):
-            e = layer.down(e, chosen)
+    def down(self, e: Tensor, chosen: Sequence[Tensor]) -> Tensor:
+        """e_k (n, D) and the map of each layer, k of (n,) -> x (n, D)."""
+        for layer, maps in reversed(list(zip(self.layers, chosen, strict=True))):
+            e = layer.down(e, maps)
         return e
 
     @property
