@@ -84,6 +84,7 @@ PROBLEMS = [
     Problem("ffjord", Real((6,)), {"hidden": (32, 32), "exact": False}, rows=64),
     Problem("ffjord-images", Real((1, 4, 4)), {"hidden": (8,), "exact": False}, rows=16, draws=16),
     Problem("gmm", TABLE, {"components": 8}, rows=4096, draws=4096, by_fit=1),
+    Problem("deep-gmm", TABLE, {"layers": (3, 3)}, rows=4096, draws=4096, by_fit=1),
     Problem("ppca", Real((64,)), {"latents": 8, "em": True}, rows=1024, draws=1024, by_fit=1),
     Problem("factor-analysis", TABLE, {"latents": 4}, rows=4096, by_fit=1),
     Problem("mppca", TABLE, {"components": 8, "latents": 4}, rows=4096, draws=4096, by_fit=1),

@@ -208,6 +208,12 @@ def test_crops_of_photographs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
     assert open_dataset("bsds300-colour", window=4).space == Integer((3, 4, 4), 256)
     with pytest.raises(UsageError, match="at most 16"):
         open_dataset("bsds300", window=17)
+    patches = open_dataset("bsds300-patches")
+    assert patches.space == Real((63,))
+    assert [part.rows for part in (patches.train, patches.valid, patches.test)] == [1000, 10_000, 400]
+    assert patches.train.fingerprint == open_dataset("bsds300-patches").train.fingerprint
+    rows = torch.cat([patches.test.x, -patches.test.x.sum(1, keepdim=True)], 1).reshape(-1, 8, 8)  # of mean 0
+    assert abs(float(rows.diff(dim=-1).mean()) * 256 - 5.0) < 0.1
 
 
 def test_frey_faces(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -10,6 +10,7 @@ PLANE = Real((2,))
 FA, FAS = "models/latent/factor_analysis/model.py", ("tests/models/test_factor_analysis.py",)
 VAE, VAES = "models/latent/vae.py", ("tests/models/test_vae.py",)
 GMM, GMMS = "models/latent/gmm/model.py", ("tests/models/test_gmm.py",)
+DEEP, DEEPS = "models/latent/deep_gmm/model.py", ("tests/models/test_deep_gmm.py",)
 PPCA, PPCAS = "models/latent/ppca.py", ("tests/models/test_ppca.py",)
 MPPCA, MPPCAS = "models/latent/mppca.py", ("tests/models/test_mppca.py",)
 GAUSSIAN, GAUSSIANS = "models/baselines/gaussian.py", ("tests/models/test_gaussian.py",)
@@ -107,6 +108,29 @@ MUTATIONS = (
     Mutation(
         "ppca-reconstruction-without-mean", "ppca", "what the latents explain is not moved back to the mean", PPCA,
         "@ self.weight.T + self.mean).reshape(-1", "@ self.weight.T).reshape(-1", Reach.BESIDE, PPCAS,
+    ),
+    Mutation(
+        "deep-gmm-one-determinant", "deep-gmm", "the density has the log-determinant of the first layer alone", DEEP,
+        "self.log_weights + self.paths.log_det()", "self.log_weights + self.paths.layers[0].log_det().mean()", MODEL,
+        DEEPS, "deep-gmm", Case("deep-gmm", PLANE, {"layers": (2, 2)}),
+    ),
+    Mutation(
+        "deep-gmm-shift-added-in-samples", "deep-gmm", "samples go down with the shift added, not taken off",
+        "models/latent/deep_gmm/paths.py", "(e[rows] - self.shifts[i])", "(e[rows] + self.shifts[i])", MODEL, DEEPS,
+        "deep-gmm", Case("deep-gmm", PLANE, {"layers": (2, 2)}),
+    ),
+    Mutation(
+        "deep-gmm-scatter-about-the-origin", "deep-gmm", "the last layer's scatter is not about its mean",
+        "models/latent/deep_gmm/maximization.py",
+        "second - n[:, None, None] * mean[:, :, None] * mean[:, None, :]", "second", MODEL, DEEPS, "deep-gmm",
+        Case("deep-gmm", PLANE, {"layers": (2, 2)}),
+    ),
+    Mutation(
+        "deep-gmm-paths-above-forgotten", "deep-gmm", "a searched path is scored without the determinants above a layer",
+        "models/latent/deep_gmm/searched.py",
+        "constant = constant + (layers[i].log_det() + self.logits[i].log_softmax(0))[p[:, i]]",
+        "constant = constant + self.logits[i].log_softmax(0)[p[:, i]]", MODEL, DEEPS, "deep-gmm",
+        Case("deep-gmm", PLANE, {"layers": (65, 64)}),
     ),
     Mutation(
         "ppca-posterior-without-variance", "ppca", "the posterior's covariance is M^-1, without sigma^2", PPCA,

@@ -65,6 +65,7 @@ RECORDED = {
     "gmm-tied": Case("gmm", ROW, {"components": 3, "covariance": "tied"}),
     "gmm-diagonal": Case("gmm", Integer((4,), 5), {"components": 3, "covariance": "diagonal"}),
     "gmm-spherical": Case("gmm", PLANE, {"components": 3, "covariance": "spherical"}),
+    "deep-gmm": Case("deep-gmm", ROW, {"layers": (2, 2)}),
     "ppca": Case("ppca", ROW, {"latents": 2}),
     "ppca-em": Case("ppca", Integer((4,), 5), {"latents": 2, "em": True}),
     "mppca": Case("mppca", ROW, {"components": 3, "latents": 2}),

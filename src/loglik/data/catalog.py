@@ -8,7 +8,7 @@ from functools import partial
 import torch
 
 from loglik.data.builtin.binary import BINARY_SETS
-from loglik.data.builtin.bsds300 import BSDS300, BSDS300_COLOUR
+from loglik.data.builtin.bsds300 import BSDS300, BSDS300_COLOUR, BSDS300_PATCHES
 from loglik.data.builtin.digits import DIGITS
 from loglik.data.builtin.entry import Builtin
 from loglik.data.builtin.freyfaces import FREYFACES
@@ -36,7 +36,7 @@ CATALOG: dict[str, Builtin] = {
     entry.name: entry
     for entry in (
         DIGITS, *TOY_SETS, MARKOV, ISING, DEAD_LEAVES, *IMAGE_SETS, TINYSHAKESPEARE, FSDD, BSDS300, BSDS300_COLOUR,
-        FREYFACES, *BINARY_SETS, *UCI_SETS,
+        BSDS300_PATCHES, FREYFACES, *BINARY_SETS, *UCI_SETS,
     )
 }  # fmt: skip
 

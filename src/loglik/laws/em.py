@@ -34,7 +34,7 @@ def em_ascends(model: Model, x: Tensor, context: Tensor | None) -> Result:
     found = []
     for _ in range(PASSES + 1):
         stats = _expect(model, x, context)
-        prior = float(model.log_prior()) if model.has_prior else 0.0
+        prior = float(model.log_prior().detach()) if model.has_prior else 0.0
         found.append((float(stats.log_likelihood) + prior) / float(stats.events))
         if len(found) <= 2:
             _agrees(model, x, context)
@@ -170,7 +170,7 @@ def gaps_ascend(model: Model, x: Tensor, context: Tensor | None) -> Result:
             own = float(model.log_marginal(x, ~missing, context).double().sum())
         off = abs(float(stats.log_likelihood) - own) / max(1.0, abs(own))
         require(off <= SLACK, f"expect reports {float(stats.log_likelihood):.6f} nats in all, log_marginal {own:.6f}.")
-        prior = float(model.log_prior()) if model.has_prior else 0.0
+        prior = float(model.log_prior().detach()) if model.has_prior else 0.0
         found.append((own + prior) / float(stats.events))
         _maximize(model, stats)
     fall = max((before - after) / max(1.0, abs(before)) for before, after in pairwise(found))

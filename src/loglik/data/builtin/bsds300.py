@@ -17,13 +17,15 @@ from loglik.data.builtin.places import find
 from loglik.data.formats.images.file import read_image
 from loglik.data.source import Dataset, Memory
 from loglik.errors import EmptyData, UnreadableData, UsageError
-from loglik.spaces import Integer
+from loglik.spaces import Integer, Real
 
 FOLDERS = ("BSDS300/images/train", "BSDS300/images/test")
 SIDE = 16
 SEED = 0
 CROPS = {"train": 500, "valid": 500, "test": 100}  # of each photograph
 VALID_PHOTOGRAPHS = 20
+PATCH = 8  # the side of a patch
+PATCHES = {"train": 500, "valid": 500, "test": 200}  # of each photograph
 
 
 def load_bsds300(colour: bool = False, window: int | None = None) -> Dataset:
@@ -33,6 +35,31 @@ def load_bsds300(colour: bool = False, window: int | None = None) -> Dataset:
     BT.601, as Pillow computes it).
     """
     entry, side = BSDS300_COLOUR if colour else BSDS300, window or SIDE
+    return _dataset(entry, Integer((3 if colour else 1, side, side), levels=256), CROPS)
+
+
+def load_bsds300_patches() -> Dataset:
+    """90 000 / 10 000 / 20 000 patches (63,): the 8 x 8 crops of grey photographs without their mean.
+
+    x = (levels + u) / 256, u ~ U[0, 1) drawn once from the seed, minus the mean of the patch, without its last pixel:
+    B. Uria, I. Murray, H. Larochelle 2013, RNADE, arXiv:1306.0186, section 5.2. Photographs as `load_bsds300` splits
+    them.
+    """
+    levels = _dataset(BSDS300_PATCHES, Integer((1, PATCH, PATCH), levels=256), PATCHES)
+    random = torch.Generator().manual_seed(SEED)
+    train, valid, test = (_without_mean(part.read(), random) for part in (levels.train, levels.valid, levels.test))
+    how = levels.split | {"noise": "uniform, drawn once", "values": "over 256, minus the mean, without the last pixel"}
+    return Dataset(levels.name, train, valid, test, how)
+
+
+def _without_mean(levels: Memory, random: torch.Generator) -> Memory:
+    flat = levels.x.flatten(1).double()
+    x = (flat + torch.rand(flat.shape, generator=random, dtype=torch.float64)) / 256
+    x = (x - x.mean(1, keepdim=True))[:, :-1]
+    return Memory(Real((x.shape[1],)), x, groups=levels.groups)
+
+
+def _dataset(entry: Builtin, space: Integer, counts: dict[str, int]) -> Dataset:
     train, test = (sorted(folder.glob("*.jpg")) for folder in find(entry.files))
     if len(train) <= VALID_PHOTOGRAPHS or not test:
         raise EmptyData(
@@ -40,16 +67,15 @@ def load_bsds300(colour: bool = False, window: int | None = None) -> Dataset:
         )
     cut = len(train) - VALID_PHOTOGRAPHS
     photographs = {"train": train[:cut], "valid": train[cut:], "test": test}
-    space = Integer((3 if colour else 1, side, side), levels=256)
     random = np.random.Generator(np.random.PCG64(SEED))
     part = {}
     for key, paths in photographs.items():
-        crops = _crops(paths, CROPS[key], space, random)
-        part[key] = Memory(space, crops, groups=torch.arange(len(paths)).repeat_interleave(CROPS[key]))
+        crops = _crops(paths, counts[key], space, random)
+        part[key] = Memory(space, crops, groups=torch.arange(len(paths)).repeat_interleave(counts[key]))
     split = {
         "how": "official photographs, of the training part the last 20 to validate; crops at places drawn by PCG64",
         "seed": SEED,
-        "window": side,
+        "window": space.shape[-1],
         "photographs": {key: len(paths) for key, paths in photographs.items()},
         **{key: memory.rows for key, memory in part.items()},
     }
@@ -91,6 +117,13 @@ BSDS300 = Builtin(
     "crops of grey photographs",
     files=FOLDERS,
     windowed=True,
+)
+BSDS300_PATCHES = Builtin(
+    "bsds300-patches",
+    load_bsds300_patches,
+    "Real(63)",
+    "8 x 8 patches of grey photographs, without their mean",
+    files=FOLDERS,
 )
 BSDS300_COLOUR = Builtin(
     "bsds300-colour",
