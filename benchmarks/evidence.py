@@ -167,6 +167,7 @@ def show(case: Case, found: loglik.Evidence) -> str:
     return (
         f"{case.name:18} {case.log_z:11.5f}  {found.method:10} {found.log_z:11.5f} +- {found.stderr:.5f} "
         f"{off:+6.1f} sigma  {found.evaluations:9d} evaluations {found.seconds:6.1f} s"
+        f"{'  doubtful' if found.doubtful else ''}"
     )
 
 

@@ -106,6 +106,13 @@ def test_what_it_says() -> None:
     assert f"{found.evaluations} evaluations" in text
 
 
+def test_an_estimate_that_few_draws_carry_says_so() -> None:
+    """A mixture of t's is no shell in twenty dimensions; chains are."""
+    box_20 = box(-6.0, 6.0, 20)
+    assert "do not trust the error" in str(loglik.evidence(shell, box_20, method="importance", particles=1000))
+    assert "do not trust" not in str(loglik.evidence(shell, box(-6.0, 6.0, 2), method="importance", particles=1000))
+
+
 def test_what_cannot_be_is_refused_in_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
     square = box(0.0, 1.0, 2)
     with pytest.raises(UnknownName, match="smc"):

@@ -9,6 +9,8 @@ from torch import Tensor
 from loglik.contract import Claim
 from loglik.ops import log_mean_exp
 
+LEAST_FOR_EACH = 10  # independent draws that each repeat should be worth
+
 
 @dataclass(frozen=True)
 class Evidence:
@@ -29,12 +31,18 @@ class Evidence:
     repeats: int
     claim: Claim = Claim.ESTIMATE
 
+    @property
+    def doubtful(self) -> bool:
+        """Whether few draws carry the estimate. Then Z is mostly too low, and its error cannot be told."""
+        return self.effective < LEAST_FOR_EACH * self.repeats
+
     def __str__(self) -> str:
+        few = "; few draws carry it, so do not trust the error: take another method or more particles"
         return (
             f"log evidence ~ {self.log_z:.4f} +- {self.stderr:.4f} nats ({self.claim} by {self.method}, error from "
             f"{self.repeats} independent repeats, effective sample size {self.effective:.0f}, {self.evaluations} "
             f"evaluations in {self.seconds:.1f} s)"
-        )
+        ) + (few if self.doubtful else "")
 
 
 def mean_of_repeats(log_z: Tensor) -> tuple[float, float]:
