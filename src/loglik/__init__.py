@@ -21,6 +21,9 @@ from loglik.version import __version__
 if TYPE_CHECKING:
     from loglik import data
     from loglik.inference.evaluate import evaluate
+    from loglik.inference.evidence.estimate import evidence
+    from loglik.inference.evidence.priors import Uniform
+    from loglik.inference.evidence.result import Evidence
     from loglik.inference.latent.decomposition import decompose
     from loglik.inference.latent.marginal import marginal_likelihood
     from loglik.inference.latent.variational import variational_em
@@ -37,12 +40,15 @@ if TYPE_CHECKING:
 LAZY = {
     "Comparison": "loglik.tasks.comparison",
     "Entry": "loglik.registry",
+    "Evidence": "loglik.inference.evidence.result",
     "History": "loglik.training.history",
+    "Uniform": "loglik.inference.evidence.priors",
     "build": "loglik.zoo",
     "check": "loglik.laws",
     "compare": "loglik.tasks.compare",
     "decompose": "loglik.inference.latent.decomposition",
     "evaluate": "loglik.inference.evaluate",
+    "evidence": "loglik.inference.evidence.estimate",
     "fit": "loglik.training.fit",
     "load": "loglik.runs.run",
     "marginal_likelihood": "loglik.inference.latent.marginal",
@@ -60,6 +66,7 @@ __all__ = [
     "Difference",
     "EMModel",
     "Entry",
+    "Evidence",
     "ExactModel",
     "FittedBy",
     "History",
@@ -72,6 +79,7 @@ __all__ = [
     "Score",
     "Space",
     "Stats",
+    "Uniform",
     "__version__",
     "build",
     "check",
@@ -79,6 +87,7 @@ __all__ = [
     "data",
     "decompose",
     "evaluate",
+    "evidence",
     "fit",
     "load",
     "marginal_likelihood",
