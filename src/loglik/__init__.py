@@ -21,6 +21,7 @@ from loglik.version import __version__
 if TYPE_CHECKING:
     from loglik import data
     from loglik.inference.evaluate import evaluate
+    from loglik.inference.posterior.priors import LaplacePrior, NormalPrior
     from loglik.laws import check
     from loglik.runs.run import load, save
     from loglik.tasks.compare import compare
@@ -35,6 +36,8 @@ LAZY = {
     "Comparison": "loglik.tasks.comparison",
     "Entry": "loglik.registry",
     "History": "loglik.training.history",
+    "LaplacePrior": "loglik.inference.posterior.priors",
+    "NormalPrior": "loglik.inference.posterior.priors",
     "build": "loglik.zoo",
     "check": "loglik.laws",
     "compare": "loglik.tasks.compare",
@@ -58,10 +61,12 @@ __all__ = [
     "FittedBy",
     "History",
     "Integer",
+    "LaplacePrior",
     "LatentModel",
     "LoglikError",
     "Measure",
     "Model",
+    "NormalPrior",
     "Real",
     "Score",
     "Space",
