@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from loglik.runs.run import load, save
     from loglik.tasks.compare import compare
     from loglik.tasks.comparison import Comparison
+    from loglik.tasks.posterior import posterior
     from loglik.tasks.sample import sample
     from loglik.training.fit import fit
     from loglik.training.history import History
@@ -44,6 +45,7 @@ LAZY = {
     "evaluate": "loglik.inference.evaluate",
     "fit": "loglik.training.fit",
     "load": "loglik.runs.run",
+    "posterior": "loglik.tasks.posterior",
     "register": "loglik.zoo",
     "sample": "loglik.tasks.sample",
     "save": "loglik.runs.run",
@@ -79,6 +81,7 @@ __all__ = [
     "evaluate",
     "fit",
     "load",
+    "posterior",
     "register",
     "sample",
     "save",
