@@ -27,10 +27,12 @@ if TYPE_CHECKING:
     from loglik.inference.latent.decomposition import decompose
     from loglik.inference.latent.marginal import marginal_likelihood
     from loglik.inference.latent.variational import variational_em
+    from loglik.inference.posterior.priors import LaplacePrior, NormalPrior
     from loglik.laws import check
     from loglik.runs.run import load, save
     from loglik.tasks.compare import compare
     from loglik.tasks.comparison import Comparison
+    from loglik.tasks.posterior import posterior
     from loglik.tasks.sample import sample
     from loglik.training.fit import fit
     from loglik.training.history import History
@@ -43,6 +45,8 @@ LAZY = {
     "Evidence": "loglik.inference.evidence.result",
     "History": "loglik.training.history",
     "Uniform": "loglik.inference.evidence.priors",
+    "LaplacePrior": "loglik.inference.posterior.priors",
+    "NormalPrior": "loglik.inference.posterior.priors",
     "build": "loglik.zoo",
     "check": "loglik.laws",
     "compare": "loglik.tasks.compare",
@@ -52,6 +56,7 @@ LAZY = {
     "fit": "loglik.training.fit",
     "load": "loglik.runs.run",
     "marginal_likelihood": "loglik.inference.latent.marginal",
+    "posterior": "loglik.tasks.posterior",
     "register": "loglik.zoo",
     "sample": "loglik.tasks.sample",
     "save": "loglik.runs.run",
@@ -71,10 +76,12 @@ __all__ = [
     "FittedBy",
     "History",
     "Integer",
+    "LaplacePrior",
     "LatentModel",
     "LoglikError",
     "Measure",
     "Model",
+    "NormalPrior",
     "Real",
     "Score",
     "Space",
@@ -91,6 +98,7 @@ __all__ = [
     "fit",
     "load",
     "marginal_likelihood",
+    "posterior",
     "register",
     "sample",
     "save",

@@ -126,7 +126,7 @@ MUTATIONS = (
         Case("deep-gmm", PLANE, {"layers": (2, 2)}),
     ),
     Mutation(
-        "deep-gmm-paths-above-forgotten", "deep-gmm", "a searched path is scored without the determinants above a layer",
+        "deep-gmm-paths-above-forgotten", "deep-gmm", "a searched path is scored without determinants above a layer",
         "models/latent/deep_gmm/searched.py",
         "constant = constant + (layers[i].log_det() + self.logits[i].log_softmax(0))[p[:, i]]",
         "constant = constant + self.logits[i].log_softmax(0)[p[:, i]]", MODEL, DEEPS, "deep-gmm",

@@ -22,6 +22,7 @@ from loglik.cli.options import (
     KeepEqual,
     ModelName,
     Precision,
+    PriorScale,
     Rate,
     Samples,
     Seed,
@@ -71,6 +72,7 @@ def fit(
     set_: Settings = None,
     batch: Batch = None,
     lr: Rate = None,
+    prior: PriorScale = None,
     precision: Precision = None,
     option: TrainingWords = None,
     samples: Samples = SAMPLES,
@@ -103,7 +105,8 @@ def fit(
       torchrun --nproc-per-node 4 -m loglik fit table.parquet --model gmm
     """
     given = {"steps": steps, "epochs": epochs, "budget": budget, "batch": batch, "lr": lr, "precision": precision}
-    given |= {"starts": starts, "seed": None if resume and seed == 0 else seed, **training_options(option)}
+    given |= {"seed": None if resume and seed == 0 else seed, **training_options(option)}
+    given |= {"starts": starts, "prior": prior}
     given = {name: value for name, value in given.items() if value is not None}
     hyperparameters = settings(set_)
     check_words(given, model, hyperparameters)

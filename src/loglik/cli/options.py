@@ -181,6 +181,15 @@ Batch = Annotated[
 Rate = Annotated[
     float | None, typer.Option(help="The highest learning rate.", callback=real_within("--lr", REAL["lr"]))
 ]
+PriorScale = Annotated[
+    float | None,
+    typer.Option(
+        "--prior",
+        help="Deviation of a normal prior of all weights (L2), counted once for the data; no weight decays then.",
+        metavar="SCALE",
+        callback=real_within("--prior", REAL["prior"]),
+    ),
+]
 Precision = Annotated[str | None, typer.Option(help="auto, float32 or bfloat16 (inside nets).", callback=_precision)]
 Temperature = Annotated[
     float,

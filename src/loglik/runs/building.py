@@ -15,6 +15,7 @@ from torch.nn.modules.module import (
 from loglik.contract import Model
 from loglik.errors import CorruptRun, LoglikError, TooLarge, UnknownName
 from loglik.inference.randomness import seeded
+from loglik.models.predictive import PosteriorPredictive
 from loglik.records import Record
 from loglik.spaces import space_from_json
 from loglik.zoo import ZOO, build, entry
@@ -42,12 +43,25 @@ def rebuilt(record: Record, place: Path, seed: int) -> Model:
         raise UnknownName("model", name, ZOO, advice) from None
     try:
         with seeded(seed):
-            return build(name, space_from_json(recipe["space"]), **recipe["hyperparameters"])
+            return _built(recipe)
     except MemoryError:
         raise
     except (LoglikError, ArithmeticError, AttributeError, LookupError, RuntimeError, TypeError, ValueError) as error:
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise CorruptRun(f"{place} describes a model that cannot be built. {reason} {AGAIN}") from None
+
+
+def _built(recipe: Record) -> Model:
+    """The model of a recipe: of the zoo, or the predictive of so many draws of its weights."""
+    model = build(recipe["name"], space_from_json(recipe["space"]), **recipe["hyperparameters"])
+    return PosteriorPredictive(model, **recipe["posterior"]) if "posterior" in recipe else model
+
+
+def check_draws(record: Record, kept: int, place: Path) -> None:
+    """Raises CorruptRun for more draws of the weights than there are tensors; each would be made first."""
+    draws = record["model"].get("posterior", {}).get("draws", 1)
+    if draws > kept:
+        raise CorruptRun(f"{place} describes {draws} draws of the weights; there are {kept} tensors. {AGAIN}")
 
 
 def outline(record: Record) -> Model | None:
@@ -61,7 +75,7 @@ def outline(record: Record) -> Model | None:
     recipe = record["model"]
     try:
         with seeded(0), torch.device("meta"):
-            return build(recipe["name"], space_from_json(recipe["space"]), **recipe["hyperparameters"])
+            return _built(recipe)
     except TooLarge:
         raise
     except Exception:  # a builder may be the user's own, and anything

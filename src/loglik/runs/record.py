@@ -70,7 +70,10 @@ def hyperparameter(value: object, place: str) -> None:
         whole(-LARGEST_SIZE, LARGEST_SIZE)(value, place)
 
 
-MODEL = table({"name": text(200), "space": space, "hyperparameters": table(others=hyperparameter)})
+POSTERIOR = table({"draws": whole(1, 10_000), "about": text(1000), "log_evidence": none_or(number())})
+MODEL = table(
+    {"name": text(200), "space": space, "hyperparameters": table(others=hyperparameter)}, {"posterior": POSTERIOR}
+)
 SPLIT = table(
     maybe={
         **dict.fromkeys(("train", "valid", "test"), COUNT),

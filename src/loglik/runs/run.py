@@ -33,7 +33,7 @@ from loglik.output.folder import new_folder
 from loglik.output.manifest import Manifest, adopt, check_own, strangers, write_own
 from loglik.promises import check_model
 from loglik.records import Record
-from loglik.runs.building import AGAIN, TooMany, few_tensors, outline, rebuilt
+from loglik.runs.building import AGAIN, TooMany, check_draws, few_tensors, outline, rebuilt
 from loglik.runs.former import renewed
 from loglik.runs.record import RECORD
 from loglik.spaces import Space
@@ -94,9 +94,10 @@ def describe(model: Model) -> Record:
         )
     values = with_defaults(entry(recipe["name"]).load(), recipe["hyperparameters"])
     values = {k: v.to_json() if isinstance(v, Space) else v for k, v in values.items()}
+    drawn = {"posterior": recipe["posterior"]} if "posterior" in recipe else {}
     return {
         "format": FORMAT,
-        "model": {"name": recipe["name"], "space": recipe["space"].to_json(), "hyperparameters": values},
+        "model": {"name": recipe["name"], "space": recipe["space"].to_json(), "hyperparameters": values, **drawn},
         "claim": str(model.claim),
         "parameters": count_parameters(model),
         **receptive_field(model),
@@ -129,6 +130,7 @@ def load(folder: str | Path) -> Model:
     kinds = read_kinds(folder / WEIGHTS)
     size = sum(kind.size for kind in kinds.values())
     check_memory(2.0 * size, place, "Score on a larger machine.")
+    check_draws(record, len(kinds), folder / RUN)
     try:
         with few_tensors(len(kinds)):
             model = _built(record, folder, kinds, SMALL + TIMES * size)

@@ -10,13 +10,14 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from loglik.arguments.ranges import shown
+from loglik.arguments.ranges import is_number, shown
 from loglik.contract import FittedBy, Model
 from loglik.data import Dataset, Memory, Source, hold_out
 from loglik.data.weights import check_some
 from loglik.errors import EmptyData, FitWarning, UsageError
 from loglik.inference.evaluate import rows_for
 from loglik.inference.gaps import check_learns, check_validates
+from loglik.inference.posterior.priors import Prior, prior_of
 from loglik.inference.processes import agree, own_share
 from loglik.inference.randomness import seeded
 from loglik.ops import has_gaps
@@ -40,6 +41,7 @@ def fit(
     *,
     context: object = None,
     weights: object = None,
+    prior: object = None,
     valid: object = None,
     keep_equal_rows_together: bool = False,
     initialize: bool = False,
@@ -63,6 +65,8 @@ def fit(
         context: one per row, for p(x|c) and data that bring none.
         weights: (N,), 0 or more: each row counts so many times; of tables and paths also the name of their column. A
             gradient step and a look at validation weigh them relative to their mean.
+        prior: log p(theta), counted once for the data: `NormalPrior`, `LaplacePrior`, any function of the model, or the
+            deviation of a normal one for all weights. For gradients; no weight decays then unless it is asked for.
         valid: validation rows, as data; by default a Dataset's own, or a tenth of the rows, as `data.hold_out` draws.
         keep_equal_rows_together: of that tenth: no validation row equals a training row.
         initialize: take what follows from the data anew, although the model is fitted; weights stay.
@@ -81,8 +85,10 @@ def fit(
     >>> history.method, history.stopped
     ('closed form', 'converged')
     """
-    started, chosen, file = time.perf_counter(), Options.of(**options), _file_of(state)
+    told = {**options, "prior": prior} if is_number(prior) else options
+    started, chosen, file = time.perf_counter(), Options.of(**told), _file_of(state)
     check_function("watch", watch)
+    believed = _prior(model, chosen.prior if prior is None else prior)
     given = _Given(data, context, weights, valid, keep_equal_rows_together)
     train_source, valid_source = _sources(model, given, chosen)
     check_learns(model, train_source.gaps)
@@ -94,7 +100,7 @@ def fit(
         if begins and chosen.starts == 1:
             _initialize(model, train_source)
         if model.fitted_by is FittedBy.GRADIENTS:
-            training = GradientTraining(model, train_source.read(), valid_source, chosen)
+            training = GradientTraining(model, train_source.read(), valid_source, chosen, believed)
             training.seconds = time.perf_counter() - started
             history = _trained(training, noted, watch, resumed=resumed, state=file, keep_start=keep_start)
         elif model.fitted_by.in_passes:
@@ -137,6 +143,25 @@ def _ended(model: Model, history: History) -> History:
     if model.remark:
         warnings.warn(model.remark, FitWarning, stacklevel=3)
     return history
+
+
+def _prior(model: Model, given: object) -> Prior | None:
+    """The prior of the fit.
+
+    Raises:
+        UsageError: no prior, or a model that gradients do not train.
+    """
+    if given is None:
+        return None
+    if model.fitted_by is not FittedBy.GRADIENTS:
+        raise UsageError(
+            f"Expected a model trained by gradients for a prior of its weights; got {type(model).__name__}, fitted by "
+            f"{model.fitted_by}. Build one whose parameters have a prior: bayes-histogram, bayes-gaussian, bayes-gmm."
+        )
+    prior = prior_of(given)
+    if not isinstance(value := prior(model), Tensor) or value.numel() != 1:
+        raise UsageError(f"Expected the prior to return log p(theta), one number as a tensor; got {shown(value)}.")
+    return prior
 
 
 def _file_of(state: object) -> Path | None:

@@ -11,6 +11,7 @@ from torch import Tensor
 from loglik.contract import Model
 from loglik.data import Memory
 from loglik.errors import Diverged
+from loglik.inference.posterior.priors import Prior, name_of
 from loglik.inference.randomness import seeded
 from loglik.promises import objective_of
 from loglik.training.average import AveragedWeights
@@ -36,8 +37,10 @@ class GradientTraining:
     a budget of time does the run depend on how fast the machine is: its length, its batch and its looks.
     """
 
-    def __init__(self, model: Model, train: Memory, valid: Memory | None, options: Options) -> None:
-        self.model, self.options = model, options
+    def __init__(
+        self, model: Model, train: Memory, valid: Memory | None, options: Options, prior: Prior | None = None
+    ) -> None:
+        self.model, self.options, self.prior = model, options, prior
         if options.precision == "bfloat16":
             check_half_precision(model, train.x, train.context)
         carry = options.carry and train.stream and model.carries
@@ -49,11 +52,12 @@ class GradientTraining:
         self.parameters = [p for p in model.parameters() if p.requires_grad]
         decayed = [p for p in self.parameters if p.ndim >= 2]
         plain = [p for p in self.parameters if p.ndim < 2]
-        decay = options.decay(sum(p.numel() for p in decayed), train.rows * model.space.dims)
+        values = train.rows * model.space.dims
+        decay = options.decay(sum(p.numel() for p in decayed), values, has_prior=prior is not None)
         groups = [{"params": decayed, "weight_decay": decay}, {"params": plain, "weight_decay": 0.0}]
         self.optimizer = torch.optim.AdamW([g for g in groups if g["params"]], lr=options.lr, fused=True)
         self.average = AveragedWeights(self.parameters, options.ema)
-        self.history = History("gradients", batch=self.batches.size, weight_decay=decay)
+        self.history = History("gradients", batch=self.batches.size, weight_decay=decay, prior=prior and name_of(prior))
         self.carried: Tensor | None = None  # what the model remembers of each stream
         self.step = 0
         self.recent: list[float] = []  # training objectives since the last look
@@ -181,7 +185,9 @@ class GradientTraining:
 
     def _log_prior(self) -> Tensor | float:
         """Its share of one event, log p(theta) / N: over an epoch it is counted once."""
-        return self.model.log_prior() / self.batches.count if self.model.has_prior else 0.0
+        own = self.model.log_prior() if self.model.has_prior else 0.0
+        given = 0.0 if self.prior is None else self.prior(self.model)
+        return (own + given) / self.batches.count
 
     def _half_precision(self, device: torch.device) -> bool:
         if self.options.precision == "auto":

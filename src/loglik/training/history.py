@@ -62,6 +62,7 @@ class History:
     set_aside: int = 0
     batch: int | None = None
     weight_decay: float | None = None
+    prior: str | None = None
     epochs: float = 0.0
     starts: list[Start] = field(default_factory=list)
     kept_start: int | None = None

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from loglik.arguments.ranges import SEEDS, Range, real, shown, whole
 from loglik.errors import UnknownName, UsageError
+from loglik.inference.posterior.priors import SCALES
 from loglik.records import Record
 
 DEFAULT_STEPS = 3000
@@ -28,6 +29,7 @@ REAL = {
     "budget": SECONDS,
     "lr": Range(0.0, 1e3, above=True),
     "weight_decay": Range(0.0, 1e6),
+    "prior": SCALES,
     "warmup": Range(0.0, 1.0, below=True),
     "clip": Range(0.0, 1e30, above=True),
     "ema": Range(0.0, 1.0, below=True),
@@ -50,6 +52,7 @@ class Options:
     batch: int | None = None  # rows in a step; by default what suits the data, see `batch_rows`, and the budget
     lr: float = 3e-3
     weight_decay: float | None = None  # of matrices, as in AdamW; by default by their size, see `decay`
+    prior: float | None = None  # deviation of a normal prior of all weights, for gradients; it takes the decay's place
     warmup: float = 0.03  # the share of the budget over which lr rises from 0, at most 250 steps; a cosine follows
     clip: float = 1.0  # the largest norm of the gradient
     ema: float = 0.999  # decay of the average of the weights, which is what is validated and kept
@@ -100,11 +103,14 @@ class Options:
         """Looks at validation without a better score, before training ends."""
         return 8 if self.patience is None else self.patience
 
-    def decay(self, weights: int, values: int) -> float:
+    def decay(self, weights: int, values: int, *, has_prior: bool = False) -> float:
         """The weight decay: as given, or 1e-4, and up to 1 for nets with more weights than the data have values.
 
         A net of 300 000 weights learns 900 rows by heart within a few epochs, before it has learnt what they share.
+        A prior is what is believed of the weights: beside one they do not decay unless it is asked for.
         """
+        if has_prior and self.weight_decay is None:
+            return 0.0
         if self.weight_decay is not None:
             return self.weight_decay
         return min(1.0, max(1e-4, (weights / values - 1.0) / WEIGHTS_PER_VALUE))

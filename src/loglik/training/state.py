@@ -95,6 +95,7 @@ def restore_state(path: Path, training: GradientTraining) -> None:
     tensors, about = read_tensors(path)
     check(about, ABOUT, str(path))
     check_options(about["options"], training)
+    check_prior(about["history"].get("prior"), training.history.prior)
     structure = tuple(f".{name}" for name in rebuilt_names(training.model))  # files of earlier versions hold it too
     tensors = {name: t for name, t in tensors.items() if not name.endswith(structure)}
     check_kinds({name: Kind.of(t) for name, t in tensors.items()}, _kinds(path, training, tensors, about), str(path))
@@ -185,6 +186,11 @@ def check_options(saved: Record, training: GradientTraining) -> None:
             f"Resuming continues the run as it was started: {name} was {before[name]}; got {now[name]}. "
             "Leave the option out, or start a new run."
         )
+
+
+def check_prior(saved: object, now: str | None) -> None:
+    if saved != now:
+        raise RunMismatch(f"Resuming continues the run as it was started: its prior was {saved}; got {now}.")
 
 
 def _restore_optimizer(optimizer: torch.optim.Optimizer, flat: dict[str, Tensor]) -> None:
