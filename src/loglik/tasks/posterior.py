@@ -20,6 +20,7 @@ from loglik.inference.posterior.target import LogJoint
 from loglik.inference.randomness import seeded
 from loglik.models.predictive import PosteriorPredictive
 from loglik.promises import check_model
+from loglik.records import Record
 from loglik.training.fit import fit
 from loglik.zoo import ZOO, build
 
@@ -161,7 +162,8 @@ def _ensemble(
     for member in range(samples):
         again = build(recipe["name"], recipe["space"], seed=seed + member, **recipe["hyperparameters"])
         again.to(model.device)
-        fit(again, rows, prior=prior, **{"seed": seed + member, **options})
+        own: Record = {"seed": seed + member, **options}
+        fit(again, rows, prior=prior, **own)
         states.append(again.state_dict())
     about = f"Deep ensemble of {samples} fits; prior {'none' if prior is None else name_of(prior)}"
     return PosteriorPredictive.of(model, states, about)

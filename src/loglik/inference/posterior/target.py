@@ -124,7 +124,7 @@ class LogJoint:
             theta.grad = -slope
             return -value
 
-        search.step(lose)  # type: ignore[no-untyped-call]
+        search.step(lose)
         return theta.detach()
 
     def _flat(self, grads: tuple[Tensor | None, ...]) -> Tensor:
