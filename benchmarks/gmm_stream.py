@@ -12,10 +12,11 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
 
 from benchmarks.harness import surroundings
 
-COLUMNS, COMPONENTS, PASSES = 10, 16, 3
+COLUMNS, COMPONENTS, PASSES, THREADS = 10, 16, 3, 2
 MILLIONS = (2, 20)
 AT_ONCE = 1_000_000  # rows that are made and written together
 BAR_MB = 1536  # of the whole process
@@ -28,7 +29,7 @@ import json, sys, time
 import pyarrow.parquet, torch
 import loglik
 from loglik.data import open_source
-torch.set_num_threads(2)
+torch.set_num_threads(int(sys.argv.pop()))
 peak = lambda: int(open("/proc/self/status").read().split("VmHWM:")[1].split()[0]) / 1024
 path, covariance, components, passes, weights = sys.argv[1:]
 model = loglik.build("gmm", loglik.Real((10,)), components=int(components), covariance=covariance, seed=0)
@@ -44,6 +45,7 @@ print(json.dumps({"idle_mb": idle, "peak_mb": peak(), "over_idle_mb": peak() - i
 
 
 def main() -> int:
+    torch.set_num_threads(THREADS)  # as the processes that fit have, for the record
     kept, reached = {}, True
     with tempfile.TemporaryDirectory() as folder:
         for millions in MILLIONS:
@@ -95,7 +97,7 @@ def write(path: Path, millions: int) -> None:
 
 
 def fitted(path: Path, covariance: str, millions: int, weights: str = "") -> dict[str, Any]:
-    command = [sys.executable, "-c", FIT, str(path), covariance, str(COMPONENTS), str(PASSES), weights]
+    command = [sys.executable, "-c", FIT, str(path), covariance, str(COMPONENTS), str(PASSES), weights, str(THREADS)]
     found: dict[str, Any] = json.loads(subprocess.run(command, capture_output=True, text=True, check=True).stdout)
     found["rows_per_second"] = 1e6 * millions / found["seconds_per_pass"]
     print(

@@ -203,6 +203,7 @@ def test_marginals_count_what_their_bins_leave_out():
     assert left_out(torch.tensor([0.0, 5.0]), torch.tensor([-9.0, -8.0, 0.5, math.nan]), Limits(-1.0, 1.0)) == (
         "1 row\u00a0\u25b8, 2 samples\u00a0\u25c2, 1 sample NaN"
     )
+    assert left_out(torch.tensor([0.5, math.nan, math.nan]), torch.zeros(0), Limits(-1.0, 1.0)) == "2 rows missing"
     x = torch.cat([torch.linspace(-1.0, 1.0, 999), torch.tensor([1e4])])[:, None]
     section = marginals(Real((1,)), Memory(Real((1,)), x), [])
     assert [card.note for card in section.cards] == ["1 row\u00a0\u25b8"]

@@ -201,7 +201,7 @@ def whole_with_a_gap(place: str) -> NotFinite:
     """The error for whole numbers one of which is missing: one gap must not make a density of a probability."""
     return NotFinite(
         f"Expected whole numbers throughout; got a missing value at {place}. Remove the row, fill in the value, or "
-        "read all as reals, of which some may be missing: --space real."
+        "state the space real, where values may be missing (--space real)."
     )
 
 

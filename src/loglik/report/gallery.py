@@ -77,6 +77,8 @@ def _images_caption(space: Space, scale: tuple[float, float], data: Memory | Non
     caption += "" if data is None else " The data are held-out rows."
     if len(space.shape) == 3 and space.shape[0] not in (1, 3):
         caption += f" Of {space.shape[0]} channels the first is shown."
+    if data is not None and data.gaps:
+        caption += " Missing values are black."
     if space.limits is None:
         caption += f" Black is {scale[0]:.3g} and less, white {scale[1]:.3g} and more."
     return caption
@@ -97,7 +99,8 @@ def _extremes(parts: list[Tensor]) -> tuple[float, float]:
     """The darkest and lightest value of real-valued images, from the data where there are any."""
     if not parts or not parts[0].is_floating_point():
         return 0.0, 1.0
-    return float(torch.amin(parts[0])), float(torch.amax(parts[0]))
+    there = parts[0][~parts[0].isnan()]
+    return (float(torch.amin(there)), float(torch.amax(there))) if len(there) else (0.0, 1.0)
 
 
 def symbols(

@@ -47,7 +47,7 @@ def _rgb(x: Tensor, space: Space, low: float, high: float) -> Bytes:
     images = x.double().reshape(len(x), -1, *space.shape[-2:])  # (n, C, H, W)
     images = images[:, :3] if images.shape[1] == 3 else images[:, :1].expand(-1, 3, -1, -1)
     scaled = ((images - low) / ((high - low) or 1.0)).clamp(0.0, 1.0) * 255.0
-    pixels: Bytes = scaled.round().byte().permute(0, 2, 3, 1).numpy()
+    pixels: Bytes = scaled.nan_to_num(nan=0.0).round().byte().permute(0, 2, 3, 1).numpy()
     return pixels
 
 

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Iterable
+from numbers import Integral
 from typing import Any
 
 import numpy as np
@@ -9,10 +10,11 @@ import torch
 from torch import Tensor
 
 from loglik.arguments.memory import check_memory
-from loglik.data.checks import Array, Origin, as_numbers, check_finite, conform, one_line
+from loglik.data.checks import Array, Origin, as_numbers, check_finite, conform, one_line, whole_with_a_gap
 from loglik.data.infer import Evidence, stated_space
 from loglik.data.source import Memory
 from loglik.errors import ContextError, EmptyData, NotFinite, NotNumeric, ShapeMismatch, UnreadableData, UsageError
+from loglik.ops import has_gaps
 from loglik.spaces import Category, Real, Space
 
 
@@ -24,6 +26,7 @@ def in_memory(data: object, context: object, space: Space | str | None) -> Memor
         evidence = Evidence()
         evidence.update(x)
         chosen = evidence.space(shape)
+        _check_whole_lists(data, x)
     else:
         chosen = stated_space(space, shape, "the data")
     x = conform(x, chosen, Origin("the data"))
@@ -33,6 +36,19 @@ def in_memory(data: object, context: object, space: Space | str | None) -> Memor
     if len(c) != len(x):
         raise ContextError(f"Expected one context per row, {len(x)}; got {len(c)}.")
     return Memory(chosen, x, c, c_space)
+
+
+def _check_whole_lists(data: object, x: Tensor) -> None:
+    """Raises NotFinite for lists of whole numbers with NaN among them, which numpy makes floats of."""
+    if not isinstance(data, list | tuple) or not has_gaps(x):
+        return
+    values = np.array(data, dtype=object).reshape(len(x), -1)[~x.flatten(1).isnan().numpy()]
+    evidence = Evidence()
+    if all(isinstance(value, Integral) for value in values):
+        evidence.update(x.nan_to_num(nan=0.0).long())
+        if evidence.whole:
+            row, flat = (int(i) for i in x.flatten(1).isnan().nonzero()[0])
+            raise whole_with_a_gap(Origin("the data").place(row, flat, tuple(x.shape[1:])))
 
 
 def as_tensor(data: object, origin: Origin) -> Tensor:
