@@ -13,6 +13,7 @@ from benchmarks import (
     cnf,
     gmm,
     imports,
+    linear_gaussian,
     made,
     maf,
     nsf,
@@ -25,7 +26,10 @@ from benchmarks import (
 )
 from benchmarks.harness import measure, passed, table_lines, write
 
-MODULES = [char_rnn, cnf, gmm, imports, made, maf, nsf, pixelcnn, pixelcnnpp, pixelrnn, products, transformer, wavenet]
+MODULES = [
+    char_rnn, cnf, gmm, imports, linear_gaussian, made, maf, nsf, pixelcnn, pixelcnnpp, pixelrnn, products, transformer,
+    wavenet,
+]  # fmt: skip
 ROWS = [row for module in MODULES for row in module.ROWS]
 RESULTS = Path(__file__).parent / "results"
 
