@@ -14,7 +14,7 @@ from loglik.errors import NotFinite, ShapeMismatch, UnknownName, UsageError
 OURS = ["smc", "importance", "ais"]
 
 
-def normal(x: Tensor, mean: float, variance: float) -> Tensor:
+def normal(x: Tensor, mean: Tensor | float, variance: float) -> Tensor:
     return -0.5 * ((x - mean).square() / variance + math.log(2 * math.pi * variance))
 
 
