@@ -21,6 +21,7 @@ from loglik.zoo import build
 LEARNED = {
     "BatchNorm": {"mean", "variance"},
     "BayesHistogram": {"theta", "counts"},
+    "BayesMixture": {"shift", "unit", "counts", "first", "second", "entropy"},
     "CausalWhitening": {"mean_x", "whiten", "predict", "mean_y", "scale"},
     "ContextReader": {"centre", "scale"},
     "Continuous": {"pilots", "pilot_contexts"},

@@ -154,7 +154,8 @@ def test_a_name_of_another_package_is_taken(installed: Path) -> None:
 
 @pytest.mark.parametrize("name", ZOO)
 def test_a_seed_gives_the_same_weights_and_leaves_the_generator_alone(name: str) -> None:
-    space: Space = Integer((1, 4, 4), 5) if suits(name, Integer((1, 4, 4), 5)) else Category((16,), 5)
+    spaces: list[Space] = [Integer((1, 4, 4), 5), Category((16,), 5), Real((16,))]
+    space = next(space for space in spaces if suits(name, space))
     assert "seed" not in hyperparameters(entry(name).load())
     state = torch.get_rng_state()
     one, other = build(name, space, seed=3), build(name, space, seed=4)
@@ -217,9 +218,10 @@ def test_text_from_a_command_line_is_converted() -> None:
 
 @pytest.mark.parametrize("name", ZOO)
 def test_save_and_load(name: str, tmp_path: Path) -> None:
-    space: Space = Integer((1, 3, 3) if suits(name, Integer((1, 3, 3), 3)) else (9,), 3)
+    spaces: list[Space] = [Integer((1, 3, 3), 3), Integer((9,), 3), Category((9,), 3), Real((9,))]
+    space = next(space for space in spaces if suits(name, space))
     model = build(name, space).eval()
-    x = torch.randint(3, (30, *space.shape))
+    x = space.draw(30)
     with torch.no_grad():
         model.initialize(x)
     loaded = load(save(model, tmp_path / "run"))

@@ -91,5 +91,6 @@ PROBLEMS = [
     Problem("vae", DIGIT, {"hidden": (64,), "latents": 8}),
     Problem("bayes-histogram", DIGIT, rows=1024, by_fit=1),
     Problem("bayes-gaussian", Real((64,)), rows=1024, draws=1024, by_fit=1),
+    Problem("bayes-gmm", TABLE, {"components": 8}, rows=4096, draws=4096, by_fit=1),
     Problem("bayes-linear", Real((64,)), rows=1024, draws=1024, by_fit=1),
 ]

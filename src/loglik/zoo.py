@@ -118,6 +118,7 @@ ZOO: dict[str, Entry] = {
     ),
     "bayes-histogram": _bayes("bayes_histogram:bayes_histogram", "Laplace 1774", spaces=DISCRETE),
     "bayes-gaussian": _bayes("bayes_gaussian:bayes_gaussian", "Geisser & Cornfield 1963"),
+    "bayes-gmm": _bayes("bayes_gmm:bayes_gmm", "Corduneanu & Bishop 2001", spaces=(Real,), fitted_by=FittedBy.EM),
     "bayes-linear": _bayes("bayes_linear:bayes_linear", "Minka 2000"),
 }
 # fmt: on

@@ -8,6 +8,8 @@ from loglik.spaces import Real
 MODEL = Reach.MODEL
 TESTS = ("tests/models/test_bayes.py",)
 HISTOGRAM, LINEAR = "models/bayes/bayes_histogram.py", "models/bayes/linear_gaussian.py"
+MIXTURE, MIXTURES = "models/bayes/bayes_gmm.py", ("tests/models/test_bayes_gmm.py",)
+MIXTURE_CASE = Case("bayes-gmm", Real((2,)), {"components": 5, "mean": (0.0,), "scale": (1.0,)})
 STUDENT_T = "models/bayes/student_t.py"
 GAUSSIAN_CASE = Case("bayes-gaussian", Real((2,)))
 LINEAR_CASE = Case("bayes-linear", Real((3,)), {"weights": (0.0,), "scale": (1.0,)}, REAL_CONTEXT)
@@ -32,6 +34,16 @@ MUTATIONS = (
         "student-t-light-tails", "bayes-gaussian", "the tail has nu for nu + D", STUDENT_T,
         "0.5 * (finite + dims) * torch.log1p", "0.5 * finite * torch.log1p", MODEL, TESTS, "bayes-gaussian",
         GAUSSIAN_CASE,
+    ),
+    Mutation(
+        "bayes-gmm-scatter-not-about-mean", "bayes-gmm", "half of the means' part stays in the scatter", MIXTURE,
+        "self.second - beta[:, None, None]", "self.second - 0.5 * beta[:, None, None]", MODEL, MIXTURES,
+        "bayes-gmm", MIXTURE_CASE,
+    ),
+    Mutation(
+        "bayes-gmm-mean-certain", "bayes-gmm", "the predictive forgets that the means are uncertain", MIXTURE,
+        "((1.0 + 1.0 / beta) / freedom)", "(1.0 / freedom)", MODEL, MIXTURES,
+        "bayes-gmm", MIXTURE_CASE,
     ),
     Mutation(
         "bayes-linear-one-freedom-too-many", "bayes-linear", "nu - D + 2 degrees of freedom for nu - D + 1", LINEAR,

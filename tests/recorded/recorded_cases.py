@@ -75,5 +75,6 @@ RECORDED = {
     "bayes-histogram": Case("bayes-histogram", DIGIT, {"concentration": 0.5}),
     "bayes-gaussian": Case("bayes-gaussian", ROW, {"mean": (0.0,), "scale": (2.0,)}),
     "bayes-gaussian-integer": Case("bayes-gaussian", DIGIT),
+    "bayes-gmm": Case("bayes-gmm", ROW, {"components": 3}),
     "bayes-linear": Case("bayes-linear", ROW, {}, REAL_CONTEXT),
 }  # fmt: skip

@@ -48,15 +48,15 @@ class Prior(KeepsFloat64):
                 f"Expected freedom > {dims + 1}, the dimensions and one, so that the covariance has a mean; got "
                 f"{self.freedom:g}. Leave it out, or give more."
             )
-        known = None if choice.known is None else _numbers("known", choice.known, dims)
+        known = None if choice.known is None else numbers("known", choice.known, dims)
         self.register_buffer("known", known, persistent=False)
         self.from_data = choice.weight is None or (choice.scale is None and choice.known is None)
         weight = torch.zeros(features * dims) if choice.weight is None else choice.weight
         precision = [choice.rows] * features if choice.precision is None else choice.precision
-        given = _numbers("the prior's mean weights", weight, features * dims).reshape(features, dims)
+        given = numbers("the prior's mean weights", weight, features * dims).reshape(features, dims)
         self.register_buffer("weight", given)
-        self.register_buffer("precision", _numbers("precision", precision, features))
-        self.register_buffer("scale", _numbers("scale", [1.0] if choice.scale is None else choice.scale, dims))
+        self.register_buffer("precision", numbers("precision", precision, features))
+        self.register_buffer("scale", numbers("scale", [1.0] if choice.scale is None else choice.scale, dims))
         self.register_buffer("centre", torch.zeros(features - 1, dtype=torch.float64))
         self.register_buffer("constant", torch.tensor(-1))
 
@@ -76,13 +76,13 @@ class Prior(KeepsFloat64):
             centre, spread = centre_and_scale(context)
             self.centre.copy_(centre)
             if self.choice.precision is None:
-                self.precision[1:] = self.choice.rows * _varying(spread).square()
+                self.precision[1:] = self.choice.rows * varying(spread).square()
         if self.choice.weight is None:
             self.weight[0] = mean
         if self.choice.scale is None and self.choice.known is None:
             constant = (scale == 0).nonzero().flatten()
             self.constant.fill_(int(constant[0]) if len(constant) else -1)
-            self.scale.copy_(_varying(scale))
+            self.scale.copy_(varying(scale))
 
     @property
     def remark(self) -> str:
@@ -107,13 +107,13 @@ class Prior(KeepsFloat64):
     constant: Tensor
 
 
-def _varying(scale: Tensor) -> Tensor:
+def varying(scale: Tensor) -> Tensor:
     """Scales above 0: one of 0 becomes the mean of the others, and 1 where there is none."""
     varies = scale > 0
     return torch.where(varies, scale, scale[varies].mean() if bool(varies.any()) else 1.0)
 
 
-def _numbers(name: str, values: Sequence[float] | Tensor, size: int) -> Tensor:
+def numbers(name: str, values: Sequence[float] | Tensor, size: int) -> Tensor:
     """(size,): the numbers, or one for all."""
     found = torch.as_tensor(values, dtype=torch.float64).flatten()
     if len(found) not in (1, size):
