@@ -9,6 +9,7 @@ MODEL = Reach.MODEL
 PLANE = Real((2,))
 VAE, VAES = "models/latent/vae.py", ("tests/models/test_vae.py",)
 GMM, GMMS = "models/latent/gmm/model.py", ("tests/models/test_gmm.py",)
+GAPS, GAPPY = "models/latent/gmm/gaps.py", ("tests/models/test_gmm_gaps.py",)
 PPCA, PPCAS = "models/latent/ppca.py", ("tests/models/test_ppca.py",)
 GAUSSIAN, GAUSSIANS = "models/baselines/gaussian.py", ("tests/models/test_gaussian.py",)
 COUNTING = ("tests/models/test_uniform_and_histogram.py",)
@@ -86,6 +87,22 @@ MUTATIONS = (
         "gmm-spherical-sum-of-dimensions", "gmm", "a spherical variance is the sum over dimensions, not the mean",
         "models/latent/gmm/covariances.py", "return self.dims * counts[:, None]", "return counts[:, None]", MODEL,
         GMMS, "gmm", Case("gmm", PLANE, {"components": 3, "covariance": "spherical"}),
+    ),
+    Mutation(
+        "gmm-gaps-without-their-variance", "gmm", "what is missing adds its conditional mean, and no variance", GAPS,
+        "@ completing.mT + counts[:, :, None, None] * rest", "@ completing.mT", MODEL, GAPPY,
+        "gmm", Case("gmm", PLANE, {"components": 3}),
+    ),
+    Mutation(
+        "gmm-gaps-volume-of-all-values", "gmm", "log p(x_observed) takes the constant of missing values off too", GAPS,
+        "(seen.to(lower.dtype) @ sums.volume)[:, None]", "sums.volume.sum()", MODEL, GAPPY, "gmm",
+        Case("gmm", PLANE, {"components": 3}),
+    ),
+    Mutation(
+        "gmm-gaps-of-values-counted-in-full", "gmm",
+        "diagonal covariances take a missing value for one at the mean, without variance", GAPS,
+        "(square + self.counts[:, None] - observed)", "square", MODEL, GAPPY, "gmm",
+        Case("gmm", PLANE, {"components": 3, "covariance": "diagonal"}),
     ),
     Mutation(
         "ppca-posterior-without-variance", "ppca", "the posterior's covariance is M^-1, without sigma^2", PPCA,
