@@ -13,7 +13,8 @@ import torch
 from torch import Tensor
 
 from benchmarks.harness import OURS, Contender, Row
-from loglik.models.latent.gmm.model import COVARIANCES, GaussianMixture
+from loglik.models.latent.gmm.builder import COVARIANCES
+from loglik.models.latent.gmm.model import GaussianMixture
 from loglik.spaces import Real
 
 PACKAGES = ("torch", "numpy", "scikit-learn", "pomegranate")

@@ -103,7 +103,7 @@ ZOO: dict[str, Entry] = {
     "ffjord-images": _flow(
         "ffjord:ffjord_images", "Grathwohl et al. 2019", scoring=Cost.SOLVE, sampling=Cost.SOLVE, layout=IMAGES,
     ),
-    "gmm": _latent("gmm.model:gmm", "Dempster et al. 1977", Kind.REALS, *LEVELS),
+    "gmm": _latent("gmm.builder:gmm", "Dempster et al. 1977", Kind.REALS, *LEVELS),
     "deep-gmm": _latent("deep_gmm.model:deep_gmm", "van den Oord & Schrauwen 2014"),
     "ppca": _latent(
         "ppca:ppca", "Tipping & Bishop 1999", Kind.REALS, Kind.SOUND, *LEVELS, fitted_by=CLOSED_FORM, least_dims=2,

@@ -23,8 +23,9 @@ from loglik.errors import (
     UsageError,
 )
 from loglik.models.latent.gmm import fast_expectation
+from loglik.models.latent.gmm.builder import COVARIANCES, gmm
 from loglik.models.latent.gmm.covariances import Diagonal, Full, Tied
-from loglik.models.latent.gmm.model import COVARIANCES, GaussianMixture, gmm
+from loglik.models.latent.gmm.model import GaussianMixture
 from loglik.spaces import Category, Real
 
 SHAPES = list(COVARIANCES)
@@ -382,7 +383,7 @@ def test_refusals() -> None:
     with pytest.raises(EmptyData):
         model.initialize(x[:0])
     with pytest.raises(NotFinite):
-        model.initialize(torch.cat([x, torch.tensor([[math.nan, 0.0]])]))
+        model.initialize(torch.cat([x, torch.tensor([[math.inf, 0.0]])]))
     with pytest.raises(NotFinite):
         model.maximize(model.expect(torch.tensor([[math.inf, 0.0]])))
     with pytest.raises(UnknownName, match="'diagonal'"):

@@ -11,6 +11,7 @@ FA, FAS = "models/latent/factor_analysis/model.py", ("tests/models/test_factor_a
 VAE, VAES = "models/latent/vae.py", ("tests/models/test_vae.py",)
 GMM, GMMS = "models/latent/gmm/model.py", ("tests/models/test_gmm.py",)
 DEEP, DEEPS = "models/latent/deep_gmm/model.py", ("tests/models/test_deep_gmm.py",)
+GAPS, GAPPY = "models/latent/gmm/gaps.py", ("tests/models/test_gmm_gaps.py",)
 PPCA, PPCAS = "models/latent/ppca.py", ("tests/models/test_ppca.py",)
 MPPCA, MPPCAS = "models/latent/mppca.py", ("tests/models/test_mppca.py",)
 GAUSSIAN, GAUSSIANS = "models/baselines/gaussian.py", ("tests/models/test_gaussian.py",)
@@ -131,6 +132,22 @@ MUTATIONS = (
         "constant = constant + (layers[i].log_det() + self.logits[i].log_softmax(0))[p[:, i]]",
         "constant = constant + self.logits[i].log_softmax(0)[p[:, i]]", MODEL, DEEPS, "deep-gmm",
         Case("deep-gmm", PLANE, {"layers": (65, 64)}),
+    ),
+    Mutation(
+        "gmm-gaps-without-their-variance", "gmm", "what is missing adds its conditional mean, and no variance", GAPS,
+        "@ completing.mT + counts[:, :, None, None] * rest", "@ completing.mT", MODEL, GAPPY,
+        "gmm", Case("gmm", PLANE, {"components": 3}),
+    ),
+    Mutation(
+        "gmm-gaps-volume-of-all-values", "gmm", "log p(x_observed) takes the constant of missing values off too", GAPS,
+        "(seen.to(lower.dtype) @ sums.volume)[:, None]", "sums.volume.sum()", MODEL, GAPPY, "gmm",
+        Case("gmm", PLANE, {"components": 3}),
+    ),
+    Mutation(
+        "gmm-gaps-of-values-counted-in-full", "gmm",
+        "diagonal covariances take a missing value for one at the mean, without variance", GAPS,
+        "(square + self.counts[:, None] - observed)", "square", MODEL, GAPPY, "gmm",
+        Case("gmm", PLANE, {"components": 3, "covariance": "diagonal"}),
     ),
     Mutation(
         "ppca-posterior-without-variance", "ppca", "the posterior's covariance is M^-1, without sigma^2", PPCA,

@@ -59,9 +59,13 @@ class Normals:
 
     def log_marginal(self, x: Tensor, observed: Tensor) -> Tensor:
         """(B, D), observed (B, D) bool -> log p(x_o), (B,)."""
-        log_p = x.new_zeros(len(x))
+        return self.log_joint(x, observed).logsumexp(1)
+
+    def log_joint(self, x: Tensor, observed: Tensor) -> Tensor:
+        """(B, D), observed (B, D) bool -> log p(k, x_o), (B, K)."""
+        log_p = x.new_zeros(len(x), len(self.means))
         for seen, rows in rows_by_mask(observed):
-            log_p[rows] = self._log_joint(x[rows], seen).logsumexp(0)
+            log_p[rows] = self._log_joint(x[rows], seen).T
         return log_p
 
     def sample_given(self, x: Tensor, observed: Tensor) -> Tensor:

@@ -9,8 +9,9 @@ from loglik.contract import Model
 from loglik.errors import UsageError
 from loglik.models.dequantized import density_space
 from loglik.models.flows.gaussianized import gaussianized
+from loglik.models.latent.gmm.builder import WORKING
 from loglik.models.latent.gmm.covariances import Full
-from loglik.models.latent.gmm.model import WORKING, GaussianMixture
+from loglik.models.latent.gmm.model import GaussianMixture
 from loglik.spaces import Space
 
 

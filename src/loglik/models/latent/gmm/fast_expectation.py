@@ -44,18 +44,35 @@ class MixtureStats(Stats):
     second: Tensor
 
 
-class Expectation(ABC):
+class Tally:
+    """The number of events and their log-likelihood, counted while responsibilities are computed."""
+
+    def __init__(self, device: torch.device) -> None:
+        self.events = torch.zeros((), dtype=torch.float64, device=device)
+        self.log_likelihood = torch.zeros((), dtype=torch.float64, device=device)
+
+    def respond(self, joint: Tensor, given: Tensor | None, weights: Tensor | None) -> Tensor:
+        """log p(k, y) (K, n) -> w p(k|y), in place; w log p(y) is counted on the way."""
+        top = joint.amax(0)
+        total = joint.sub_(top).clamp_(min=NEVER).exp_().sum(0)
+        joint.div_(total)
+        self.log_likelihood += weighted_sum(total.log_().add_(top), weights)
+        self.events += count(top, weights)
+        r = joint if given is None else given
+        return r if weights is None else r * weights
+
+
+class Expectation(Tally, ABC):
     """Sums over slices of events. Ask for a `buffer`, write y there, then `add` it. `log_pi` is (K,).
 
     The memory of a slice is allocated once: fresh pages for every slice would cost as much as the arithmetic.
     """
 
     def __init__(self, covariance: Covariance, means: Tensor, log_pi: Tensor, rows: int) -> None:
+        super().__init__(means.device)
         self.covariance, self.means = covariance, means
         self.constant = (log_pi - covariance.log_det() - 0.5 * covariance.dims * LOG_2PI)[:, None]  # (K, 1)
         self.rows = max(256, rows)
-        self.events = torch.zeros((), dtype=torch.float64, device=means.device)
-        self.log_likelihood = torch.zeros((), dtype=torch.float64, device=means.device)
 
     @abstractmethod
     def buffer(self, n: int) -> Tensor:
@@ -68,16 +85,6 @@ class Expectation(ABC):
     @abstractmethod
     def stats(self) -> MixtureStats:
         """The sums so far."""
-
-    def respond(self, joint: Tensor, given: Tensor | None, weights: Tensor | None) -> Tensor:
-        """log p(k, y) (K, n) -> w p(k|y), in place; w log p(y) is counted on the way."""
-        top = joint.amax(0)
-        total = joint.sub_(top).clamp_(min=NEVER).exp_().sum(0)
-        joint.div_(total)
-        self.log_likelihood += weighted_sum(total.log_().add_(top), weights)
-        self.events += count(top, weights)
-        r = joint if given is None else given
-        return r if weights is None else r * weights
 
 
 class ByFeatures(Expectation):

@@ -4,39 +4,26 @@ Dempster, Laird & Rubin 1977, Maximum likelihood from incomplete data via the EM
 1-38, section 4.3. Bishop 2006, Pattern Recognition and Machine Learning, equations (9.7) and (9.23) to (9.28).
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 
 import torch
 from torch import Tensor, nn
 
-from loglik.arguments.memory import check_memory
-from loglik.arguments.ranges import Count, Share
 from loglik.arguments.tensors import tensor_of
-from loglik.contract import EMModel, FittedBy, Model
+from loglik.contract import EMModel, FittedBy
 from loglik.densities import LOG_2PI
-from loglik.errors import EmptyData, NotFinite, UnknownName, UsageError
-from loglik.models.dequantized import density_space
-from loglik.models.flows.gaussianized import gaussianized
-from loglik.models.latent.gmm.covariances import Covariance, Diagonal, Full, Spherical, Tied
+from loglik.errors import EmptyData, NotFinite, UsageError
+from loglik.models.latent.gmm.covariances import Covariance
 from loglik.models.latent.gmm.fast_expectation import MixtureStats, expectation
-from loglik.models.latent.gmm.kmeans import lloyd, plus_plus
+from loglik.models.latent.gmm.gaps import gap_statistics
+from loglik.models.latent.gmm.start import first_responsibilities, some_of
 from loglik.models.latent.posteriors import CategoricalPosterior
 from loglik.models.normals import MixtureOfNormals, Normals
+from loglik.ops import has_gaps
 from loglik.scales import centre_and_scale
-from loglik.spaces import Real, Space
+from loglik.spaces import Real
 
-COVARIANCES: dict[str, Callable[[int, int, float], Covariance]] = {
-    "full": Full,
-    "tied": Tied,
-    "diagonal": Diagonal,
-    "spherical": Spherical,
-}
 SLICE_VALUES = 1 << 19  # z (K, D, n) of one slice where densities alone are wanted: 4 MB
-START_EVENTS = 1 << 15  # k-means looks at so many events at most; the start needs no more
-LLOYD_STEPS = 8
-SOFTNESS = 0.02  # of each event is shared among all components at the start, so none begins on a single event
-FULL_DIMS = 1024  # covariances are full by default up to so many dimensions
-WORKING = 5.0  # matrices of a pass for each one that is kept: factor, whitening, products, second moments, their mean
 MOST_FOR_EACH = 10  # components for each row; beyond, a start alone would take minutes and say nothing
 NO_EVENTS = 1e-100  # a component that explains less than this keeps its mean and covariance
 
@@ -54,8 +41,10 @@ class GaussianMixture(MixtureOfNormals, EMModel):
 
     with the eigenvalues of Sigma_k raised to the floor, a share of the data's variance (see `covariances`): EM
     maximises the likelihood over all mixtures with no component narrower than that, and never lowers it. `expect`
-    streams over slices of events, the fast way: `fast_expectation`.
+    streams over slices of events, the fast way: `fast_expectation`. Events of which values are missing, NaN, count by
+    log p(x_observed), and the M-step maximises the sum of these: `gaps`.
 
+    >>> from loglik.models.latent.gmm.covariances import Full
     >>> mixture = GaussianMixture(Real(1), Full(components=2, dims=1, floor=1e-6))
     >>> mixture.start(torch.tensor([0.5, 0.5]), torch.tensor([[-1.0], [1.0]]), torch.ones(2, 1, 1))
     >>> f"{mixture.log_prob(torch.zeros(1, 1)).item():.4f}"
@@ -77,14 +66,18 @@ class GaussianMixture(MixtureOfNormals, EMModel):
         return torch.cat([self.joint(part).logsumexp(0) for part in self.slices(x)])
 
     def responsibilities(self, x: Tensor) -> Tensor:
-        """(B, *event) -> (B, K): p(k|x)."""
-        return torch.cat([self.joint(part).softmax(0).T for part in self.slices(self.checked(x, None))])
+        """(B, *event) -> (B, K): p(k|x), or p(k|x_observed) where values are missing, NaN."""
+        return self.log_joints(x).softmax(1)
 
     def joint(self, x: Tensor) -> Tensor:
         """(B, *event) -> (K, B): log p(k, x) = log pi_k + log N(x|mu_k, Sigma_k)."""
         z = self.covariance.whitener(self.locations)(self.standardized(x))
         volume = self.covariance.log_det() + self.unit.log().sum() + 0.5 * self.space.dims * LOG_2PI
         return (self.logits.log_softmax(0) - volume)[:, None] - 0.5 * z.square().sum(1)
+
+    @property
+    def learns_gaps(self) -> bool:
+        return True
 
     def expect(self, x: Tensor, context: Tensor | None = None, *, weights: Tensor | None = None) -> MixtureStats:
         return self.statistics(self.checked(x, context), weights=weights)
@@ -120,9 +113,7 @@ class GaussianMixture(MixtureOfNormals, EMModel):
 
     def posterior(self, x: Tensor, context: Tensor | None = None) -> CategoricalPosterior:
         """p(k|x) of the component k, the latent."""
-        x = self.checked(x, context)
-        log_r = torch.cat([self.joint(part).log_softmax(0).T for part in self.slices(x)])
-        return CategoricalPosterior(log_r, exact=True)
+        return CategoricalPosterior(self.log_joints(x, context).log_softmax(1), exact=True)
 
     @property
     def draws_latents(self) -> bool:
@@ -136,24 +127,35 @@ class GaussianMixture(MixtureOfNormals, EMModel):
 
     def log_joint(self, x: Tensor, z: Tensor, context: Tensor | None = None) -> Tensor:
         """log pi_k + log N(x|mu_k, Sigma_k) at the components k = z, (B,)."""
+        return self.log_joints(x, context).gather(1, z[:, None])[:, 0]
+
+    def log_joints(self, x: Tensor, context: Tensor | None = None) -> Tensor:
+        """(B, *event) -> (B, K): log p(k, x), or log p(k, x_observed) where values are missing, NaN."""
         x = self.checked(x, context)
-        joint = torch.cat([self.joint(part).T for part in self.slices(x)])
-        return joint.gather(1, z[:, None])[:, 0]
+        if not has_gaps(x):
+            return torch.cat([self.joint(part).T for part in self.slices(x)])
+        y, seen = self.standardized(x).T, ~x.isnan().flatten(1)
+        return self.normals().log_joint(y, seen) - torch.where(seen, self.unit.log(), 0.0).sum(1, keepdim=True)
 
     @torch.no_grad()
     def initialize(self, x: Tensor, context: Tensor | None = None) -> None:
         """The unit and centre of the data, then the clusters of k-means, softened."""
+        self.started_with_gaps = has_gaps(x)
+        if self.started_with_gaps:
+            x = x[~x.isnan().flatten(1).all(1)]  # a row of which nothing is there tells no start anything
         self.standardize(x)
         self.started_from = len(x)
         if self.components > (most := MOST_FOR_EACH * len(x)):
             raise UsageError(
                 f"Expected at most {most} components for {len(x)} rows; got {self.components}. Set fewer components."
             )
-        some = x if len(x) <= START_EVENTS else x[torch.randperm(len(x), device=x.device)[:START_EVENTS]]
-        y = self.standardized(some).T
-        nearest = lloyd(y, plus_plus(y, self.components), LLOYD_STEPS)
-        hard = nn.functional.one_hot(nearest, self.components).to(self.dtype)
-        self.maximize(self.statistics(some, hard * (1.0 - SOFTNESS) + SOFTNESS / self.components))
+        some = some_of(x)
+        r = first_responsibilities(self.standardized(some).T, self.components)
+        if self.started_with_gaps:  # what is missing has, at the start, the mean and the variance of its column
+            self.locations.zero_()
+            identity = torch.eye(self.space.dims, dtype=self.dtype, device=self.device)[None]
+            self.covariance.assign(self.covariance.outer(identity, identity), torch.ones_like(self.logits))
+        self.maximize(self.statistics(some, r))
 
     @torch.no_grad()
     def standardize(self, x: Tensor) -> None:
@@ -163,7 +165,10 @@ class GaussianMixture(MixtureOfNormals, EMModel):
             raise EmptyData("A mixture needs events to start from; got none.")
         shift, deviation = centre_and_scale(x.flatten(1))
         if not bool(torch.isfinite(deviation).all()):
-            raise NotFinite("Expected finite values; got NaN or an infinity in the data.")
+            raise NotFinite("Expected finite values; got an infinity in the data.")
+        if has_gaps(x) and bool((empty := x.isnan().all(0)).any()):
+            column = int(empty.flatten().nonzero()[0, 0]) + 1
+            raise EmptyData(f"Expected a value in every column; got none in column {column}. Leave it out.")
         # A constant column has no unit of its own: it takes the average of the others, or 1 if there is none.
         varying = deviation > 0
         deviation[~varying] = deviation[varying].mean() if bool(varying.any()) else 1.0
@@ -185,6 +190,8 @@ class GaussianMixture(MixtureOfNormals, EMModel):
         self, x: Tensor, responsibilities: Tensor | None = None, *, weights: Tensor | None = None
     ) -> MixtureStats:
         """`expect`, with responsibilities (B, K) of your own where they are given."""
+        if has_gaps(x):
+            return self._with_gaps(x, responsibilities, weights)
         sums = expectation(self.covariance, self.locations.detach(), self.logits.log_softmax(0) - self.unit.log().sum())
         for start in range(0, len(x), sums.rows):
             part = slice(start, start + sums.rows)
@@ -192,6 +199,17 @@ class GaussianMixture(MixtureOfNormals, EMModel):
             given = None if responsibilities is None else responsibilities[part].T.to(self.dtype)
             sums.add(given, None if weights is None else weights[part].to(self.dtype))
         return sums.stats()
+
+    def _with_gaps(self, x: Tensor, responsibilities: Tensor | None, weights: Tensor | None) -> MixtureStats:
+        """Whole events the fast way, the others by what is there of them."""
+        gappy = x.isnan().flatten(1).any(1)
+        r = None if responsibilities is None else responsibilities[gappy].T.to(self.dtype)
+        w = None if weights is None else weights[gappy].to(self.dtype)
+        y, log_pi = self.standardized(x[gappy]), self.logits.log_softmax(0)
+        stats = gap_statistics(self.covariance, self.locations.detach(), log_pi, y, self.unit.log(), r, w)
+        whole = (t if t is None else t[~gappy] for t in (responsibilities, weights))
+        given, counted = whole
+        return stats + self.statistics(x[~gappy], given, weights=counted)
 
     def standardized(self, x: Tensor, out: Tensor | None = None) -> Tensor:
         """(B, *event) -> y (D, B)"""
@@ -218,7 +236,8 @@ class GaussianMixture(MixtureOfNormals, EMModel):
 
     @property
     def fitted_by(self) -> FittedBy:
-        return FittedBy.CLOSED_FORM if self.components == 1 else FittedBy.EM
+        single = self.components == 1 and not self.started_with_gaps
+        return FittedBy.CLOSED_FORM if single else FittedBy.EM
 
     @property
     def weights(self) -> Tensor:
@@ -265,42 +284,6 @@ class GaussianMixture(MixtureOfNormals, EMModel):
         return "" if bool((self.unit > 0).all()) else "a unit is not above 0"
 
     started_from = 0  # events that `initialize` saw
+    started_with_gaps = False  # whether values were missing of them
     shift: Tensor
     unit: Tensor
-
-
-def gmm(space: Space, *, components: Count = 10, covariance: str | None = None, floor: Share | None = None) -> Model:
-    """A mixture of `components` Gaussians whose covariances are full, tied, diagonal or spherical.
-
-    They are full by default up to 1024 dimensions, and diagonal beyond: D^2 / 2 numbers for each component are more
-    than any table has rows to tell, and take gigabytes. `floor` is the least variance of a component in any direction,
-    as a share of the data's (of each column; for spherical covariances of their mean). It keeps components from
-    collapsing on single events. Integer data are seen through Gaussianised marginals, where the floor is 1e-2 by
-    default; on reals it is 1e-6.
-
-    Raises:
-        TooLarge: full covariances that do not fit into memory.
-
-    >>> import torch, loglik
-    >>> side = 10.0 * (torch.arange(200)[:, None] % 2)
-    >>> x = side + torch.randn(200, 1, generator=torch.Generator().manual_seed(0))
-    >>> model = loglik.build("gmm", loglik.Real((1,)), components=2, seed=0)
-    >>> history = loglik.fit(model, x)
-    >>> sorted(round(mean) for mean in model.means.flatten().tolist())
-    [0, 10]
-    """
-    real = density_space(space, "gmm")
-    if covariance is None:
-        covariance = "full" if space.dims <= FULL_DIMS else "diagonal"
-    if covariance not in COVARIANCES:
-        raise UnknownName("covariance", covariance, COVARIANCES)
-    if floor is None:
-        floor = 1e-6 if space.limits is None else 1e-2
-    held = {"full": components, "tied": 1}.get(covariance, 0) * 8.0 * space.dims**2
-    check_memory(
-        WORKING * held,
-        f"an EM pass of gmm with {components} {covariance} covariances over {space.dims} dimensions",
-        "Take covariance='diagonal', or ppca.",
-    )
-    mixture = GaussianMixture(real, COVARIANCES[covariance](components, space.dims, floor))
-    return gaussianized(space, mixture)
