@@ -25,6 +25,7 @@ LEARNED = {
     "CausalWhitening": {"mean_x", "whiten", "predict", "mean_y", "scale"},
     "ContextReader": {"centre", "scale"},
     "Continuous": {"pilots", "pilot_contexts"},
+    "FactorAnalysis": {"mean", "weight", "noise"},
     "Gaussian": {"mean", "cholesky"},
     "GaussianMixture": {"shift", "unit"},
     "Gaussianize": {"mass"},
@@ -32,11 +33,12 @@ LEARNED = {
     "LinearGaussian": {"gram", "cross", "square", "rows", "weight", "root"},
     "Prior": {"weight", "precision", "scale", "centre", "constant"},
     "ProbabilisticPCA": {"mean", "weight", "variance", "shift"},
+    "SearchedDeepMixture": {"shift", "unit"},
     "Standardize": {"centre", "scale"},
 }
 MARKS = {"_anchor", "_fitted"}  # of every model: a type without numbers, and whether it has seen data
 # Learned values that a likelihood relies on: what is no such table, factor or scale is found out too.
-RELIED_ON = {"theta", "mass", "cholesky", "root", "rows", "precision", "variance", "unit", "scale"}
+RELIED_ON = {"theta", "mass", "cholesky", "root", "rows", "precision", "variance", "noise", "unit", "scale"}
 # Ones are a legal draw of these: units that see the first value alone, an invertible matrix of other signs.
 LEGAL = ("hidden_", "sign")
 CHOSEN = [case for case in CASES if case.context is None]

@@ -91,12 +91,13 @@ MUTATIONS = (
     ),
     mistake(
         "gradients-fed-validation", "training", "gradient training is given the validation rows", FIT,
-        "GradientTraining(model, train_source.read(), valid_source, chosen)",
-        "GradientTraining(model, valid_source or train_source.read(), valid_source, chosen)", FITS,
+        "GradientTraining(model, train_source.read(), valid_source, chosen, believed)",
+        "GradientTraining(model, valid_source or train_source.read(), valid_source, chosen, believed)", FITS,
     ),
     mistake(
         "em-fed-validation", "training", "EM is given the validation rows", FIT,
-        "fit_by_em(model, train_source, chosen", "fit_by_em(model, valid_source or train_source, chosen", FITS,
+        "model, train_source, chosen, begins=begins", "model, valid_source or train_source, chosen, begins=begins",
+        FITS,
     ),
     mistake(
         "trained-without-dropout", "training", "training steps are taken in evaluation mode", "training/gradient.py",

@@ -128,5 +128,8 @@ class SearchedDeepMixture(LatentModel):
         """(B, *event) -> y (B, D)"""
         return (self.events(x, context).flatten(1) - self.shift) / self.unit
 
+    def flaw(self) -> str:
+        return "" if bool((self.unit > 0).all()) else "a unit is not above 0"
+
     shift: Tensor
     unit: Tensor

@@ -26,7 +26,7 @@ FACTOR_VALUES = 1 << 21  # of the factors of all patterns that are at work toget
 
 
 def gap_statistics(
-    covariance: Covariance, means: Tensor, log_pi: Tensor, y: Tensor, log_unit: Tensor,
+    covariance: Covariance, means: Tensor, log_pi: Tensor, y: Tensor, *, log_unit: Tensor,
     responsibilities: Tensor | None, weights: Tensor | None,
 ) -> MixtureStats:  # fmt: skip
     """(D, N) with NaN -> the statistics; the likelihood is that of x_o = y_o unit_o, the responsibilities (K, N)."""

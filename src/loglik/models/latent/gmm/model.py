@@ -206,7 +206,10 @@ class GaussianMixture(MixtureOfNormals, EMModel):
         r = None if responsibilities is None else responsibilities[gappy].T.to(self.dtype)
         w = None if weights is None else weights[gappy].to(self.dtype)
         y, log_pi = self.standardized(x[gappy]), self.logits.log_softmax(0)
-        stats = gap_statistics(self.covariance, self.locations.detach(), log_pi, y, self.unit.log(), r, w)
+        stats = gap_statistics(
+            self.covariance, self.locations.detach(), log_pi, y,
+            log_unit=self.unit.log(), responsibilities=r, weights=w,
+        )  # fmt: skip
         whole = (t if t is None else t[~gappy] for t in (responsibilities, weights))
         given, counted = whole
         return stats + self.statistics(x[~gappy], given, weights=counted)
