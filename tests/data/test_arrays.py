@@ -77,9 +77,9 @@ def test_a_stated_space_is_checked_and_lays_out_flat_rows() -> None:
 @pytest.mark.parametrize(
     ("data", "error", "words"),
     [
-        ([[1.0, 2.0], [3.0, np.nan]], NotFinite, "NaN at row 2, column 2"),
+        ([[1.0, 2.0], [-np.inf, np.nan]], NotFinite, "infinity at row 2, column 1"),
         (torch.tensor([[1.0], [np.inf]]), NotFinite, "infinity at row 2, column 1"),
-        (np.full((1, 1, 2, 2), np.nan), NotFinite, r"row 1, position \(1, 1, 1\)"),
+        (np.full((1, 1, 2, 2), np.inf), NotFinite, r"row 1, position \(1, 1, 1\)"),
         ([], EmptyData, "none"),
         (torch.zeros(0, 3), EmptyData, "none"),
         (np.zeros((3, 0)), ShapeMismatch, "at least one value"),

@@ -1,6 +1,7 @@
 """Splits: rows shuffled, streams in order, groups whole, and the same parts by every door."""
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -15,7 +16,6 @@ from loglik.spaces import Category, Integer, Real
 from loglik.tasks.compare import compare
 from loglik.training.fit import fit
 from loglik.training.gradient import GradientTraining
-from loglik.training.options import Options
 from loglik.zoo import build
 
 PARTS = ("train", "valid", "test")
@@ -154,10 +154,10 @@ def test_fit_validates_on_rows_it_was_not_trained_on_where_told_to(monkeypatch: 
     seen: list[int] = []
 
     class Looking(GradientTraining):
-        def __init__(self, model: Model, rows: Memory, valid: Memory | None, options: Options) -> None:
+        def __init__(self, model: Model, rows: Memory, valid: Memory | None, *rest: Any) -> None:
             assert valid is not None
             seen.append(len(set(rows.x[:, 0].tolist()) & set(valid.x[:, 0].tolist())))
-            super().__init__(model, rows, valid, options)
+            super().__init__(model, rows, valid, *rest)
 
     monkeypatch.setattr("loglik.training.fit.GradientTraining", Looking)
     for together in (False, True):

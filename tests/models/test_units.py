@@ -16,7 +16,8 @@ from cases import CASES, REAL_CONTEXT, Case, data
 from loglik.models.latent.ppca import ppca
 from loglik.spaces import Integer, Real
 
-REALS = [case for case in CASES if isinstance(case.space, Real)]
+STATED = {"mean", "scale", "known", "weights"}  # of a prior in units of the data, which do not move with them
+REALS = [case for case in CASES if isinstance(case.space, Real) and not STATED & set(case.hyperparameters)]
 EXACT_UP_TO = 1e-6
 
 

@@ -31,7 +31,7 @@ MUTATIONS = (
         "bayes-gaussian", GAUSSIAN_CASE,
     ),
     Mutation(
-        "student-t-light-tails", "bayes-gaussian", "the tail has nu for nu + D", STUDENT_T,
+        "bayes-gaussian-light-tails", "bayes-gaussian", "the tail has nu for nu + D", STUDENT_T,
         "0.5 * (finite + dims) * torch.log1p", "0.5 * finite * torch.log1p", MODEL, TESTS, "bayes-gaussian",
         GAUSSIAN_CASE,
     ),

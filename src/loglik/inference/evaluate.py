@@ -74,6 +74,8 @@ def evaluate(
             if bool(gaps[-1].any()):
                 claim = max(claim, claim_on(model, x))
     missing = torch.cat(gaps)
+    if len(missing) and bool((missing == model.space.dims).all()):
+        raise EmptyData(f"Expected some values; got {len(missing)} rows of which everything is missing. Add values.")
     return Score(
         torch.cat(parts),
         model.space,

@@ -91,9 +91,8 @@ class BayesMixture(ExactModel, EMModel):
         some = flat if len(flat) <= START_EVENTS else flat[torch.randperm(len(flat))[:START_EVENTS]]
         y = (some - self.shift) / self.unit
         components = len(self.counts)
-        if components > len(y):
-            raise UsageError(f"Expected at most {len(y)} components for {len(y)} rows; got {components}. Set fewer.")
-        nearest = lloyd(y, plus_plus(y, components), LLOYD_STEPS)
+        # Of fewer rows than components the others begin empty, as they are to end where they are not needed.
+        nearest = lloyd(y, plus_plus(y, min(components, len(y))), LLOYD_STEPS)
         self.maximize(self._moments(y, nn.functional.one_hot(nearest, components).double(), None))
 
     def expect(self, x: Tensor, context: Tensor | None = None, *, weights: Tensor | None = None) -> SoftMoments:
