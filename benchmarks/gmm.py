@@ -2,6 +2,9 @@
 
 Each contender is given the data as its users give it: scikit-learn and loglik float64, pomegranate float32. All do the
 same number of steps, so their mean log-likelihoods at the end must agree.
+
+The row of gaps has no peer: with a fifth of the values missing, in 200 patterns, a step is timed beside one over the
+same rows without gaps.
 """
 
 import functools
@@ -18,6 +21,7 @@ from loglik.models.latent.gmm.model import GaussianMixture
 from loglik.spaces import Real
 
 PACKAGES = ("torch", "numpy", "scikit-learn", "pomegranate")
+PATTERNS, MISSING = 200, 0.2
 NO_FLOOR = 1e-12  # the data are far from any floor; scikit-learn gets reg_covar=0
 
 
@@ -51,6 +55,21 @@ def new_mixture(case: Case) -> GaussianMixture:
 
 def ours(case: Case) -> Contender:
     x, first = start(case)
+    mixture = new_mixture(case)
+    mixture.load_state_dict(first.state_dict())
+    return Contender(
+        step=lambda: mixture.maximize(mixture.expect(x)),
+        value=lambda: float(mixture.expect(x).log_likelihood) / len(x),
+    )
+
+
+def ours_with_gaps(case: Case) -> Contender:
+    """The same mixture where a share MISSING of the values is NaN, in PATTERNS ways."""
+    x, first = start(case)
+    generator = torch.Generator().manual_seed(1)
+    patterns = torch.rand(PATTERNS, case.dims, generator=generator) < MISSING
+    gaps = patterns[torch.randint(PATTERNS, (case.events,), generator=generator)]
+    x = x.masked_fill(gaps, float("nan"))
     mixture = new_mixture(case)
     mixture.load_state_dict(first.state_dict())
     return Contender(
@@ -118,9 +137,16 @@ def row(row_name: str, case: Case, bars: dict[str, float]) -> Row:
     return Row(row_name, contenders, bars, agree={"scikit-learn": 1e-8}, packages=PACKAGES)
 
 
+def gaps_row(row_name: str, case: Case, times: float) -> Row:
+    """A step with gaps takes at most so many `times` a complete one; their values are of different data."""
+    contenders = {OURS: functools.partial(ours_with_gaps, case), "complete rows": functools.partial(ours, case)}
+    return Row(row_name, contenders, {"complete rows": 1.0 / times}, packages=PACKAGES[:2])
+
+
 ROWS = [
     row("gmm-100k-10-K16-full", Case(100_000, 10, 16, "full"), {"scikit-learn": 8.0, "pomegranate": 4.0}),
     row("gmm-1M-2-K8-full", Case(1_000_000, 2, 8, "full"), {"scikit-learn": 10.0}),
     row("gmm-20k-64-K10-full", Case(20_000, 64, 10, "full"), {"scikit-learn": 2.2}),
     row("gmm-20k-64-K10-diagonal", Case(20_000, 64, 10, "diagonal"), {"scikit-learn": 1.5}),
+    gaps_row("gaps-gmm-100k-10-K16-full", Case(100_000, 10, 16, "full"), 6.0),
 ]

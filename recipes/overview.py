@@ -16,10 +16,11 @@ HEAD = f"""\
 
 Written by `make results` from the records in `recipes/results` and `benchmarks/results`; not by hand. Every row, with
 its command, machine and date, is in [likelihoods]({FOLDER}/likelihoods.md), [likelihoods beside other
-libraries]({FOLDER}/libraries.md), [speed]({FOLDER}/speed.md), [solvers]({FOLDER}/solvers.md) and
-[memory]({FOLDER}/memory.md). `=` is exact, `<=` a bound: the model is at least that good. `+-` is one standard error
-over the held-out rows. Records before 2026-11-29 were made by other defaults, which the page of likelihoods names. A
-ratio is the peer's time / ours; of each benchmark the worst is shown, over its sizes and its peers.
+libraries]({FOLDER}/libraries.md), [speed]({FOLDER}/speed.md), [solvers]({FOLDER}/solvers.md),
+[memory]({FOLDER}/memory.md) and [few rows]({FOLDER}/few-rows.md). `=` is exact, `<=` a bound: the model is at least
+that good. `+-` is one standard error over the held-out rows. Records before 2026-11-29 were made by other defaults,
+which the page of likelihoods names. A ratio is the peer's time / ours; of each benchmark the worst is shown, over its
+sizes and its peers.
 """
 
 

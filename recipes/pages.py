@@ -55,6 +55,15 @@ Written by `make results` from the records in `benchmarks/results`; not by hand.
 
 Peaks over the process that has loaded the model and waits.
 """
+FEW = """\
+# Few rows
+
+Written by `make results` from the records in `benchmarks/results`; not by hand. Summary: [RESULTS](../../RESULTS.md).
+
+Posterior predictives beside point estimates fitted to the same few rows: nats of the held-out rows, more is better. A
+lead is paired, with the standard error of its mean over the held-out rows; the bar is two of them. Where one row
+decides a mean, its standard error is as large as the lead: see the median row too.
+"""
 
 
 def pages(records: Records) -> dict[str, str]:
@@ -65,6 +74,7 @@ def pages(records: Records) -> dict[str, str]:
         ("speed.md", SPEED, _speed, records.timed),
         ("solvers.md", SOLVERS, _solved, records.solved),
         ("memory.md", MEMORY, _weighed, records.weighed),
+        ("few-rows.md", FEW, _paired, records.paired),
     ):
         if entries:
             written[name] = "\n".join([head, rows(entries), _commands(entries)])
@@ -191,4 +201,17 @@ def _weighed(records: Sequence[Record]) -> str:
          f"{entry['cpu']}, {entry['threads']} threads", entry["date"][:10]]
         for entry in records for name, peak in entry["peaks"].items()
     ]  # fmt: skip
+    return table(head, lines)
+
+
+def _paired(records: Sequence[Record]) -> str:
+    head = ["data", "rows", "columns", "model", "nats", "ahead of", "by", "in the median row", "split", "date"]
+    lines = []
+    for entry in records:
+        base, about = entry["base"], [entry["data"], str(entry["rows"]), str(entry["dims"])]
+        how = [entry["split"], entry["date"][:10]]
+        lines.append([*about, base["name"], lead(base).lstrip("+"), "", "", "", *how])
+        for name, one in entry["others"].items():
+            median = f"{one['ahead']['median']:+.3f}" if "median" in one["ahead"] else ""
+            lines.append([*about, name, lead(one).lstrip("+"), base["name"], lead(one["ahead"]), median, *how])
     return table(head, lines)

@@ -18,6 +18,7 @@ class Records:
 
     runs: recipes with what they measured   open: recipes that nobody has run yet   learned: likelihoods beside other
     libraries   timed: times beside other libraries   solved: evaluations of continuous flows   weighed: memory
+    paired: predictives beside point estimates, of few rows
     """
 
     runs: list[tuple[Recipe, Record]]
@@ -26,6 +27,7 @@ class Records:
     timed: list[Record]
     solved: list[Record]
     weighed: list[Record]
+    paired: list[Record]
 
 
 def read_records(folder: Path = HERE, recorded: Path = RESULTS, benchmarks: Path = BENCHMARKS) -> Records:
@@ -38,4 +40,5 @@ def read_records(folder: Path = HERE, recorded: Path = RESULTS, benchmarks: Path
         timed=[entry for entry in measured if "ratios" in entry],
         solved=[entry for entry in measured if "accuracy" in entry],
         weighed=[entry for entry in measured if "peaks" in entry],
+        paired=[entry for entry in measured if "paired" in entry],
     )

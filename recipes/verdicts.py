@@ -32,6 +32,7 @@ def verdicts(records: Records) -> list[Verdict]:
     found = [one for entry in records.timed for one in _timed(entry)]
     found += [one for entry in records.learned for one in _learned(entry)]
     found += [one for entry in records.solved for one in _solved(entry)]
+    found += [one for entry in records.paired for one in _paired(entry)]
     return found + [one for entry in records.weighed for one in _weighed(entry)]
 
 
@@ -80,3 +81,14 @@ def _weighed(entry: Record) -> Iterator[Verdict]:
         used, bar = peak["over_idle_mb"], entry["bar_mb"]
         told = f"{used:.0f} MB"
         yield Verdict("memory", entry["row"], model, told, f"{bar} MB", used <= bar, bar / used, "memory.md")
+
+
+def _paired(entry: Record) -> Iterator[Verdict]:
+    """Leads in nats over a point estimate: to be ahead by two standard errors, where a method has a bar."""
+    for method, one in entry["others"].items():
+        if one["bar"]:
+            ahead = one["ahead"]
+            errors = ahead["nats"] / ahead["stderr"]
+            name = (f"few rows, {method}", f"{entry['data']} {entry['rows']}")
+            told = f"{lead(ahead)} nats"
+            yield Verdict(*name, entry["base"]["name"], told, "+2 errors", errors > 2.0, errors, "few-rows.md")

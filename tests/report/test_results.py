@@ -198,3 +198,22 @@ def test_pages_without_records_are_removed(tmp_path):
     write(texts, tmp_path)
     assert stale(texts, tmp_path) == []
     assert not (tmp_path / "docs" / "results" / "old.md").exists()
+
+
+def test_a_predictive_is_to_be_ahead_by_two_standard_errors(tiny):
+    def told(stderr: float) -> dict[str, str]:
+        ahead = {"nats": 3.0, "stderr": stderr, "median": 0.5}
+        entry = {
+            "paired": "t-8", "data": "t", "rows": 8, "dims": 4, "split": "half", "date": "2026-01-02", "command": "few",
+            "base": {"name": "ml", "nats": -9.0, "stderr": 0.5},
+            "others": {"bayes": {"nats": -6.0, "stderr": 0.25, "ahead": ahead, "bar": True}},
+        }  # fmt: skip
+        (tiny / "benchmarks" / "few.json").write_text(json.dumps(entry))
+        return written(tiny)
+
+    assert (
+        "| t | 8 | 4 | bayes | -6.000 +- 0.250 | ml | +3.000 +- 1.000 | +0.500 |"
+        in told(1.0)["docs/results/few-rows.md"]
+    )
+    assert "few rows, bayes" not in section(told(1.0)["RESULTS.md"], "Not reached")
+    assert "few rows, bayes" in section(told(2.0)["RESULTS.md"], "Not reached")
