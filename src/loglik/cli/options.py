@@ -14,8 +14,9 @@ import typer
 
 from loglik.arguments.devices import device_of
 from loglik.arguments.ranges import MANY, SAMPLES, SEEDS, TEMPERATURES, Range, real, shown, whole
-from loglik.errors import ContextError, UsageError
+from loglik.errors import ContextError, UnknownName, UsageError
 from loglik.hyperparameters import checked
+from loglik.inference.latent.marginal import METHODS
 from loglik.registry import installed
 from loglik.training.options import REAL, WHOLE, Options, check_precision, seconds
 from loglik.zoo import ZOO, entry
@@ -56,6 +57,12 @@ def _device(value: str) -> str:
 def _precision(value: str | None) -> str | None:
     if value is not None:
         check_precision(value)
+    return value
+
+
+def _evidence(value: str | None) -> str | None:
+    if value is not None and value not in METHODS:
+        raise UnknownName("method of --evidence", value, METHODS)
     return value
 
 
@@ -125,6 +132,15 @@ Samples = Annotated[
     typer.Option(
         help="K of the K-sample bound, for latent and dequantised models; more is tighter and slower.",
         callback=within("--samples", SAMPLES),
+    ),
+]
+EvidenceMethod = Annotated[
+    str | None,
+    typer.Option(
+        help="log p(x) from K = --samples draws of the latents for each row: naive (from the prior), importance (from "
+        "the posterior of the model) or ais (annealed); with their errors, and how many draws it takes.",
+        metavar="METHOD",
+        callback=_evidence,
     ),
 ]
 SpaceWords = Annotated[

@@ -13,6 +13,7 @@ from loglik.cli.options import (
     ContextWords,
     Data,
     Device,
+    EvidenceMethod,
     Json,
     Samples,
     Seed,
@@ -23,6 +24,7 @@ from loglik.cli.options import (
 from loglik.data import Reading
 from loglik.errors import RunNotFound
 from loglik.inference.evaluate import evaluate, samples_for
+from loglik.inference.latent.marginal import marginal_likelihood
 from loglik.output.files import check_files
 from loglik.runs.run import RUN, Run
 from loglik.tasks.comparison import SAMPLES
@@ -81,6 +83,7 @@ def score(
     run: RunFolder,
     data: Data,
     samples: Samples = SAMPLES,
+    evidence: EvidenceMethod = None,
     part: Part = None,
     context: ContextWords = None,
     rows: RowsFile = None,
@@ -99,6 +102,7 @@ def score(
       loglik score runs/digits-pixelcnn digits
       loglik score my-run new.parquet --rows scores.csv
       loglik score my-run digits --samples 256 --json
+      loglik score my-run digits --evidence ais --samples 50
     """
     if rows is not None:
         check_rows_file(rows)
@@ -111,7 +115,10 @@ def score(
     source = rows_like(opened, model.space, data, part, contexts_like(about, context_of(data, context)))
     if source.space.dims < model.space.dims:  # a text shorter than a window
         model = model.beginning(source.space.dims)
-    result = evaluate(model, source, samples=samples_for(model, samples), seed=seed)
+    found = None
+    if evidence is not None:
+        found = marginal_likelihood(model, source, method=evidence, samples=samples, seed=seed)
+    result = found.score if found else evaluate(model, source, samples=samples_for(model, samples), seed=seed)
     learnt = learnt_from(run, source)
     tell_reading(data, source)  # not before: a refusal is a line of its own
     try:
@@ -120,9 +127,12 @@ def score(
             talk(f"Wrote {result.events} rows to {rows}.")
     finally:  # the file may fail for lack of space; the score is printed even so
         if json:
-            say_json({"run": str(run), "data": data, **score_to_json(result, learnt)})
+            drawn = {"evidence": found.to_json()} if found else {}
+            say_json({"run": str(run), "data": data, **score_to_json(result, learnt), **drawn})
         else:
             say(score_in_words(result, learnt))
+            if found:
+                say(found.in_words())
             if model.has_evidence:
                 say(f"{evidence_of(model)}, of the rows that it was fitted to")
             say(result.strangest_in_words())

@@ -46,6 +46,7 @@ OPTIONS = {
     },
     "score": {
         **SHARED, "--part": ("test", "all", "x", ""), "--context": ("a", ""),
+        "--evidence": ("naive", "importance", "ais", "x", ""),
         "--rows": ("r.csv", "r.npy", "t.csv", "run/run.json", "r", "/", "a/b.csv", ".csv", "link"),
     },
     "sample": {

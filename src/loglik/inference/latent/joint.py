@@ -3,13 +3,19 @@
 import torch
 from torch import Tensor
 
-from loglik.contract import Model
+from loglik.contract import LatentModel, Model
 from loglik.errors import UsageError
 from loglik.ops import repeat_rows
+from loglik.spaces import Measure
 
 
 def check_latents(model: Model, task: str) -> None:
     """Raises UsageError for a model without latents, or without a p(z) of its own."""
+    if isinstance(model, LatentModel) and not model.infers and model.space.measure is Measure.MASS:
+        raise UsageError(
+            f"Expected latents that explain the values for {task}; got {type(model).__name__}, a density of values "
+            "with noise within their levels. Take its K-sample bound, or fit the values as real."
+        )
     if not model.infers or not model.draws_latents:
         raise UsageError(
             f"Expected a model with latents for {task}, such as gmm, ppca, factor-analysis or vae; got "

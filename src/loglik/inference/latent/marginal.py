@@ -17,9 +17,11 @@ from loglik.inference.latent.annealing import annealed_log_weights
 from loglik.inference.latent.joint import check_latents, latents, log_joint_of, log_latent_of
 from loglik.inference.randomness import seeded
 from loglik.ops import log_mean_exp
+from loglik.records import Record
 from loglik.score import Score
 
 WEIGHTS_AT_ONCE = 1 << 16  # events times draws that are evaluated together
+ERROR = 0.1  # nats, of which it is told how many draws it takes
 TEMPERATURES, FOR_EACH_LATENT = 200, 20  # steps from p(z) to p(z|x)
 
 
@@ -47,22 +49,36 @@ class MarginalLikelihood:
     predicted: Tensor | None
 
     def draws_for(self, error: float) -> Tensor:
-        """(N,): how many naive draws make the standard error of log p(x) so small; as predicted, else as measured."""
+        """(N,): how many draws make the error of log p(x) so small; naive ones as predicted, else as measured."""
         variance = self.measured if self.predicted is None else self.predicted
         return variance / error**2
 
-    def __str__(self) -> str:
-        text = (
-            f"{self.score}; {self.method} with {self.samples} draws, effective {float(self.ess.median()):.0f} (median)"
-        )
+    def in_words(self) -> str:
+        """Method, effective draws, error, and the variance of a weight; of the middle event, the error as a mean."""
+        text = f"{self.method} with {self.samples} draws, effective {float(self.ess.median()):.0f} (median)"
         text += f", mean standard error of an event {float(self.stderr.mean()):.2g}"
         text += f"; relative variance of a weight {float(self.measured.median()):.3g}"
+        needed = f"{float(self.draws_for(ERROR).median()):.3g}"
         if self.predicted is not None:
-            needed = float(self.draws_for(0.1).median())
-            text += (
-                f", by the formula {float(self.predicted.median()):.3g}: {needed:.3g} draws for an error of 0.1 nats"
-            )
-        return text
+            text += f", of a naive one by the formula {float(self.predicted.median()):.3g}: {needed} naive draws"
+            return f"{text} for an error of {ERROR} nats"
+        return f"{text}: {needed} draws for an error of {ERROR} nats, as far as these tell"
+
+    def to_json(self) -> Record:
+        """What `in_words` says, as JSON; `naive_variance` is None where it has no formula."""
+        naive_variance = None if self.predicted is None else float(self.predicted.median())
+        return {
+            "method": self.method,
+            "samples": self.samples,
+            "effective": float(self.ess.median()),
+            "stderr_of_an_event": float(self.stderr.mean()),
+            "relative_variance": float(self.measured.median()),
+            "naive_variance": naive_variance,
+            f"draws_for_{ERROR}_nats": float(self.draws_for(ERROR).median()),
+        }
+
+    def __str__(self) -> str:
+        return f"{self.score}; {self.in_words()}"
 
 
 Weigh = Callable[[Model, Tensor, Tensor | None, int], Tensor]
@@ -134,12 +150,9 @@ def marginal_likelihood(
         for x, c in source.batches(max(1, WEIGHTS_AT_ONCE // K)):
             digest.update(x, None if model.context is None else c)
             given = None if c is None or model.context is None else c.to(model.device)
-            parts.append(weigh(model, x.to(model.device), given, K).cpu())
+            parts.append(_of_weights(weigh(model, x.to(model.device), given, K).cpu()))
             moments.append(_second_moment(model, x.to(model.device), given))
-    log_w = torch.cat(parts, dim=1)  # (K, N)
-    log_p = log_mean_exp(log_w, 0)
-    relative = (log_w - log_p).exp()
-    variance = relative.var(0) if K > 1 else torch.full_like(log_p, math.inf)
+    log_p, variance, ess = (torch.cat(found) for found in zip(*parts, strict=True))
     known = [moment for moment in moments if moment is not None]
     seconds = time.perf_counter() - started
     score = Score(
@@ -147,9 +160,17 @@ def marginal_likelihood(
         groups=source.groups, stream=source.stream,
     )  # fmt: skip
     return MarginalLikelihood(
-        method, K, score, log_p, (variance / K).sqrt(), K**2 / relative.square().sum(0), variance,
+        method, K, score, log_p, (variance / K).sqrt(), ess, variance,
         torch.cat(known).expm1() if known else None,
     )  # fmt: skip
+
+
+def _of_weights(log_w: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """(K, B) -> log of the mean weight, the relative variance of a weight, and the effective number, (B,) each."""
+    K, log_p = len(log_w), log_mean_exp(log_w, 0)
+    relative = (log_w - log_p).exp()
+    variance = relative.var(0) if K > 1 else torch.full_like(log_p, math.inf)
+    return log_p, variance, K**2 / relative.square().sum(0)
 
 
 def _second_moment(model: Model, x: Tensor, context: Tensor | None) -> Tensor | None:
