@@ -11,7 +11,7 @@ from loglik.arguments.ranges import SAMPLES, whole
 from loglik.contract import Claim, Model
 from loglik.data import Dataset, Memory, RowDigest, Source, as_source
 from loglik.data.windows import side_by_side, streams_to_score
-from loglik.errors import ContextError, NotFinite, UsageError
+from loglik.errors import ContextError, EmptyData, NotFinite, UsageError
 from loglik.inference.gaps import claim_on, missing_in_rows, observed_scores
 from loglik.inference.randomness import seeded
 from loglik.ode import counting
