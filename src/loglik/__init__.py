@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from loglik.runs.run import load, save
     from loglik.tasks.compare import compare
     from loglik.tasks.comparison import Comparison
+    from loglik.tasks.criteria import best_mixture, criteria
     from loglik.tasks.posterior import posterior
     from loglik.tasks.sample import sample
     from loglik.training.fit import fit
@@ -47,9 +48,11 @@ LAZY = {
     "Uniform": "loglik.inference.evidence.priors",
     "LaplacePrior": "loglik.inference.posterior.priors",
     "NormalPrior": "loglik.inference.posterior.priors",
+    "best_mixture": "loglik.tasks.criteria",
     "build": "loglik.zoo",
     "check": "loglik.laws",
     "compare": "loglik.tasks.compare",
+    "criteria": "loglik.tasks.criteria",
     "decompose": "loglik.inference.latent.decomposition",
     "evaluate": "loglik.inference.evaluate",
     "evidence": "loglik.inference.evidence.estimate",
@@ -88,9 +91,11 @@ __all__ = [
     "Stats",
     "Uniform",
     "__version__",
+    "best_mixture",
     "build",
     "check",
     "compare",
+    "criteria",
     "data",
     "decompose",
     "evaluate",

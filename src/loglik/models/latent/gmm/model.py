@@ -238,6 +238,11 @@ class GaussianMixture(MixtureOfNormals, EMModel):
         return self.covariance.components
 
     @property
+    def free_parameters(self) -> int:
+        """Of pi, the means and the covariances: what BIC and AIC count."""
+        return self.components - 1 + self.locations.numel() + self.covariance.free_parameters
+
+    @property
     def fitted_by(self) -> FittedBy:
         single = self.components == 1 and not self.started_with_gaps
         return FittedBy.CLOSED_FORM if single else FittedBy.EM
