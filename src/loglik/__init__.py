@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from loglik.inference.latent.marginal import marginal_likelihood
     from loglik.inference.latent.variational import variational_em
     from loglik.inference.posterior.priors import LaplacePrior, NormalPrior
+    from loglik.inference.stepwise import StepwiseEM, partial_fit
     from loglik.laws import check
     from loglik.runs.run import load, save
     from loglik.tasks.compare import compare
@@ -45,6 +46,7 @@ LAZY = {
     "Entry": "loglik.registry",
     "Evidence": "loglik.inference.evidence.result",
     "History": "loglik.training.history",
+    "StepwiseEM": "loglik.inference.stepwise",
     "Uniform": "loglik.inference.evidence.priors",
     "LaplacePrior": "loglik.inference.posterior.priors",
     "NormalPrior": "loglik.inference.posterior.priors",
@@ -59,6 +61,7 @@ LAZY = {
     "fit": "loglik.training.fit",
     "load": "loglik.runs.run",
     "marginal_likelihood": "loglik.inference.latent.marginal",
+    "partial_fit": "loglik.inference.stepwise",
     "posterior": "loglik.tasks.posterior",
     "register": "loglik.zoo",
     "sample": "loglik.tasks.sample",
@@ -89,6 +92,7 @@ __all__ = [
     "Score",
     "Space",
     "Stats",
+    "StepwiseEM",
     "Uniform",
     "__version__",
     "best_mixture",
@@ -103,6 +107,7 @@ __all__ = [
     "fit",
     "load",
     "marginal_likelihood",
+    "partial_fit",
     "posterior",
     "register",
     "sample",
