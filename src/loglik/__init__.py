@@ -28,10 +28,12 @@ if TYPE_CHECKING:
     from loglik.inference.latent.marginal import marginal_likelihood
     from loglik.inference.latent.variational import variational_em
     from loglik.inference.posterior.priors import LaplacePrior, NormalPrior
+    from loglik.inference.stepwise import StepwiseEM, partial_fit
     from loglik.laws import check
     from loglik.runs.run import load, save
     from loglik.tasks.compare import compare
     from loglik.tasks.comparison import Comparison
+    from loglik.tasks.criteria import best_mixture, criteria
     from loglik.tasks.posterior import posterior
     from loglik.tasks.sample import sample
     from loglik.training.fit import fit
@@ -44,18 +46,22 @@ LAZY = {
     "Entry": "loglik.registry",
     "Evidence": "loglik.inference.evidence.result",
     "History": "loglik.training.history",
+    "StepwiseEM": "loglik.inference.stepwise",
     "Uniform": "loglik.inference.evidence.priors",
     "LaplacePrior": "loglik.inference.posterior.priors",
     "NormalPrior": "loglik.inference.posterior.priors",
+    "best_mixture": "loglik.tasks.criteria",
     "build": "loglik.zoo",
     "check": "loglik.laws",
     "compare": "loglik.tasks.compare",
+    "criteria": "loglik.tasks.criteria",
     "decompose": "loglik.inference.latent.decomposition",
     "evaluate": "loglik.inference.evaluate",
     "evidence": "loglik.inference.evidence.estimate",
     "fit": "loglik.training.fit",
     "load": "loglik.runs.run",
     "marginal_likelihood": "loglik.inference.latent.marginal",
+    "partial_fit": "loglik.inference.stepwise",
     "posterior": "loglik.tasks.posterior",
     "register": "loglik.zoo",
     "sample": "loglik.tasks.sample",
@@ -86,11 +92,14 @@ __all__ = [
     "Score",
     "Space",
     "Stats",
+    "StepwiseEM",
     "Uniform",
     "__version__",
+    "best_mixture",
     "build",
     "check",
     "compare",
+    "criteria",
     "data",
     "decompose",
     "evaluate",
@@ -98,6 +107,7 @@ __all__ = [
     "fit",
     "load",
     "marginal_likelihood",
+    "partial_fit",
     "posterior",
     "register",
     "sample",

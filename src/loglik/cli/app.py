@@ -12,7 +12,7 @@ from typing import NoReturn, ParamSpec, TextIO, TypeVar
 import typer
 
 from loglik.arguments.ranges import shown
-from loglik.cli import compare, fit, look, use
+from loglik.cli import compare, components, fit, look, use
 from loglik.cli.console import prepare_streams, silence, talk
 from loglik.cli.last_resort import as_ours, debugging, traced
 from loglik.errors import FitWarning, LoglikError
@@ -54,7 +54,10 @@ def interruptible(command: Callable[P, R]) -> Callable[P, R]:
     return run_command
 
 
-for command in (compare.compare, fit.fit, use.score, use.sample, look.check, look.report, look.models, look.data):
+for command in (
+    compare.compare, fit.fit, use.score, use.sample, components.components,
+    look.check, look.report, look.models, look.data,
+):  # fmt: skip
     app.command()(interruptible(command))
 
 

@@ -42,6 +42,11 @@ class Covariance(nn.Module, ABC):
         """(D,) -> (D,): the length of one unit of y along each dimension of x, from the standard deviations of x."""
         return deviation
 
+    @property
+    def free_parameters(self) -> int:
+        """How many numbers can be chosen: those of `scale`, one triangle of each matrix."""
+        return self.scale.numel()
+
     @abstractmethod
     def log_det(self) -> Tensor:
         """(K,) or (1,): log|L_k|."""
@@ -90,6 +95,10 @@ class Full(Covariance):
 
     def __init__(self, components: int, dims: int, floor: float) -> None:
         super().__init__(components, dims, floor, torch.eye(dims, dtype=torch.float64).repeat(components, 1, 1))
+
+    @property
+    def free_parameters(self) -> int:
+        return len(self.scale) * self.dims * (self.dims + 1) // 2
 
     @property
     def lower(self) -> Tensor:

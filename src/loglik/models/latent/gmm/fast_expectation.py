@@ -11,7 +11,7 @@ digits when a component is tiny against its distance from the centre, where an e
 """
 
 from abc import ABC, abstractmethod
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
@@ -42,6 +42,16 @@ class MixtureStats(Stats):
     counts: Tensor
     first: Tensor
     second: Tensor
+
+    def moved(self, step: Tensor, covariance: Covariance) -> "MixtureStats":
+        """The same sums about mu_k + step_k, step (K, D)."""
+        a, f, own = step[:, :, None], self.first[:, :, None], (self.counts.sqrt()[:, None] * step)[:, :, None]
+        crossed = covariance.outer(f, a) + covariance.outer(a, f)
+        return replace(
+            self,
+            first=self.first - self.counts[:, None] * step,
+            second=self.second - crossed + covariance.outer(own, own),
+        )
 
 
 class Tally:

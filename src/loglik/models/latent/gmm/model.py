@@ -16,6 +16,8 @@ from loglik.errors import EmptyData, NotFinite, UsageError
 from loglik.models.latent.gmm.covariances import Covariance
 from loglik.models.latent.gmm.fast_expectation import MixtureStats, expectation
 from loglik.models.latent.gmm.gaps import gap_statistics
+from loglik.models.latent.gmm.prior import ComponentPrior
+from loglik.models.latent.gmm.remarks import remark_on
 from loglik.models.latent.gmm.start import first_responsibilities, some_of
 from loglik.models.latent.posteriors import CategoricalPosterior
 from loglik.models.normals import MixtureOfNormals, Normals
@@ -51,11 +53,11 @@ class GaussianMixture(MixtureOfNormals, EMModel):
     '-1.4189'
     """
 
-    def __init__(self, space: Real, covariance: Covariance) -> None:
+    def __init__(self, space: Real, covariance: Covariance, prior: ComponentPrior | None = None) -> None:
         super().__init__(space, dtype=torch.float64)
         if covariance.dims != space.dims:
             raise UsageError(f"Expected covariances over the {space.dims} dims of {space}; got {covariance.dims}.")
-        self.covariance = covariance
+        self.covariance, self.prior = covariance, prior
         self.logits = nn.Parameter(torch.zeros(covariance.components, dtype=torch.float64))
         self.locations = nn.Parameter(torch.randn(covariance.components, space.dims, dtype=torch.float64))
         self.register_buffer("shift", torch.zeros(space.dims, dtype=torch.float64))
@@ -86,15 +88,28 @@ class GaussianMixture(MixtureOfNormals, EMModel):
     def maximize(self, stats: MixtureStats) -> None:
         if not bool(torch.isfinite(stats.log_likelihood)):
             raise NotFinite("Expected finite values; got NaN or an infinity in the data of this pass.")
+        self.last_counts = stats.counts
+        if self.prior is not None:
+            stats = self.prior.added_to(stats, self.locations, self.covariance)
         alive = stats.counts > NO_EVENTS
         counts = torch.where(alive, stats.counts, 0.0)
         step = torch.where(alive[:, None], stats.first / counts[:, None], 0.0)  # from the means that `stats` are about
         moved = (counts.sqrt()[:, None] * step)[:, :, None]
         second = stats.second - self.covariance.outer(moved, moved)  # about the new means
-        self.covariance.assign(second, counts)
+        self.covariance.assign(second, counts if self.prior is None else counts + self.prior.more)
         self.locations.add_(step)
         # No logarithm of 0: an empty component has the weight 1e-100, and may come back.
         self.logits.copy_((stats.counts.clamp(min=NO_EVENTS) / stats.events).log())
+
+    @property
+    def has_prior(self) -> bool:
+        return self.prior is not None
+
+    def log_prior(self) -> Tensor:
+        """log p(theta) of the parameters of y, (); see `prior`."""
+        if self.prior is None:
+            return super().log_prior()
+        return self.prior.log_density(self.logits.log_softmax(0), self.locations, self.covariance)
 
     @torch.no_grad()
     def sample(self, n: int, context: Tensor | None = None) -> Tensor:
@@ -238,8 +253,13 @@ class GaussianMixture(MixtureOfNormals, EMModel):
         return self.covariance.components
 
     @property
+    def free_parameters(self) -> int:
+        """Of pi, the means and the covariances: what BIC and AIC count."""
+        return self.components - 1 + self.locations.numel() + self.covariance.free_parameters
+
+    @property
     def fitted_by(self) -> FittedBy:
-        single = self.components == 1 and not self.started_with_gaps
+        single = self.components == 1 and not self.started_with_gaps and self.prior is None
         return FittedBy.CLOSED_FORM if single else FittedBy.EM
 
     @property
@@ -266,27 +286,15 @@ class GaussianMixture(MixtureOfNormals, EMModel):
 
     @property
     def remark(self) -> str:
-        """Where the floor decides the density: n events leave all but n - 1 directions without variance.
-
-        So it does in all directions where there are fewer events than components.
-        """
-        rows, dims = self.started_from, self.space.dims
-        if 0 < rows < self.components:
-            return (
-                f"The mixture has {self.components} components and started from {rows} rows: most components stand on "
-                f"single rows, and their covariances follow from the floor. Take components={max(1, rows // 10)} or so."
-            )
-        if not 0 < rows <= dims or not self.covariance.correlated:
-            return ""
-        return (
-            f"The mixture was fitted to {rows} rows of {dims} columns. In most directions its covariances follow from "
-            "the floor, not from the data; take covariance='diagonal', fewer columns, or ppca."
-        )
+        """Where the floor decides the density, and which components no event is left to."""
+        rows = self.started_from if self.prior is None else 0  # a prior needs no floor
+        return remark_on(rows, self.locations.shape, self.last_counts, correlated=self.covariance.correlated)
 
     def flaw(self) -> str:
         return "" if bool((self.unit > 0).all()) else "a unit is not above 0"
 
     started_from = 0  # events that `initialize` saw
     started_with_gaps = False  # whether values were missing of them
+    last_counts: Tensor | None = None  # (K,): events that each component explained in the last M-step
     shift: Tensor
     unit: Tensor
