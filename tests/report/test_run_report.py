@@ -38,6 +38,7 @@ def test_the_same_rows_are_shown(run):
     path, folder = run
     text = page(folder, path)
     assert "held-out rows" in text
+    assert "EM, step by step" in text  # a mixture in the plane
     assert "has changed" not in text
     assert "cannot be opened" not in text
 
@@ -48,6 +49,7 @@ def test_rows_that_have_changed_are_not_shown_as_those_of_the_run(run):
     with pytest.raises(RunMismatch, match="Expected the rows that the run was fitted to, with fingerprint"):
         page(folder, path)
     assert not (folder / "report.html").exists()
+    assert "EM, step by step" not in page(folder)
     assert "samples of gmm" in page(folder)  # what the run itself holds
 
 

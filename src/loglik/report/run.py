@@ -3,11 +3,17 @@
 from functools import partial
 from pathlib import Path
 
+import torch
+from markupsafe import Markup
+
 from loglik.contract import Model
 from loglik.data import Dataset
+from loglik.models.latent.gmm.model import GaussianMixture
 from loglik.records import Record
 from loglik.report import record as told
 from loglik.report.curves import Learned, caption, curves, lines, notes
+from loglik.report.drawing import to_svg
+from loglik.report.em_steps import CAPTION, em_steps
 from loglik.report.exhibits import Exhibit, draw
 from loglik.report.gallery import Names, gallery
 from loglik.report.page import write_page
@@ -20,6 +26,7 @@ from loglik.runs.run import Run
 from loglik.spaces import Measure
 
 COLOUR = SERIES[0]  # of the one model
+ROWS = 2000  # for EM step by step
 
 
 def run_report(folder: Path, command: str, data: str | None = None) -> Path:
@@ -54,7 +61,11 @@ def run_report(folder: Path, command: str, data: str | None = None) -> Path:
         laws=told.laws(record),
         unit=unit,
         density=model.space.measure is not Measure.MASS,
-        sections=[*_learning(folder, record, name, unit), *_samples(model, name, known, unit, record)],
+        sections=[
+            *_learning(folder, record, name, unit),
+            *_steps(model, known, told.seed(record)),
+            *_samples(model, name, known, unit, record),
+        ],
     )
 
 
@@ -66,6 +77,21 @@ def _learning(folder: Path, record: Record, name: str, unit: Unit) -> list[Secti
         return []
     text, left_out = caption(drawn), notes(fits, drawn)
     return [charted("Learning curve", text, partial(curves, drawn, unit), 1080, left_out)]
+
+
+def _steps(model: Model, data: Dataset | None, seed: int) -> list[Section]:
+    """EM of a mixture in the plane, where the data are known."""
+    if data is None or not isinstance(model, GaussianMixture) or model.space.shape != (2,):
+        return []
+    x = next(data.train.batches(ROWS))[0]
+    x = x[torch.isfinite(x).all(dim=1)]
+    if len(x) <= model.components:
+        return []
+
+    def drawing(width: float) -> Markup:
+        return to_svg(em_steps(model, x, seed=seed, width=width), f"em-{width:g}", "EM step by step")
+
+    return [charted("EM, step by step", CAPTION, drawing, 1080)]
 
 
 def _samples(model: Model, name: str, data: Dataset | None, unit: Unit, record: Record) -> list[Section]:
