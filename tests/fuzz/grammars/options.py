@@ -57,6 +57,7 @@ OPTIONS = {
     "data": {"--window": COUNTS, "--json": (None,)},
     "check": {"--seed": SEEDS, "--json": (None,)},
     "report": {},
+    "components": {"--part": ("test", "all", "x", ""), "--json": (None,)},
     "models": {"--json": (None,)},
     "compare": {
         "--models": ("gaussian", "gaussian,gmm", "", ",", "gaussian,gaussian", "gaussian,", "nothing", " gaussian"),
@@ -81,10 +82,14 @@ ARGUMENTS: dict[str, tuple[tuple[str, ...], ...]] = {
     "data": (("t.csv",), (), ("moons",), (".",), ("/dev/zero",), ("/",), ("run",), ("link",), *PLACES),
     "check": (("t.csv",), (".",), ("nowhere",)),
     "report": (("t.csv",), (".",), ("nowhere",)),
+    "components": (("mix",), ("mix", "t.csv"), ("run",), ("net",), ("nowhere",), ("mix", "nowhere.csv")),
     "models": ((), ("made",), ("gmm",)),
     "compare": (("t.csv", "--models", "gaussian", "--budget", "1s"),),
 }
-COMMANDS = ("fit", "fit", "fit", "score", "score", "sample", "sample", "data", "models", "check", "report", "compare")
+COMMANDS = (
+    "fit", "fit", "fit", "score", "score", "sample", "sample", "components", "data", "models", "check", "report",
+    "compare",
+)  # fmt: skip
 
 
 @st.composite
