@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
+from scipy.stats import multivariate_normal
 from torch import Tensor
 
 from loglik import Integer, Real, Space, build, evaluate, fit
@@ -183,3 +184,20 @@ def test_the_command_records_the_column_and_resumes_with_it(tmp_path: Path, monk
     data = open_dataset("t.csv", weights="w")
     assert data.train.weights is not None
     assert run(["fit", "t.csv", "--weights", "nosuch", "-o", "other"]) == ShapeMismatch.exit_code
+
+
+def test_units_are_those_of_the_rows_that_weights_stand_for() -> None:
+    """Against the closed form in NumPy: PPCA of the repeated rows in units of their own deviations."""
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=(40, 3)) @ rng.normal(size=(3, 3))
+    times = rng.integers(0, 4, size=40)
+    model = build("ppca", Real((3,)), latents=1)
+    fit(model, x, weights=times.astype(float))
+    rows = np.repeat(x, times, 0)
+    centre, unit = rows.mean(0), rows.std(0)
+    values, vectors = np.linalg.eigh(np.cov(((rows - centre) / unit).T, bias=True))
+    noise = values[:2].mean()
+    covariance = noise * np.eye(3) + (values[2] - noise) * np.outer(vectors[:, 2], vectors[:, 2])
+    density = multivariate_normal(centre, covariance * np.outer(unit, unit))
+    found = model.log_likelihood(torch.tensor(x)).detach().numpy()
+    assert found == pytest.approx(density.logpdf(x), abs=1e-4)  # the floor is a millionth of the variance

@@ -238,8 +238,9 @@ def _initialize(model: Model, source: Source) -> None:
     if isinstance(source, Memory) and source.rows > INITIAL_ROWS:
         source = source.subset(torch.randperm(source.rows)[:INITIAL_ROWS])
     x, context, weights = next(source.weighted_batches(INITIAL_ROWS))
-    if weights is not None and bool((weights == 0).any()) and bool(weights.any()):
-        x, context = x[weights > 0], None if context is None else context[weights > 0]
+    if weights is not None and bool(weights.any()):
+        counted = _counted(weights).to(x.device)
+        x, context = x[counted], None if context is None else context[counted.to(context.device)]
     if has_gaps(x):
         check_learns(model, int(x.isnan().sum()))
         _check_observed(x, source.columns)
@@ -254,6 +255,15 @@ def _initialize(model: Model, source: Source) -> None:
     model.fitted = True
     if model.space.measure is Measure.DENSITY:
         _warn_of_constants(source.x if isinstance(source, Memory) else x, source.columns)
+
+
+def _counted(weights: Tensor) -> Tensor:
+    """Which rows a model begins from: as often as its weight, if these are whole and few; else once.
+
+    Units and priors that follow from the rows are then those of the rows that the weights stand for.
+    """
+    whole = bool((weights == weights.round()).all()) and float(weights.sum()) <= INITIAL_ROWS
+    return torch.arange(len(weights)).repeat_interleave((weights.long() if whole else (weights > 0).long()).cpu())
 
 
 def _check_observed(x: Tensor, columns: tuple[str, ...] | None) -> None:
