@@ -103,3 +103,17 @@ def test_what_cannot_be_ranked_is_refused() -> None:
         loglik.best_mixture(x, covariances=["ful"])
     with pytest.raises(UsageError, match="Give one of each"):
         loglik.best_mixture(x, components=[])
+
+
+def test_the_search_over_iris_has_the_bics_that_mclust_prints() -> None:
+    """R's mclustBIC(iris[, -5]), which has the other sign: its VVV, EEE and VVI."""
+    from sklearn.datasets import load_iris
+
+    printed = {
+        ("full", 1): 829.9782, ("full", 2): 574.0178, ("full", 3): 580.8396, ("tied", 2): 688.0972,
+        ("tied", 3): 632.9647, ("diagonal", 1): 1522.1202, ("diagonal", 2): 857.5515,
+    }  # fmt: skip
+    found = loglik.best_mixture(load_iris().data, components=range(1, 4), covariances=["full", "tied", "diagonal"])
+    bics = {(one.covariance, one.components): one.criteria.bic for one in found.candidates}
+    assert (found.best.covariance, found.best.components) == ("full", 2)
+    assert {key: bics[key] for key in printed} == pytest.approx(printed, abs=0.01)
