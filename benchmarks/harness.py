@@ -70,7 +70,7 @@ def measure(row: Row, rounds: int) -> dict[str, Any]:
         except RuntimeError as error:
             if name == OURS:
                 raise
-            missing[name] = f"failed ({str(error).partition('.')[0]})"
+            missing[name] = f"failed ({str(error).splitlines()[0]})"
             del ready[name]
     times: dict[str, list[float]] = {name: [] for name in ready}
     order = list(ready)
