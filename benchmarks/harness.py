@@ -5,7 +5,7 @@ Machines are shared and have slow moments. Most of them slow all contenders of a
     ratio = median over rounds of (peer's time / our time in the same round),   with its smallest and largest value
 
 says more than any time in milliseconds; how busy other processes were is recorded beside it. A contender that is not
-installed is reported, never fatal.
+installed, or whose own factors fail, is reported, never fatal.
 """
 
 import datetime
@@ -64,8 +64,14 @@ def measure(row: Row, rounds: int) -> dict[str, Any]:
             ready[name] = prepare()
         except ImportError as error:
             missing[name] = f"not installed ({error})"
-    for contender in ready.values():
-        contender.step()
+    for name, contender in [*ready.items()]:
+        try:
+            contender.step()
+        except RuntimeError as error:
+            if name == OURS:
+                raise
+            missing[name] = f"failed ({str(error).splitlines()[0]})"
+            del ready[name]
     times: dict[str, list[float]] = {name: [] for name in ready}
     order = list(ready)
     others = OtherWork()
