@@ -10,7 +10,7 @@ from torch import Tensor
 import loglik
 from loglik import Real, build, evaluate, fit
 from loglik.contract import Claim, Model
-from loglik.errors import UnknownName, UsageError
+from loglik.errors import NotFinite, UnknownName, UsageError
 from loglik.inference.latent.joint import log_joint_of
 from loglik.models.latent.posteriors import CategoricalPosterior, NormalPosterior
 
@@ -208,3 +208,17 @@ def test_what_has_no_latents_is_refused() -> None:
         loglik.marginal_likelihood(model, x, method="ais")
     with pytest.raises(UsageError, match="model_lr=0"):
         loglik.variational_em(build("ppca", Real((3,))), rows(5, 3), model_lr=0.1)
+
+
+def test_missing_values_are_left_out_by_mixtures_and_refused_by_others() -> None:
+    model, x = mixture()
+    x[0, 0] = math.nan
+    terms, exact = loglik.decompose(model, x), evaluate(model, x).values
+    torch.testing.assert_close(terms.log_p.value, exact, atol=1e-9, rtol=0.0)
+    drawn = loglik.marginal_likelihood(model, x, method="importance", samples=10)
+    torch.testing.assert_close(drawn.score.values, exact, atol=1e-9, rtol=0.0)
+    model, x = principal(1, 3)
+    x[0, 0] = math.nan
+    for ask in (loglik.decompose, loglik.marginal_likelihood, loglik.variational_em):
+        with pytest.raises(NotFinite, match="whole events for log p\\(x\\|z\\) of ppca; got missing values"):
+            ask(model, x)

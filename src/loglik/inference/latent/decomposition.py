@@ -14,7 +14,7 @@ from torch import Tensor
 from loglik.arguments.ranges import SAMPLES, SEEDS, whole
 from loglik.contract import Claim, Model, Posterior
 from loglik.inference.evaluate import evaluating
-from loglik.inference.latent.joint import check_latents, log_joint_of, log_latent_of
+from loglik.inference.latent.joint import check_latents, check_whole, log_joint_of, log_latent_of
 from loglik.inference.randomness import seeded
 from loglik.ops import log_mean_exp
 
@@ -69,6 +69,7 @@ def decompose(
 
     Raises:
         UsageError: a model without latents that have a density of their own.
+        NotFinite: missing values, of a model that takes whole events here.
 
     >>> import torch, loglik
     >>> x = torch.randn(100, 2, generator=torch.Generator().manual_seed(0))
@@ -80,6 +81,7 @@ def decompose(
     """
     check_latents(model, "the terms of log p(x)")
     with seeded(whole("seed", seed, SEEDS)), evaluating(model):
+        check_whole(model, x, context)
         own = model.posterior(x, context)
         q = own if q is None else q
         support, points = q.support, q.points() if own.exact and own.points() is not None else None

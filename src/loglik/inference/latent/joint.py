@@ -4,8 +4,8 @@ import torch
 from torch import Tensor
 
 from loglik.contract import LatentModel, Model
-from loglik.errors import UsageError
-from loglik.ops import repeat_rows
+from loglik.errors import NotFinite, UsageError
+from loglik.ops import has_gaps, repeat_rows
 from loglik.spaces import Measure
 
 
@@ -20,6 +20,16 @@ def check_latents(model: Model, task: str) -> None:
         raise UsageError(
             f"Expected a model with latents for {task}, such as gmm, ppca, factor-analysis or vae; got "
             f"{type(model).__name__}. Its score is log_likelihood."
+        )
+
+
+def check_whole(model: Model, x: Tensor, context: Tensor | None) -> None:
+    """Raises NotFinite for missing values in x (B, *event) of which the model has no log p(x|z)."""
+    if has_gaps(x) and bool(log_joint_of(model, x, latents(model, 1, len(x)), context).isnan().any()):
+        name = (model.recipe or {}).get("name", type(model).__name__)
+        raise NotFinite(
+            f"Expected whole events for log p(x|z) of {name}; got missing values. Remove the rows, fill in the values, "
+            "or take gmm or mppca, which leave them out."
         )
 
 

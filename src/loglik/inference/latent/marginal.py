@@ -14,7 +14,7 @@ from loglik.data import RowDigest
 from loglik.errors import UnknownName, UsageError
 from loglik.inference.evaluate import evaluating, rows_for
 from loglik.inference.latent.annealing import annealed_log_weights
-from loglik.inference.latent.joint import check_latents, latents, log_joint_of, log_latent_of
+from loglik.inference.latent.joint import check_latents, check_whole, latents, log_joint_of, log_latent_of
 from loglik.inference.randomness import seeded
 from loglik.ops import log_mean_exp
 from loglik.records import Record
@@ -130,6 +130,7 @@ def marginal_likelihood(
 
     Raises:
         UsageError: a model without latents that have a density of their own. UnknownName: no such method.
+        NotFinite: missing values, of a model that takes whole events here.
 
     >>> import torch, loglik
     >>> x = torch.randn(200, 3, generator=torch.Generator().manual_seed(0))
@@ -150,6 +151,7 @@ def marginal_likelihood(
         for x, c in source.batches(max(1, WEIGHTS_AT_ONCE // K)):
             digest.update(x, None if model.context is None else c)
             given = None if c is None or model.context is None else c.to(model.device)
+            check_whole(model, x.to(model.device), given)
             parts.append(_of_weights(weigh(model, x.to(model.device), given, K).cpu()))
             moments.append(_second_moment(model, x.to(model.device), given))
     log_p, variance, ess = (torch.cat(found) for found in zip(*parts, strict=True))

@@ -17,7 +17,7 @@ from loglik.arguments.ranges import SAMPLES, SEEDS, Range, real, shown, whole
 from loglik.arguments.tensors import tensor_of
 from loglik.contract import Claim, Model, Posterior
 from loglik.errors import UsageError
-from loglik.inference.latent.joint import check_latents, log_joint_of
+from loglik.inference.latent.joint import check_latents, check_whole, log_joint_of
 from loglik.inference.randomness import seeded
 from loglik.models.latent.posteriors import CategoricalPosterior, NormalPosterior
 
@@ -64,6 +64,7 @@ def variational_em(
 
     Raises:
         UsageError: latents that are neither normal nor counted; model_lr of a model that has no gradients.
+        NotFinite: missing values, of a model that takes whole events here.
 
     >>> import torch, loglik
     >>> x = torch.randn(50, 3, generator=torch.Generator().manual_seed(0))
@@ -82,6 +83,7 @@ def variational_em(
     if model_lr and not theta:
         raise UsageError(f"Expected model_lr=0 for a model without gradients; got {shown(model_lr)}. Fit it by EM.")
     with seeded(whole("seed", seed, SEEDS)):
+        check_whole(model, x, context)
         was_training = model.training
         model.eval()
         own = OwnPosteriors.of(model, x, context)
