@@ -10,7 +10,7 @@ from torch import Tensor
 import loglik
 from loglik import Real, build, evaluate, fit
 from loglik.contract import Claim, Model
-from loglik.errors import NotFinite, UnknownName, UsageError
+from loglik.errors import NotFinite, ShapeMismatch, UnknownName, UsageError
 from loglik.inference.latent.joint import log_joint_of
 from loglik.models.latent.posteriors import CategoricalPosterior, NormalPosterior
 
@@ -222,3 +222,18 @@ def test_missing_values_are_left_out_by_mixtures_and_refused_by_others() -> None
     for ask in (loglik.decompose, loglik.marginal_likelihood, loglik.variational_em):
         with pytest.raises(NotFinite, match="whole events for log p\\(x\\|z\\) of ppca; got missing values"):
             ask(model, x)
+
+
+def test_a_q_of_something_else_is_refused() -> None:
+    model, x = mixture()
+    other, _ = principal(1, 2)
+    fewer = build("gmm", Real((2,)), components=2, seed=0)
+    with pytest.raises(UsageError, match=r"Expected a posterior for q, such as model.posterior\(x\); got"):
+        loglik.decompose(model, x, torch.full((len(x), 3), 1 / 3))  # type: ignore[arg-type]
+    for q, got in (
+        (model.posterior(x[:5]), "5 events, one of 3 values"),
+        (other.posterior(x), r"20 events, real \(1,\)"),
+        (fewer.posterior(x), "20 events, one of 2 values"),
+    ):
+        with pytest.raises(ShapeMismatch, match=f"these 20 events, one of 3 values; got q of {got}"):
+            loglik.decompose(model, x, q)

@@ -11,8 +11,9 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from loglik.arguments.ranges import SAMPLES, SEEDS, whole
+from loglik.arguments.ranges import SAMPLES, SEEDS, shown, whole
 from loglik.contract import Claim, Model, Posterior
+from loglik.errors import ShapeMismatch, UsageError
 from loglik.inference.evaluate import evaluating
 from loglik.inference.latent.joint import check_latents, check_whole, log_joint_of, log_latent_of
 from loglik.inference.randomness import seeded
@@ -68,7 +69,8 @@ def decompose(
     under any normal q; else from `samples` draws of q.
 
     Raises:
-        UsageError: a model without latents that have a density of their own.
+        UsageError: a model without latents that have a density of their own; q that is no posterior.
+        ShapeMismatch: q of other latents, or of other events.
         NotFinite: missing values, of a model that takes whole events here.
 
     >>> import torch, loglik
@@ -83,13 +85,35 @@ def decompose(
     with seeded(whole("seed", seed, SEEDS)), evaluating(model):
         check_whole(model, x, context)
         own = model.posterior(x, context)
-        q = own if q is None else q
+        q = own if q is None else _checked(q, own, seed)
         support, points = q.support, q.points() if own.exact and own.points() is not None else None
         if support is not None:
             return _summed(model, x, q, own, context)
         if points is not None:
             return _quadratic(model, x, q, own, context)
         return _drawn(model, x, q, context, whole("samples", samples, SAMPLES))
+
+
+def _checked(q: object, own: Posterior, seed: int) -> Posterior:
+    """q, which draws what the model's own posterior draws."""
+    if not isinstance(q, Posterior):
+        raise UsageError(f"Expected a posterior for q, such as model.posterior(x); got {shown(q)}. Give one.")
+    with seeded(seed):  # apart, so that the terms come from the same draws as without this check
+        z, wanted = q.sample(1), own.sample(1)
+    if z.shape != wanted.shape or z.is_floating_point() != wanted.is_floating_point() or _count(q) != _count(own):
+        raise ShapeMismatch(
+            f"Expected q of the latents of these {wanted.shape[1]} events, {_latents(wanted, own)}; got q of "
+            f"{z.shape[1]} events, {_latents(z, q)}. Take q = model.posterior(x) of the same model and x."
+        )
+    return q
+
+
+def _count(q: Posterior) -> int | None:
+    return None if q.support is None else len(q.support)
+
+
+def _latents(z: Tensor, q: Posterior) -> str:
+    return f"real {tuple(z.shape[2:])}" if z.is_floating_point() else f"one of {_count(q)} values"
 
 
 def _summed(model: Model, x: Tensor, q: Posterior, own: Posterior, context: Tensor | None) -> Decomposition:
