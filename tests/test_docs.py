@@ -83,3 +83,11 @@ def test_the_readme_opens_with_what_to_run_and_says_what_is_in_it_in_a_few_lines
     assert re.findall(r"^    (make \w+)", text, flags=re.MULTILINE)[:2] == ["make demo", "make test"]
     inside = text.partition("## What is in it\n")[2].partition("\n## ")[0]
     assert len([line for line in inside.splitlines() if line]) <= 15
+
+
+@pytest.mark.parametrize("name", ["README.md", "models.md"])
+def test_the_table_of_routes_names_each_model_once(name: str) -> None:
+    cells = re.findall(r"\| ((?:`[a-z+-]+`(?: |$))+)", PAGES[name].read_text(), flags=re.MULTILINE)
+    names = " ".join(cells).split()
+    assert {"`gmm`", "`nsf`", "`bayes-gmm`"} <= set(names)
+    assert sorted(names) == sorted(set(names))
