@@ -245,7 +245,7 @@ WRONG: dict[str, tuple[str | bytes, type[DataError], str]] = {
     "a minus of typography": ("a,b\n\u22121,2\n", NotNumeric, "column 'a'; got the text '\u22121' in row 1"),
     "a space that does not break": ("a,b\n1,\u00a02\n", NotNumeric, "row 1 of t.csv. Remove the invisible characters"),
     "hexadecimal": ("a,b\n0x10,2\n", NotNumeric, "column 'a'; got the text '0x10' in row 1"),
-    "a question mark": ("a,b\n?,2\n", NotNumeric, "'?' in row 1 of t.csv. If it marks a missing value"),
+    "a question mark": ("a,b\n?,2\n", NotNumeric, "'?' in row 1 of t.csv. If it marks a missing value, empty the cell"),
     "a row of units": ("a,b\n(cm),(kg)\n1,2\n", NotNumeric, "column 'a'; got the text '(cm)' in row 1"),
     "a row of sums": ("a,b\n1,2\n3,4\nTotal,6\n", NotNumeric, "column 'a'; got the text 'Total' in row 3"),
     "labels without names": ("1.5,x\n2.5,y\n3.5,z\n", NotNumeric, "column '2'; got the text 'x' in row 1"),
