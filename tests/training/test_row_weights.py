@@ -113,6 +113,8 @@ def test_a_column_of_weights_is_no_part_of_the_events(kind: str, tmp_path: Path)
         frame.to_csv(data, index=False) if kind == "csv" else frame.to_parquet(data, index=False)
     source = as_source(data, weights="w")
     assert source.columns == ("a", "b")
+    with pytest.raises(ShapeMismatch, match=r"got 'a', and it is a column of the events or the context\. It has 'a'"):
+        as_source(data, weights="a", context=("a",))
     parts = list(source.weighted_batches(2))
     assert torch.cat([w for _, _, w in parts if w is not None]).tolist() == [1.0, 0.0, 2.0, 1.0]
     whole = source.read()

@@ -95,7 +95,9 @@ def _remedy(text: str, decimal: str) -> str:
     if is_number(bare.strip("$\u20ac\u00a3%").strip()):
         return "Write the number alone, its unit in the header."
     if bare in MARKS:
-        return "If it marks a missing value, empty the cell or write NA; models such as gmm take gaps. Or remove the row."
+        return (
+            "If it marks a missing value, empty the cell or write NA, which models such as gmm take; or remove the row."
+        )
     if len(bare.split()) > 1 and all(map(is_number, bare.split())):
         return "Put one separator between two values, such as a comma."
     return "Encode it as a number, or leave the column out."

@@ -182,7 +182,7 @@ def _choose(
         if name not in known:
             raise ContextError(f"Expected a context column {name!r}; {reader.name} has {_listed(names)}.")
     if weights is not None and (weights not in known or weights in {*context, *(columns or ())}):
-        what = "which is a column of the events or the context" if weights in known else f"{reader.name} has none"
+        what = "it is a column of the events or the context" if weights in known else f"{reader.name} has none"
         raise ShapeMismatch(
             f"Expected a column of its own for the weights; got {weights!r}, and {what}. It has {_listed(names)}."
         )
