@@ -215,3 +215,15 @@ def test_what_cannot_be(small: tuple[loglik.Model, Tensor]) -> None:
         posterior(vae, x)
     with pytest.raises(loglik.LoglikError, match="3"):
         posterior(model, torch.zeros(5, 4, dtype=torch.long))
+
+
+def test_errors_call_a_model_by_its_name_in_the_zoo() -> None:
+    space, x = Real((2,)), torch.randn(20, 2, generator=torch.Generator().manual_seed(0))
+    with pytest.raises(UsageError, match="got gmm, fitted by EM"):
+        posterior(build("gmm", space), x)
+    with pytest.raises(UsageError, match=r"got a new made\. Call"):
+        posterior(build("made", space), x)
+    with pytest.raises(UsageError, match="got bayes-gaussian, which is its own posterior"):
+        posterior(build("bayes-gaussian", space), x, method="conjugate")
+    with pytest.raises(UsageError, match=r"got gaussian\. Its score is"):
+        loglik.marginal_likelihood(build("gaussian", space), x)

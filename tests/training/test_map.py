@@ -103,5 +103,5 @@ def test_what_is_no_prior_is_refused(prior: object) -> None:
 
 
 def test_a_closed_form_names_the_models_that_have_priors() -> None:
-    with pytest.raises(UsageError, match="bayes-gaussian"):
+    with pytest.raises(UsageError, match=r"got gaussian, fitted by closed form\. Build .*bayes-gaussian"):
         fit(build("gaussian", Real((1,))), X, prior=1.0)

@@ -249,4 +249,5 @@ class Capabilities(nn.Module, ABC):
         self._refuse("has no probability of a part; give whole events")
 
     def _refuse(self, why: str) -> NoReturn:
-        raise UsageError(f"{type(self).__name__} {why}.")
+        recipe = getattr(self, "recipe", None) or {}
+        raise UsageError(f"{recipe.get('name', type(self).__name__)} {why}.")

@@ -91,18 +91,17 @@ def posterior(
 
 
 def _check_has_posterior(model: Model, method: str) -> None:
+    name = (model.recipe or {}).get("name", type(model).__name__)
     if model.fitted_by is not FittedBy.GRADIENTS:
         raise UsageError(
-            f"Expected a model trained by gradients for method={method!r}; got {type(model).__name__}, fitted by "
+            f"Expected a model trained by gradients for method={method!r}; got {name}, fitted by "
             f"{model.fitted_by}. Take method='conjugate', or build bayes-histogram, bayes-gaussian or bayes-gmm."
         )
     if not model.fitted:
-        raise UsageError(
-            f"Expected a fitted model; got a new {type(model).__name__}. Call loglik.fit(model, data) first."
-        )
+        raise UsageError(f"Expected a fitted model; got a new {name}. Call loglik.fit(model, data) first.")
     if method != "ensemble" and model.claim is not Claim.EXACT:
         raise UsageError(
-            f"Expected a model with an exact p(x) for method={method!r}; got {type(model).__name__}, whose "
+            f"Expected a model with an exact p(x) for method={method!r}; got {name}, whose "
             f"log-likelihood is a {model.claim}. Take method='ensemble'."
         )
 
@@ -171,10 +170,13 @@ def _ensemble(
 
 def _conjugate(model: Model, rows: Memory) -> Model:
     """The zoo's closed form of this model's posterior predictive."""
-    name = f"bayes-{(model.recipe or {}).get('name')}"
+    own = (model.recipe or {}).get("name", type(model).__name__)
+    name = f"bayes-{own}"
+    if own in ZOO and own.startswith("bayes-"):
+        raise UsageError(f"Expected a model without a prior; got {own}, which is its own posterior once fitted.")
     if name not in ZOO:
         raise UsageError(
-            f"Expected a model with a conjugate prior in the zoo; got {shown(type(model).__name__)}, and there is no "
+            f"Expected a model with a conjugate prior in the zoo; got {shown(own)}, and there is no "
             f"{name}. Take another method."
         )
     found = build(name, model.space)

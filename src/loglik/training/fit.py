@@ -154,8 +154,9 @@ def _prior(model: Model, given: object) -> Prior | None:
     if given is None:
         return None
     if model.fitted_by is not FittedBy.GRADIENTS:
+        name = (model.recipe or {}).get("name", type(model).__name__)
         raise UsageError(
-            f"Expected a model trained by gradients for a prior of its weights; got {type(model).__name__}, fitted by "
+            f"Expected a model trained by gradients for a prior of its weights; got {name}, fitted by "
             f"{model.fitted_by}. Build one whose parameters have a prior: bayes-histogram, bayes-gaussian, bayes-gmm."
         )
     prior = prior_of(given)

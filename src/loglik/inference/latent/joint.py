@@ -11,15 +11,16 @@ from loglik.spaces import Measure
 
 def check_latents(model: Model, task: str) -> None:
     """Raises UsageError for a model without latents, or without a p(z) of its own."""
+    name = (model.recipe or {}).get("name", type(model).__name__)
     if isinstance(model, LatentModel) and not model.infers and model.space.measure is Measure.MASS:
         raise UsageError(
-            f"Expected latents that explain the values for {task}; got {type(model).__name__}, a density of values "
+            f"Expected latents that explain the values for {task}; got {name}, a density of values "
             "with noise within their levels. Take its K-sample bound, or fit the values as real."
         )
     if not model.infers or not model.draws_latents:
         raise UsageError(
-            f"Expected a model with latents for {task}, such as gmm, ppca, factor-analysis or vae; got "
-            f"{type(model).__name__}. Its score is log_likelihood."
+            f"Expected a model with latents for {task}, such as gmm, ppca, factor-analysis or vae; got {name}. "
+            "Its score is log_likelihood."
         )
 
 
