@@ -296,6 +296,23 @@ class MeansFilledIn(Gaussian):
         return super().expect(torch.where(x.isnan(), self.mean, x), context, weights=weights)
 
 
+class WholeRowsOnly(Gaussian):
+    """Events with missing values are scored, and left out of what is learnt (listwise deletion)."""
+
+    @property
+    def fitted_by(self) -> FittedBy:
+        return FittedBy.EM
+
+    def expect(self, x: Tensor, context: Tensor | None = None, *, weights: Tensor | None = None) -> Moments:
+        stats = super().expect(x, context)
+        whole = ~x.isnan().any(1)
+        if bool(whole.all()):
+            return stats
+        kept = super().expect(x[whole])
+        share = stats.events / kept.events
+        return dataclasses.replace(stats, first=share * kept.first, second=share * kept.second)
+
+
 class WiderPosterior(ProbabilisticPCA):
     """The posterior of the slides, whose covariance is sigma^2 M: it does not even shrink as data say more."""
 

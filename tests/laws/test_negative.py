@@ -136,6 +136,7 @@ MUTATIONS: dict[str, tuple[str, Callable[[], Model]]] = {
         lambda: m.fitted(broken.WithoutConstants(m.PLANE, None, PriorChoice()), m.PLANE),
     ),
     "means filled in": ("gaps ascend", lambda: m.fitted(broken.MeansFilledIn(m.PLANE, 1e-6), m.PLANE)),
+    "events with gaps left out": ("gaps ascend", lambda: m.fitted(broken.WholeRowsOnly(m.PLANE, 1e-6), m.PLANE)),
     "the posterior of the slides": (
         "bounds",
         lambda: m.fitted(broken.WiderPosterior(Real((3,)), 1, em=True, floor=1e-6), Real((3,))),
