@@ -91,13 +91,12 @@ MUTATIONS = (
     ),
     mistake(
         "gradients-fed-validation", "training", "gradient training is given the validation rows", FIT,
-        "GradientTraining(model, train_source.read(), valid_source, chosen, believed)",
-        "GradientTraining(model, valid_source or train_source.read(), valid_source, chosen, believed)", FITS,
+        "GradientTraining(model, train_source.read(), valid_source, options, prior)",
+        "GradientTraining(model, valid_source or train_source.read(), valid_source, options, prior)", FITS,
     ),
     mistake(
         "em-fed-validation", "training", "EM is given the validation rows", FIT,
-        "model, train_source, chosen, begins=begins", "model, valid_source or train_source, chosen, begins=begins",
-        FITS,
+        "model, sources[0], chosen, begins=begins", "model, sources[1] or sources[0], chosen, begins=begins", FITS,
     ),
     mistake(
         "trained-without-dropout", "training", "training steps are taken in evaluation mode", "training/gradient.py",

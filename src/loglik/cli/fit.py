@@ -98,30 +98,23 @@ def fit(
       loglik fit digits
       loglik fit table.csv --model gmm --set components=20
       loglik fit digits --model made --set hidden=256,256 --budget 60s -o my-run
-      loglik fit digits --model made -o my-run --resume
       loglik fit digits --model made -o my-run --resume --steps 6000
       loglik fit book.txt --model char-rnn --window 256
       loglik fit table.csv --model gmm --starts 5 --weights count
       torchrun --nproc-per-node 4 -m loglik fit table.parquet --model gmm
     """
     given = {"steps": steps, "epochs": epochs, "budget": budget, "batch": batch, "lr": lr, "precision": precision}
-    given |= {"seed": None if resume and seed == 0 else seed, **training_options(option)}
-    given |= {"starts": starts, "prior": prior}
-    given = {name: value for name, value in given.items() if value is not None}
+    given |= {"seed": None if resume and seed == 0 else seed, "starts": starts, "prior": prior}
+    given = {name: value for name, value in (given | training_options(option)).items() if value is not None}
     hyperparameters = settings(set_)
     check_words(given, model, hyperparameters)
-    if resume and overwrite:
-        raise UsageError("Expected --resume, which continues a run, or --overwrite, which replaces it; got both.")
+    _check_either(resume=resume, overwrite=overwrite)
     opening = Opening(data, seed, space, context_of(data, context), window, keep_equal_rows_together, weights)
-    if resume:
-        out = out or _folder(data, model or default_model(opening.open().space))
-    before = _recorded(out) if resume and out else {}
+    out, before = _continues(data, model, opening, out) if resume else (out, {})
     dataset = opening.again(before) if before.get("data") else opening.open()
     name = model or before.get("model", {}).get("name") or default_model(dataset.space)
     with joined() as process, progress(dataset.space) as watcher:
-        if together():
-            check_together(name, resume=resume)
-        if process > 0:
+        if _assists(process, name, resume=resume):
             assist(dataset, name, hyperparameters, given, device_of(device))
             return 0
         run = fit_run(
@@ -132,6 +125,24 @@ def fit(
     stated = {"--samples": (samples, SAMPLES), "--device": (device, "auto")}
     again = {name: str(value) for name, (value, default) in stated.items() if value != default}
     return _ended(run, before, _continued(data, run.folder, again), json=json)
+
+
+def _check_either(*, resume: bool, overwrite: bool) -> None:
+    if resume and overwrite:
+        raise UsageError("Expected --resume, which continues a run, or --overwrite, which replaces it; got both.")
+
+
+def _continues(data: str, model: str | None, opening: Opening, out: Path | None) -> tuple[Path | None, Record]:
+    """The folder of the run to go on with, and its record."""
+    folder = out or _folder(data, model or default_model(opening.open().space))
+    return folder, _recorded(folder)
+
+
+def _assists(process: int, name: str, *, resume: bool) -> bool:
+    """Whether another process keeps the run."""
+    if together():
+        check_together(name, resume=resume)
+    return process > 0
 
 
 def _folder(data: str, model: str) -> Path:

@@ -67,17 +67,9 @@ def evaluate(
     digest = RowDigest()
     start = time.perf_counter()
     with seeded(seed), evaluating(model), counting() as solved:
-        claim, parts, gaps = model.claim, [], []
-        for x, values in scored(model, source, samples, carry=carry, digest=digest):
-            parts.append(values)
-            gaps.append(missing_in_rows(x).cpu())
-            if bool(gaps[-1].any()):
-                claim = max(claim, claim_on(model, x))
-    missing = torch.cat(gaps)
-    if len(missing) and bool((missing == model.space.dims).all()):
-        raise EmptyData(f"Expected some values; got {len(missing)} rows of which everything is missing. Add values.")
+        values, missing, claim = _scored_with_gaps(model, source, samples, carry=carry, digest=digest)
     return Score(
-        torch.cat(parts),
+        values,
         model.space,
         claim,
         (samples or 1) if is_weighted(model) else None,
@@ -91,6 +83,22 @@ def evaluate(
         gaps=missing if bool(missing.any()) else None,
         weights_aside=source.weights is not None or source.weights_column is not None,
     )
+
+
+def _scored_with_gaps(
+    model: Model, source: Source, samples: int | None, *, carry: bool, digest: RowDigest
+) -> tuple[Tensor, Tensor, Claim]:
+    """The score of every row, how many of its values are missing, (N,) each, and what such scores are."""
+    claim, parts, gaps = model.claim, [], []
+    for x, values in scored(model, source, samples, carry=carry, digest=digest):
+        parts.append(values)
+        gaps.append(missing_in_rows(x).cpu())
+        if bool(gaps[-1].any()):
+            claim = max(claim, claim_on(model, x))
+    missing = torch.cat(gaps)
+    if len(missing) and bool((missing == model.space.dims).all()):
+        raise EmptyData(f"Expected some values; got {len(missing)} rows of which everything is missing. Add values.")
+    return torch.cat(parts), missing, claim
 
 
 def _check_samples(model: Model, samples: int | None) -> None:

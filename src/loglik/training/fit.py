@@ -1,6 +1,5 @@
 """`fit`: closed form, EM or gradients, whichever the model has."""
 
-import math
 import time
 import warnings
 from dataclasses import dataclass
@@ -14,7 +13,7 @@ from loglik.arguments.ranges import is_number, shown
 from loglik.contract import FittedBy, Model
 from loglik.data import Dataset, Memory, Source, hold_out
 from loglik.data.weights import check_some
-from loglik.errors import EmptyData, FitWarning, UsageError
+from loglik.errors import FitWarning, UsageError
 from loglik.inference.evaluate import rows_for
 from loglik.inference.gaps import check_learns, check_validates
 from loglik.inference.posterior.priors import Prior, prior_of
@@ -22,6 +21,7 @@ from loglik.inference.processes import agree, own_share
 from loglik.inference.randomness import seeded
 from loglik.ops import has_gaps
 from loglik.spaces import Measure
+from loglik.training.columns import check_observed, warn_of_constants
 from loglik.training.gradient import GradientTraining, Watch
 from loglik.training.history import History
 from loglik.training.interrupts import Interrupts, interrupts
@@ -31,7 +31,6 @@ from loglik.training.starts import check_starts, fit_from_starts
 from loglik.training.state import restore_state, save_state
 
 INITIAL_ROWS = 50_000  # at most this many rows are given to `initialize`
-LISTED = 5  # at most this many constant columns are named
 LEAST_TO_SPLIT = 20  # with fewer rows all are for training, and none for validation
 
 
@@ -63,8 +62,8 @@ def fit(
     Args:
         data: tensor, array, DataFrame, path, Source, or a Dataset, whose train and valid parts are used.
         context: one per row, for p(x|c) and data that bring none.
-        weights: (N,), 0 or more: each row counts so many times; of tables and paths also the name of their column. A
-            gradient step and a look at validation weigh them relative to their mean.
+        weights: (N,), 0 or more: each row counts so many times; of tables and paths also the name of their column.
+            Gradients and validation weigh them relative to their mean.
         prior: log p(theta), counted once for the data: `NormalPrior`, `LaplacePrior`, any function of the model, or the
             deviation of a normal one for all weights. For gradients; no weight decays then unless it is asked for.
         valid: validation rows, as data; by default a Dataset's own, or a tenth of the rows, as `data.hold_out` draws.
@@ -90,33 +89,42 @@ def fit(
     check_function("watch", watch)
     believed = _prior(model, chosen.prior if prior is None else prior)
     given = _Given(data, context, weights, valid, keep_equal_rows_together)
-    train_source, valid_source = _sources(model, given, chosen)
-    check_learns(model, train_source.gaps)
+    sources = _sources(model, given, chosen)
+    check_learns(model, sources[0].gaps)
+    resumed = file if resume and file is not None and file.exists() else None
+    begins = resumed is None and (initialize or not model.fitted)
     with seeded(chosen.seed), interrupts() as noted:
-        resumed = file if resume and file is not None and file.exists() else None
-        begins = resumed is None and (initialize or not model.fitted)
         if begins:
             check_starts(model, chosen)
         if begins and chosen.starts == 1:
-            _initialize(model, train_source)
+            _initialize(model, sources[0])
         if model.fitted_by is FittedBy.GRADIENTS:
-            training = GradientTraining(model, train_source.read(), valid_source, chosen, believed)
-            training.seconds = time.perf_counter() - started
+            training = _training(model, sources, chosen, believed, started=started)
             history = _trained(training, noted, watch, resumed=resumed, state=file, keep_start=keep_start)
-        elif model.fitted_by.in_passes:
-            history = _fitted_by_em(
-                model, train_source, chosen, begins=begins, started=started, noted=noted, watch=watch
-            )
         else:
-            history = History("nothing to fit", stopped="converged")
+            history = _fitted_in_passes(
+                model, sources[0], chosen, begins=begins, started=started, noted=noted, watch=watch
+            )
     return _ended(model, history)
 
 
-def _fitted_by_em(
+def _training(
+    model: Model, sources: tuple[Source, Memory | None], options: Options, prior: Prior | None, *, started: float
+) -> GradientTraining:
+    """A training that has not taken a step, with the seconds that it took to come so far."""
+    train_source, valid_source = sources
+    training = GradientTraining(model, train_source.read(), valid_source, options, prior)
+    training.seconds = time.perf_counter() - started
+    return training
+
+
+def _fitted_in_passes(
     model: Model, source: Source, options: Options,
     *, begins: bool, started: float, noted: Interrupts, watch: Watch | None,
 ) -> History:  # fmt: skip
     """EM or the closed form, from as many starts as are asked for where it `begins`; each process takes its rows."""
+    if not model.fitted_by.in_passes:
+        return History("nothing to fit", stopped="converged")
     own = own_share(source)
     if not begins or options.starts == 1:
         return fit_by_em(model, own, options, started=started, noted=noted, watch=watch)
@@ -243,7 +251,7 @@ def _initialize(model: Model, source: Source) -> None:
         x, context = x[counted], None if context is None else context[counted.to(context.device)]
     if has_gaps(x):
         check_learns(model, int(x.isnan().sum()))
-        _check_observed(x, source.columns)
+        check_observed(x, source.columns)
     was_training = model.training
     with torch.no_grad():
         model.eval()
@@ -254,7 +262,7 @@ def _initialize(model: Model, source: Source) -> None:
     model.train(was_training)
     model.fitted = True
     if model.space.measure is Measure.DENSITY:
-        _warn_of_constants(source.x if isinstance(source, Memory) else x, source.columns)
+        warn_of_constants(source.x if isinstance(source, Memory) else x, source.columns)
 
 
 def _counted(weights: Tensor) -> Tensor:
@@ -264,34 +272,3 @@ def _counted(weights: Tensor) -> Tensor:
     """
     whole = bool((weights == weights.round()).all()) and float(weights.sum()) <= INITIAL_ROWS
     return torch.arange(len(weights)).repeat_interleave((weights.long() if whole else (weights > 0).long()).cpu())
-
-
-def _check_observed(x: Tensor, columns: tuple[str, ...] | None) -> None:
-    """Raises EmptyData for the first column that is missing everywhere."""
-    empty = torch.nonzero(x.flatten(1).isnan().all(0)).flatten().tolist()
-    if empty:
-        name = repr(columns[empty[0]]) if columns else str(empty[0] + 1)
-        raise EmptyData(
-            f"Expected a value in every column; got none in column {name}: it is missing in all of the {len(x)} rows "
-            "looked at. Leave the column out."
-        )
-
-
-def _warn_of_constants(x: Tensor, columns: tuple[str, ...] | None) -> None:
-    """Warn of constant columns: a density of a single value has no upper limit, so its score means nothing."""
-    flat = x.flatten(1)
-    low, high = flat.amin(0), flat.amax(0)
-    if has_gaps(flat):
-        low, high = flat.nan_to_num(nan=math.inf).amin(0), flat.nan_to_num(nan=-math.inf).amax(0)
-    places = torch.nonzero(low == high).flatten().tolist()
-    if not places or len(x) < 2:
-        return
-    names = [repr(columns[place]) if columns else str(place + 1) for place in places[:LISTED]]
-    more = f" and {len(places) - LISTED} more" if len(places) > LISTED else ""
-    said, each, its = ("Column", "is", "it") if len(places) == 1 else ("Columns", "are", "them")
-    warnings.warn(
-        f"{said} {', '.join(names)}{more} {each} constant in the {len(x)} rows looked at. A density there can be as "
-        f"high as one likes, so scores of different models do not compare; leave {its} out.",
-        FitWarning,
-        stacklevel=4,
-    )

@@ -92,14 +92,12 @@ def variational_em(
         decay = torch.optim.lr_scheduler.CosineAnnealingLR(phi_optimizer, steps)
         fit = VariationalFit(own.posterior())
         _look(fit, 0, model, x, context=context, own=own)
+        in_turn = [phi_optimizer] * turns + ([theta_optimizer] if theta_optimizer is not None else [])
         for step in range(1, steps + 1):
-            for turn in range(turns + (theta_optimizer is not None)):
+            for optimizer in in_turn:
                 index = torch.randperm(len(x), device=x.device)[:rows]
-                optimizer = theta_optimizer if theta_optimizer is not None and turn == turns else phi_optimizer
-                given = None if context is None else context[index]
-                optimizer.zero_grad()
                 # The mean over a batch in place of that over all: the same on average, in units of one event.
-                loss = -own.elbo(model, x[index], given, index, DRAWS).mean()
+                loss = -own.elbo(model, x[index], None if context is None else context[index], index, DRAWS).mean()
                 for parameter in [*own.parameters, *theta]:
                     parameter.grad = None
                 loss.backward()
