@@ -235,8 +235,10 @@ for _question in (LEAVES_OUT, LEARNS_GAPS):
     named_by[_question] = lambda space, asked=_question: models_for_gaps(space)[asked]  # type: ignore[misc]
 
 
-def default_model(space: Space) -> str:
-    """What `loglik fit` takes where no model is named."""
+def default_model(space: Space, *, gaps: bool = False) -> str:
+    """What `loglik fit` takes where no model is named; with `gaps` some values of the rows are missing."""
+    if gaps:
+        return "gmm"
     defaults = {
         Kind.REALS: "nsf", Kind.SOUND: "wavenet", Kind.TEXT: "char-rnn", Kind.PIXELS: "pixelcnn", Kind.MAPS: "pixelcnn",
     }  # fmt: skip

@@ -59,3 +59,16 @@ def test_one_line_refuses(capsys: pytest.CaptureFixture[str]) -> None:
     assert run(["fit", "w.csv", "-o", "whole"]) == NotFinite.exit_code
     assert "--space real" in capsys.readouterr().err
     assert run(["fit", "w.csv", "--space", "real", "--model", "gaussian", "-o", "whole"]) == 0
+
+
+def test_a_table_with_gaps_gets_a_model_that_learns_from_them(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without --model; a table without gaps gets the flow that it always got."""
+    monkeypatch.chdir(tmp_path)
+    rows = np.random.default_rng(0).normal(size=(60, 2))
+    lines = [f"{a:.4f},{b:.4f}" for a, b in rows]
+    lines[3] = f",{rows[3, 1]:.4f}"
+    lines[20] = f"{rows[20, 0]:.4f},NA"
+    (tmp_path / "t.csv").write_text("\n".join(["a,b", *lines]) + "\n")
+    assert run(["fit", "t.csv", "--set", "components=2", "--seed", "1"]) == 0
+    record = json.loads((tmp_path / "runs" / "t-gmm" / "run.json").read_text())
+    assert record["model"]["name"] == "gmm"

@@ -112,7 +112,7 @@ def fit(
     opening = Opening(data, seed, space, context_of(data, context), window, keep_equal_rows_together, weights)
     out, before = _continues(data, model, opening, out) if resume else (out, {})
     dataset = opening.again(before) if before.get("data") else opening.open()
-    name = model or before.get("model", {}).get("name") or default_model(dataset.space)
+    name = model or before.get("model", {}).get("name") or default_model(dataset.space, gaps=bool(dataset.train.gaps))
     with joined() as process, progress(dataset.space) as watcher:
         if _assists(process, name, resume=resume):
             assist(dataset, name, hyperparameters, given, device_of(device))
@@ -134,8 +134,10 @@ def _check_either(*, resume: bool, overwrite: bool) -> None:
 
 def _continues(data: str, model: str | None, opening: Opening, out: Path | None) -> tuple[Path | None, Record]:
     """The folder of the run to go on with, and its record."""
-    folder = out or _folder(data, model or default_model(opening.open().space))
-    return folder, _recorded(folder)
+    if out is None:
+        opened = opening.open()
+        out = _folder(data, model or default_model(opened.space, gaps=bool(opened.train.gaps)))
+    return out, _recorded(out)
 
 
 def _assists(process: int, name: str, *, resume: bool) -> bool:

@@ -125,7 +125,9 @@ def _begun(
     check_place(folder, overwrite, [Path(wanted.source)], resumes=True)
     options = Options.of(**wanted.options)
     with seeded(options.seed):
-        model = build_for(wanted.model or default_model(data.space), data, wanted.hyperparameters)
+        model = build_for(
+            wanted.model or default_model(data.space, gaps=bool(data.train.gaps)), data, wanted.hyperparameters
+        )
     check_fit(model, data, options)  # before an old run is removed or a new one begun
     if options.precision == "bfloat16":
         check_half_precision(model.to(device or "cpu"), *next(rows_for(model, data.train).batches(2)))
