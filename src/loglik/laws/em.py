@@ -124,12 +124,17 @@ def statistics_add(model: Model, x: Tensor, context: Tensor | None) -> Result:
     if _noisy(model, x, context):
         return within(error, SLACK, "Counts and log-likelihoods add; the rest has noise of each call.")
     errors = [error, abs(float(whole.log_likelihood) - parts) / max(1.0, abs(parts))]
-    one, other = copy.deepcopy(model), copy.deepcopy(model)
-    _maximize(one, whole)
-    _maximize(other, together)
-    a, b = scores(one, x, context), scores(other, x, context)
-    errors.append(float(((a - b).abs() / a.abs().clamp(min=1.0)).max()))
+    errors.append(_apart(model, (whole, together), x, context))
     return within(max(errors), SLACK, "Parameters from two halves against those from the whole, by their scores.")
+
+
+def _apart(model: Model, stats: tuple[Stats, Stats], x: Tensor, context: Tensor | None) -> float:
+    """How far the scores of x are apart, relatively, under the parameters from either statistics."""
+    a, b = copy.deepcopy(model), copy.deepcopy(model)
+    _maximize(a, stats[0])
+    _maximize(b, stats[1])
+    one, other = scores(a, x, context), scores(b, x, context)
+    return float(((one - other).abs() / one.abs().clamp(min=1.0)).max())
 
 
 def weights_count(model: Model, x: Tensor, context: Tensor | None) -> Result:
@@ -146,11 +151,7 @@ def weights_count(model: Model, x: Tensor, context: Tensor | None) -> Result:
     )
     size = max(1.0, abs(float(repeated.log_likelihood)))
     errors = [abs(float(weighed.log_likelihood) - float(repeated.log_likelihood)) / size]
-    one, other = copy.deepcopy(model), copy.deepcopy(model)
-    _maximize(one, weighed)
-    _maximize(other, repeated)
-    a, b = scores(one, x, context), scores(other, x, context)
-    errors.append(float(((a - b).abs() / a.abs().clamp(min=1.0)).max()))
+    errors.append(_apart(model, (weighed, repeated), x, context))
     return within(max(errors), SLACK, "Weights 0, 1 and 2 against events left out, once, and twice, by scores.")
 
 
